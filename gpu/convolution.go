@@ -1,0 +1,86 @@
+package gpu
+
+import "fmt"
+
+// ConvolutionShape describes a convolution with stride 1 and same padding over
+// NHWC pictures with HWIO filters. A dense layer is the one with Kernel,
+// Height and Width 1.
+type ConvolutionShape struct {
+	Batch, Height, Width int
+	In, Out              int // channels
+	Kernel               int // extent of the square filter, odd
+}
+
+// Input, Output and Filter return the number of elements of the three tensors:
+// [Batch, Height, Width, In], [Batch, Height, Width, Out] and
+// [Kernel, Kernel, In, Out].
+func (s ConvolutionShape) Input() int  { return s.Batch * s.Height * s.Width * s.In }
+func (s ConvolutionShape) Output() int { return s.Batch * s.Height * s.Width * s.Out }
+func (s ConvolutionShape) Filter() int { return s.Kernel * s.Kernel * s.In * s.Out }
+
+// String is the shape in the form 64x32x32x3 3x3 32.
+func (s ConvolutionShape) String() string {
+	return fmt.Sprintf("%dx%dx%dx%d %dx%d %d", s.Batch, s.Height, s.Width, s.In, s.Kernel, s.Kernel, s.Out)
+}
+
+// Direction is one of the three products of a convolution.
+type Direction int
+
+// The three products: output from input and filter, input gradient from output
+// gradient and filter, filter gradient from input and output gradient.
+const (
+	Forward Direction = iota
+	BackwardData
+	BackwardFilter
+)
+
+func (d Direction) String() string {
+	return [...]string{"forward", "backward-data", "backward-filter"}[d]
+}
+
+// Convolution is a convolution bound to a device: shape, algorithms, workspace.
+type Convolution interface {
+	Shape() ConvolutionShape
+	// Algorithm names what computes a direction, for the record.
+	Algorithm(Direction) string
+}
+
+// ConvolutionPass is the op that runs one direction of a convolution: it writes
+// the tensor that the direction is named for from the other two. X and DX have
+// the shape of the input, Y of the output, W of the filter; in the backward
+// directions the written or read gradients stand in their places.
+type ConvolutionPass struct {
+	Convolution Convolution
+	Direction   Direction
+	X, W, Y     Slice[float32]
+}
+
+// NewConvolutionPass checks the lengths and returns the op. It panics if a
+// slice does not have the length of its tensor.
+func NewConvolutionPass(c Convolution, d Direction, x, w, y Slice[float32]) *ConvolutionPass {
+	s := c.Shape()
+	if x.Len() != s.Input() || w.Len() != s.Filter() || y.Len() != s.Output() {
+		panic(fmt.Sprintf("gpu: %v of %v with tensors of %d, %d and %d elements", d, s, x.Len(), w.Len(), y.Len()))
+	}
+	return &ConvolutionPass{Convolution: c, Direction: d, X: x, W: w, Y: y}
+}
+
+// Entry names the op "conv3x3 forward" or, for a 1x1 filter on 1x1 pictures,
+// "dense forward".
+func (p *ConvolutionPass) Entry() string {
+	s := p.Convolution.Shape()
+	if s.Kernel == 1 && s.Height == 1 && s.Width == 1 {
+		return "dense " + p.Direction.String()
+	}
+	return fmt.Sprintf("conv%dx%d %v", s.Kernel, s.Kernel, p.Direction)
+}
+
+// Cost counts all Kernel^2 taps of every output position, those on the padding
+// included, as the usual convention has it.
+func (p *ConvolutionPass) Cost() Cost {
+	s := p.Convolution.Shape()
+	return Cost{
+		Bytes: 4 * int64(s.Input()+s.Output()+s.Filter()),
+		Flops: 2 * int64(s.Output()) * int64(s.Kernel*s.Kernel*s.In),
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !onednn
+
+package cpu
+
+func libraries() []library { return []library{gonumLibrary{}} }

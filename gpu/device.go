@@ -1,0 +1,118 @@
+package gpu
+
+import "time"
+
+// Device is one machine that runs programs.
+type Device interface {
+	// Name is the device's name in a record and on the command line: "cpu",
+	// "emu", "cuda:0".
+	Name() string
+	// Description says what is behind the name, for a person: processor or
+	// card, threads, convolution library and version.
+	Description() string
+	// Alloc makes zeroed memory. It fails when there is not enough.
+	Alloc(bytes int) (*Buffer, error)
+	// Allocated returns how many bytes Alloc has handed out so far.
+	Allocated() int64
+	// Convolution binds a convolution of fixed shape to the device: it chooses
+	// the algorithms and allocates what they need.
+	Convolution(ConvolutionShape) (Convolution, error)
+	// NewStream makes an independent queue of work. Streams of one device run
+	// side by side and do not change each other's bits.
+	NewStream() (Stream, error)
+	// Close frees everything that the device made.
+	Close() error
+}
+
+// Stream is a queue of work on a device: things happen in the order in which
+// they were queued. A stream belongs to one goroutine at a time.
+type Stream interface {
+	Device() Device
+	// Compile turns recorded ops into a program of this stream.
+	Compile([]RecordedOp) (Program, error)
+	// Upload and Download copy bytes between host memory and a buffer, after
+	// all work queued before, and return when the host memory may be reused.
+	Upload(dst *Buffer, offset int, src []byte) error
+	Download(dst []byte, src *Buffer, offset int) error
+	// Wait returns when everything queued has been done.
+	Wait() error
+	Close() error
+}
+
+// Program is a fixed sequence of ops that a stream replays. A replay makes no
+// allocation and no copy between host and device.
+type Program interface {
+	// Run queues one replay on the program's stream.
+	Run() error
+	// Ops returns what was recorded, in order.
+	Ops() []RecordedOp
+	// Profile replays the program n times and returns, for each op and each
+	// replay, how long it took: durations[op][replay].
+	Profile(n int) (durations [][]time.Duration, err error)
+}
+
+// Op is one step of a program: a [Kernel] or a [ConvolutionPass].
+type Op interface {
+	// Entry is the op's name: of a kernel, its __global__ function.
+	Entry() string
+	// Cost is the work that the op cannot do without.
+	Cost() Cost
+}
+
+// Cost is the least work of an op, the floor that a measured time is held
+// against.
+type Cost struct {
+	Bytes int64 // each input byte read once, each output byte written once
+	Flops int64 // floating-point operations, a multiply-add counted as two
+}
+
+// Grid is a kernel's launch geometry: Blocks blocks of Threads threads, both in
+// one dimension.
+type Grid struct {
+	Blocks, Threads int
+}
+
+// Kernel is one computation with two bodies: a __global__ function in a .cu
+// file and Host, the same computation in Go, the reference. Its exported
+// fields, in order, are the parameters of both: Slice for a pointer, int32,
+// uint32, uint64 and float32 by value.
+type Kernel interface {
+	Op
+	// Grid returns the launch geometry of these parameters.
+	Grid() Grid
+	// Host computes blocks lo to hi-1 of the grid. Blocks write disjoint
+	// memory, so they may run in any order and at once.
+	Host(lo, hi int)
+}
+
+// RecordedOp is an op and the part of the step that it belongs to, such as
+// "forward/conv1".
+type RecordedOp struct {
+	Label string
+	Op    Op
+}
+
+// Recorder collects the ops of a program.
+type Recorder struct {
+	ops   []RecordedOp
+	label string
+}
+
+// Record appends an op under the current label.
+func (r *Recorder) Record(op Op) {
+	r.ops = append(r.ops, RecordedOp{Label: r.label, Op: op})
+}
+
+// Group runs body with name appended to the label of what it records.
+func (r *Recorder) Group(name string, body func()) {
+	outer := r.label
+	if outer != "" {
+		name = outer + "/" + name
+	}
+	r.label = name
+	body()
+	r.label = outer
+}
+
+// Ops returns what has been recorded.
+func (r *Recorder) Ops() []RecordedOp { return r.ops }

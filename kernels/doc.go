@@ -1,0 +1,17 @@
+// Package kernels holds every computation that runs on a device, one family a
+// file. A kernel is a Go struct: its exported fields, in order, are the
+// parameters of the __global__ function that Entry names, Grid is its launch
+// geometry, and Host is the same computation in Go, block for block.
+//
+// What belongs here is arithmetic on device memory. What does not: products of
+// matrices and convolutions (they are the device's library's, see
+// [diaghess/gpu.ConvolutionPass]), allocation, and any knowledge of networks.
+//
+// Rules that every body keeps:
+//   - blocks write disjoint memory, and what a block computes depends on its
+//     index alone, so the bits do not depend on how many threads a device has;
+//   - no floating-point atomics: a sum over blocks takes a second kernel that
+//     adds the partial sums in order;
+//   - a product that is added is rounded first, float32(a*b) + c, on every
+//     device: no fused multiply-add unless the source says so.
+package kernels
