@@ -1,0 +1,184 @@
+package layers
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+)
+
+// Batch is a network bound to a number of samples: inputs, activations and
+// gradient memory. Batches of different sizes share the network's parameters.
+type Batch struct {
+	Size   int
+	X      gpu.Slice[float32] // [Size, height, width, channels], the input
+	Labels gpu.Slice[int32]   // [Size]
+	Logits gpu.Slice[float32] // [Size, classes]
+	// Mask holds the dropout masks of all layers, each at a multiple of 16
+	// elements, in the order of the layers: 1 keeps, 0 drops.
+	Mask gpu.Slice[uint8]
+	// RowLoss and Prediction are the loss and the predicted class of each row.
+	RowLoss    gpu.Slice[float32] // [Size]
+	Prediction gpu.Slice[int32]   // [Size]
+
+	network      *Network
+	units        []unit
+	dLogits      gpu.Slice[float32]
+	segments     gpu.Slice[uint32]
+	convolutions []namedConvolution
+}
+
+type namedConvolution struct {
+	name string
+	gpu.Convolution
+}
+
+// binder allocates a batch's memory. The first failure is kept in err.
+type binder struct {
+	network  *Network
+	device   gpu.Device
+	batch    *Batch
+	masks    []kernels.DropoutLayer
+	maskSize int
+	// partials is the first stage of every reduction: kernels run one after
+	// the other, so they share it.
+	partials    gpu.Slice[float32]
+	partialSize int
+	// scratch holds the gradients by activations: one that is read and one
+	// that is written, in turn.
+	scratch [2]gpu.Slice[float32]
+	turn    int
+	err     error
+}
+
+func alloc[T gpu.Element](b *binder, n int) gpu.Slice[T] {
+	if b.err != nil {
+		return gpu.Slice[T]{}
+	}
+	s, err := gpu.Alloc[T](b.device, n)
+	b.err = err
+	return s
+}
+
+// dropout reserves a layer's mask and returns its offset.
+func (b *binder) dropout(elements int, stream uint32, rate float32) int {
+	offset := b.maskSize
+	b.masks = append(b.masks, kernels.DropoutLayer{Offset: offset, Elements: elements, Stream: stream, Rate: rate})
+	b.maskSize = align(offset + elements)
+	return offset
+}
+
+// partial sees to it that a reduction over rows has room.
+func (b *binder) partial(rows, channels int) {
+	b.partialSize = max(b.partialSize, 2*kernels.Chunks(int32(rows), int32(channels))*channels)
+}
+
+// gradient returns room for n elements that does not overlap the last one it
+// returned.
+func (b *binder) gradient(n int) gpu.Slice[float32] {
+	b.turn = 1 - b.turn
+	return b.scratch[b.turn].Sub(0, n)
+}
+
+// Bind allocates what batches of the given size need.
+func (n *Network) Bind(size int) (*Batch, error) {
+	batch := &Batch{Size: size, network: n}
+	b := &binder{network: n, device: n.Stream.Device(), batch: batch}
+	fail := func(err error) (*Batch, error) {
+		return nil, fmt.Errorf("bind the network to batches of %d: %w", size, err)
+	}
+	batch.X = alloc[float32](b, size*n.Input.Elements())
+	batch.Labels = alloc[int32](b, size)
+	batch.RowLoss = alloc[float32](b, size)
+	batch.Prediction = alloc[int32](b, size)
+	batch.dLogits = alloc[float32](b, size*n.Classes)
+	x := batch.X
+	largest := 0
+	for _, node := range n.nodes {
+		if b.err != nil {
+			return fail(b.err)
+		}
+		u, out, err := node.bind(b, x)
+		if err != nil {
+			return fail(err)
+		}
+		batch.units = append(batch.units, u)
+		x = out
+		largest = max(largest, out.Len())
+	}
+	batch.Logits = x
+	b.partials = alloc[float32](b, b.partialSize)
+	b.scratch = [2]gpu.Slice[float32]{alloc[float32](b, largest), alloc[float32](b, largest)}
+	segments := kernels.DropoutSegments(b.masks)
+	if len(segments) > 0 {
+		batch.Mask = alloc[uint8](b, b.maskSize)
+		batch.segments = alloc[uint32](b, len(segments))
+	}
+	if b.err != nil {
+		return fail(b.err)
+	}
+	if err := gpu.Upload(n.Stream, batch.segments, segments); err != nil {
+		return fail(err)
+	}
+	gradient := batch.dLogits
+	for i := len(batch.units) - 1; i >= 0; i-- {
+		gradient = batch.units[i].bindGradient(b, gradient, i > 0)
+	}
+	return batch, nil
+}
+
+// DrawMasks records the dropout masks of the state's step.
+func (b *Batch) DrawMasks(r *gpu.Recorder, seed uint64, state gpu.Slice[uint32]) {
+	if b.segments.Len() == 0 {
+		return
+	}
+	r.Group("dropout", func() {
+		r.Record(&kernels.DropoutMask{Mask: b.Mask, Segments: b.segments, State: state, Seed: seed})
+	})
+}
+
+// Forward records the network from X to Logits: in training with the batch's
+// statistics, updated moving statistics and the dropout masks in Mask, else
+// with the moving statistics.
+func (b *Batch) Forward(r *gpu.Recorder, training bool) {
+	r.Group("forward", func() {
+		for _, u := range b.units {
+			r.Group(u.label(), func() { u.forward(r, training) })
+		}
+	})
+}
+
+// Loss records the mean cross-entropy of the logits with smoothed labels; with
+// gradient set also its gradient, for Backward.
+func (b *Batch) Loss(r *gpu.Recorder, smoothing float32, gradient bool) {
+	k := &kernels.SoftmaxCrossEntropy{
+		Logits: b.Logits, Labels: b.Labels, RowLoss: b.RowLoss, Prediction: b.Prediction,
+		Rows: int32(b.Size), Classes: int32(b.network.Classes), Smoothing: smoothing,
+	}
+	if gradient {
+		k.DLogits = b.dLogits
+	}
+	r.Group("loss", func() { r.Record(k) })
+}
+
+// Backward records the gradient of the loss by every parameter.
+func (b *Batch) Backward(r *gpu.Recorder) {
+	r.Group("backward", func() {
+		for i := len(b.units) - 1; i >= 0; i-- {
+			u := b.units[i]
+			r.Group(u.label(), func() { u.backward(r) })
+		}
+	})
+}
+
+// Algorithms names, for the record, what computes each direction of each
+// linear layer: "conv1 forward" -> "im2col + gonum sgemm".
+func (b *Batch) Algorithms() map[string]string {
+	names := map[string]string{}
+	for _, c := range b.convolutions {
+		for _, d := range []gpu.Direction{gpu.Forward, gpu.BackwardData, gpu.BackwardFilter} {
+			names[c.name+" "+d.String()] = c.Algorithm(d)
+		}
+	}
+	return names
+}

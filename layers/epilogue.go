@@ -1,0 +1,226 @@
+package layers
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+)
+
+// Batch normalization's constants, Keras's names and the seed's values.
+const (
+	BatchNormEpsilon  = 1e-3
+	BatchNormMomentum = 0.99
+)
+
+// Epilogue is what follows a [Conv] or [Dense], in this order:
+//
+//	normalization, z = gamma (y - mean) / sqrt(variance + epsilon) + beta,
+//	  or with BatchNorm false a bias, z = y + bias
+//	LeakyReLU, a = z where z > 0, else Slope z; its derivative at 0 is Slope
+//	2x2 max pooling, stride 2, same padding, where Pool is set
+//	dropout at rate Dropout, kept values times 1/(1 - rate), in training
+type Epilogue struct {
+	Name      string
+	BatchNorm bool
+	Slope     float32 // 1 is the identity, 0 ReLU
+	Pool      bool
+	Dropout   float32 // in [0, 1)
+}
+
+func (l Epilogue) declare(d *declaration, in Shape) (node, Shape, error) {
+	switch {
+	case l.Dropout < 0 || l.Dropout >= 1:
+		return nil, Shape{}, fmt.Errorf("epilogue %s: dropout rate %g is not in [0, 1)", l.Name, l.Dropout)
+	case l.Slope < 0 || l.Slope > 1:
+		return nil, Shape{}, fmt.Errorf("epilogue %s: slope %g is not in [0, 1]", l.Name, l.Slope)
+	case l.Pool && in.Flat:
+		return nil, Shape{}, fmt.Errorf("epilogue %s pools after a dense layer", l.Name)
+	}
+	e := &epilogue{Epilogue: l, in: in}
+	if l.BatchNorm {
+		e.gamma = d.parameter(l.Name+"/gamma", constant(1), in.Channels)
+		e.beta = d.parameter(l.Name+"/beta", constant(0), in.Channels)
+		e.movingMean = d.statistic(l.Name+"/moving_mean", 0, in.Channels)
+		e.movingVariance = d.statistic(l.Name+"/moving_variance", 1, in.Channels)
+	} else {
+		e.beta = d.parameter(l.Name+"/bias", constant(0), in.Channels)
+	}
+	if l.Dropout > 0 {
+		d.network.dropouts++
+		e.stream = kernels.RandomStream(fmt.Sprintf("dropout/%d", d.network.dropouts))
+	}
+	out := in
+	if l.Pool {
+		out.Height, out.Width = (in.Height+1)/2, (in.Width+1)/2
+	}
+	e.out = out
+	return e, out, nil
+}
+
+// epilogue is an Epilogue of a network.
+type epilogue struct {
+	Epilogue
+	in, out                    Shape
+	gamma, beta                *Parameter // gamma is nil without normalization
+	movingMean, movingVariance *Statistic // nil without normalization
+	stream                     uint32     // of its dropout mask
+}
+
+func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float32], error) {
+	channels := e.in.Channels
+	u := &epilogueUnit{
+		epilogue: e,
+		batch:    b.batch.Size,
+		y:        y,
+		a:        alloc[float32](b, b.batch.Size*e.out.Elements()),
+		mean:     alloc[float32](b, channels),
+		invStd:   alloc[float32](b, channels),
+		scale:    alloc[float32](b, channels),
+		dSlope:   alloc[float32](b, channels),
+		dOffset:  alloc[float32](b, channels),
+	}
+	if e.Pool {
+		u.index = alloc[uint8](b, u.a.Len())
+	}
+	if e.Dropout > 0 {
+		u.maskOffset = b.dropout(u.a.Len(), e.stream, e.Dropout)
+	}
+	b.partial(u.rows(), channels)
+	b.partial(u.outRows(), channels)
+	if !e.BatchNorm && b.err == nil {
+		// A bias is a normalization with mean 0 and deviation 1.
+		ones := constant(1)(0, "", channels)
+		for _, s := range []gpu.Slice[float32]{u.invStd, u.scale} {
+			if err := gpu.Upload(b.network.Stream, s, ones); err != nil {
+				return nil, u.a, fmt.Errorf("%s: %w", e.Name, err)
+			}
+		}
+	}
+	return u, u.a, nil
+}
+
+// epilogueUnit is an epilogue bound to a batch.
+type epilogueUnit struct {
+	*epilogue
+	batch               int
+	y, a, da, dy        gpu.Slice[float32]
+	mean, invStd, scale gpu.Slice[float32] // [channels]
+	dSlope, dOffset     gpu.Slice[float32] // [channels]
+	index               gpu.Slice[uint8]
+	mask                gpu.Slice[uint8] // null without dropout
+	partials            gpu.Slice[float32]
+	maskOffset          int
+}
+
+func (u *epilogueUnit) label() string { return u.Name }
+
+// rows and outRows are the rows, of a channel each, before and after pooling.
+func (u *epilogueUnit) rows() int    { return u.batch * u.in.Height * u.in.Width }
+func (u *epilogueUnit) outRows() int { return u.batch * u.out.Height * u.out.Width }
+
+// identity says that nothing but a bias is added.
+func (u *epilogueUnit) identity() bool {
+	return !u.BatchNorm && u.Slope == 1 && !u.Pool && u.Dropout == 0
+}
+
+func (u *epilogueUnit) bindGradient(b *binder, output gpu.Slice[float32], _ bool) gpu.Slice[float32] {
+	u.partials = b.partials
+	if u.Dropout > 0 {
+		u.mask = b.batch.Mask.Sub(u.maskOffset, u.maskOffset+u.a.Len())
+	}
+	u.da, u.dy = output, output
+	if !u.identity() {
+		u.dy = b.gradient(u.y.Len())
+	}
+	return u.dy
+}
+
+// keep is the factor of what dropout keeps.
+func (u *epilogueUnit) keep() float32 { return float32(1 / (1 - float64(u.Dropout))) }
+
+// correction makes the moving variance unbiased where Keras's is.
+func (u *epilogueUnit) correction() float32 {
+	if n := u.rows(); !u.in.Flat && n > 1 {
+		return float32(float64(n) / float64(n-1))
+	}
+	return 1
+}
+
+func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
+	channels := int32(u.in.Channels)
+	var mask gpu.Slice[uint8]
+	if training {
+		mask = u.mask
+	}
+	switch {
+	case u.BatchNorm && training:
+		rows := int32(u.rows())
+		partial := u.partials.Sub(0, 2*kernels.Chunks(rows, channels)*u.in.Channels)
+		r.Record(&kernels.BatchNormStats{Y: u.y, Partial: partial, Rows: rows, Channels: channels})
+		r.Record(&kernels.BatchNormFinish{
+			Partial: partial, Gamma: u.gamma.Value, MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value,
+			Mean: u.mean, InvStd: u.invStd, Scale: u.scale, Rows: rows, Channels: channels,
+			Epsilon: BatchNormEpsilon, Momentum: BatchNormMomentum, Correction: u.correction(),
+		})
+	case u.BatchNorm:
+		r.Record(&kernels.BatchNormInference{
+			MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value, Gamma: u.gamma.Value,
+			Mean: u.mean, InvStd: u.invStd, Scale: u.scale, Channels: channels, Epsilon: BatchNormEpsilon,
+		})
+	}
+	if u.Pool {
+		r.Record(&kernels.EpiloguePoolForward{
+			Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: mask, A: u.a, Index: u.index,
+			Pictures: int32(u.batch), Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels,
+			Slope: u.Slope, Keep: u.keep(),
+		})
+		return
+	}
+	r.Record(&kernels.EpilogueForward{
+		Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: mask, A: u.a,
+		Rows: int32(u.rows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
+	})
+}
+
+func (u *epilogueUnit) backward(r *gpu.Recorder) {
+	channels := int32(u.in.Channels)
+	chunks := kernels.Chunks(int32(u.outRows()), channels)
+	partial := u.partials.Sub(0, 2*chunks*u.in.Channels)
+	if u.Pool {
+		r.Record(&kernels.EpiloguePoolReduce{
+			DA: u.da, Y: u.y, Index: u.index, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
+			Pictures: int32(u.batch), Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels,
+			Slope: u.Slope, Keep: u.keep(),
+		})
+	} else {
+		r.Record(&kernels.EpilogueReduce{
+			DA: u.da, Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
+			Rows: int32(u.rows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
+		})
+	}
+	gradient := &kernels.BatchNormGradient{
+		Partial: partial, InvStd: u.invStd, Scale: u.scale, DBeta: u.beta.Gradient, Slope: u.dSlope, Offset: u.dOffset,
+		Rows: int32(u.rows()), Channels: channels, Chunks: int32(chunks),
+	}
+	if u.BatchNorm {
+		gradient.DGamma = u.gamma.Gradient
+	}
+	r.Record(gradient)
+	switch {
+	case u.identity():
+	case u.Pool:
+		r.Record(&kernels.EpiloguePoolBackward{
+			DA: u.da, Y: u.y, Index: u.index, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value,
+			DSlope: u.dSlope, DOffset: u.dOffset, Mask: u.mask, DY: u.dy,
+			Pictures: int32(u.batch), Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels,
+			Slope: u.Slope, Keep: u.keep(),
+		})
+	default:
+		r.Record(&kernels.EpilogueBackward{
+			DA: u.da, Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value,
+			DSlope: u.dSlope, DOffset: u.dOffset, Mask: u.mask, DY: u.dy,
+			Rows: int32(u.rows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
+		})
+	}
+}

@@ -1,0 +1,79 @@
+package layers
+
+import "fmt"
+
+// CNN is the seed's convolutional network: for each number of filters a block
+// of two (3x3 convolution, batch normalization, LeakyReLU), 2x2 max pooling and
+// dropout; then two dense layers of Dense units with batch normalization,
+// LeakyReLU and dropout; then the logits.
+type CNN struct {
+	Filters                    []int
+	Dense                      int
+	BlockDropout, DenseDropout float32
+}
+
+// SeedCNN is the network of the seed's experiments, 1,605,354 parameters for
+// 32x32x3 pictures in 10 classes.
+func SeedCNN() CNN {
+	return CNN{Filters: []int{32, 64, 128}, Dense: 512, BlockDropout: 0.4, DenseDropout: 0.5}
+}
+
+// leakySlope is the seed's slope of LeakyReLU for negative inputs.
+const leakySlope = 0.01
+
+// Layers returns the chain for a number of classes.
+func (m CNN) Layers(classes int) []Layer {
+	var chain []Layer
+	norm := 0
+	epilogue := func(pool bool, dropout float32) {
+		norm++
+		chain = append(chain, Epilogue{Name: fmt.Sprintf("bn%d", norm), BatchNorm: true, Slope: leakySlope, Pool: pool, Dropout: dropout})
+	}
+	for block, filters := range m.Filters {
+		chain = append(chain, Conv{Name: fmt.Sprintf("conv%d", 2*block+1), Filters: filters, Kernel: 3})
+		epilogue(false, 0)
+		chain = append(chain, Conv{Name: fmt.Sprintf("conv%d", 2*block+2), Filters: filters, Kernel: 3})
+		epilogue(true, m.BlockDropout)
+	}
+	for i := 1; i <= 2; i++ {
+		chain = append(chain, Dense{Name: fmt.Sprintf("dense%d", i), Units: m.Dense})
+		epilogue(false, m.DenseDropout)
+	}
+	return append(chain, Dense{Name: "out", Units: classes}, Epilogue{Name: "out", Slope: 1})
+}
+
+// MLP is a multilayer perceptron: Hidden dense layers of Units units with bias,
+// LeakyReLU and dropout, He-normal weights; then the logits.
+type MLP struct {
+	Hidden, Units int
+	Dropout       float32
+}
+
+// SeedMLP is the network of the seed's first study.
+func SeedMLP() MLP { return MLP{Hidden: 10, Units: 64, Dropout: 0.004} }
+
+// Layers returns the chain for a number of classes.
+func (m MLP) Layers(classes int) []Layer {
+	var chain []Layer
+	for i := 1; i <= m.Hidden; i++ {
+		name := fmt.Sprintf("dense%d", i)
+		chain = append(chain,
+			Dense{Name: name, Units: m.Units, Initializer: HeNormal},
+			Epilogue{Name: name, Slope: leakySlope, Dropout: m.Dropout})
+	}
+	return append(chain, Dense{Name: "out", Units: classes, Initializer: HeNormal}, Epilogue{Name: "out", Slope: 1})
+}
+
+// Models returns the names that Model knows.
+func Models() []string { return []string{"seedcnn", "mlp"} }
+
+// Model returns the chain of a named model.
+func Model(name string, classes int) ([]Layer, error) {
+	switch name {
+	case "seedcnn":
+		return SeedCNN().Layers(classes), nil
+	case "mlp":
+		return SeedMLP().Layers(classes), nil
+	}
+	return nil, fmt.Errorf("unknown model %q (known: %v)", name, Models())
+}

@@ -1,0 +1,90 @@
+package optim
+
+import (
+	"math"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+)
+
+// DiagHess is the seed's rule: RMSprop of the curvature with damping. With g
+// the gradient of the batch's mean loss, h a diagonal of its curvature, t the
+// step from 1,
+//
+//	n   = c2 g^2 + c1 h                     entries that are not finite are 0
+//	lam = max(0, -min n over the tensor) + lambda
+//	d   = g c1 / (n + lam)
+//	m   = beta1 m + (1 - beta1) d           mhat = m / (1 - beta1^t)
+//	v   = beta2 v + (1 - beta2) n^2         vhat = v / (1 - beta2^t), n without lam
+//	w  -= lr mhat / (sqrt(vhat) + eps)
+//
+// with c1 = square diff^(square - 1) and c2 = square (square - 1) diff^(square -
+// 2), the first and second derivative of x^square at diff: the rule descends on
+// loss^square, whose curvature holds g^2 whatever h is. No weight decay.
+//
+// Source: github.com/YunInSung/diagonal-hessian-cnn, MyModel.train_step. As
+// published the network's h was identically zero, which is curvature=none.
+type DiagHess struct {
+	Schedule
+	Beta1, Beta2, Epsilon float64
+	Lambda                float64 // damping
+	Diff, Square          float64
+	Curvature             string // source of h; none: h = 0
+}
+
+var _ Rule = (*DiagHess)(nil)
+
+// NewDiagHess returns the rule with the seed's constants.
+func NewDiagHess() *DiagHess {
+	return &DiagHess{
+		Schedule: schedule(1e-6), Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7,
+		Lambda: 1e-3, Diff: 0.25, Square: 9, Curvature: "none",
+	}
+}
+
+func (o *DiagHess) Name() string        { return "diaghess" }
+func (o *DiagHess) Slots() []string     { return []string{"m", "v"} }
+func (o *DiagHess) schedule() *Schedule { return &o.Schedule }
+
+func (o *DiagHess) tunables() []tunable {
+	return append(o.Schedule.tunables(),
+		choice("curvature", "source of the curvature's diagonal", &o.Curvature, []string{"none"}),
+		fraction("beta1", "decay of the first moment", &o.Beta1),
+		fraction("beta2", "decay of the second moment", &o.Beta2),
+		positive("eps", "added to the root of the second moment", &o.Epsilon),
+		positive("lambda", "damping of the curvature", &o.Lambda),
+		positive("diff", "where loss^square is expanded", &o.Diff),
+		positive("square", "power of the loss", &o.Square))
+}
+
+// Constants returns c1 and c2.
+func (o *DiagHess) Constants() (c1, c2 float64) {
+	return o.Square * math.Pow(o.Diff, o.Square-1), o.Square * (o.Square - 1) * math.Pow(o.Diff, o.Square-2)
+}
+
+// Coefficients are the rate and the two bias corrections, in float32 as the
+// seed evaluates them.
+func (o *DiagHess) Coefficients(step int, rate float32) [kernels.CoefficientWords]float32 {
+	return [...]float32{rate, 1 - power(o.Beta1, step), 1 - power(o.Beta2, step), 0}
+}
+
+// Record is one pass where n cannot be negative, and two with the minimum
+// between them where it can.
+func (o *DiagHess) Record(r *gpu.Recorder, b *Buffers) {
+	c1, c2 := o.Constants()
+	update := &kernels.DiagHessUpdate{
+		W: b.Values, G: b.Gradients, H: b.Curvature, M: b.Slots[0], V: b.Slots[1],
+		Chunks: b.Chunks, Coefficients: b.Coefficients, State: b.State,
+		C1: float32(c1), C2: float32(c2), Lambda0: float32(o.Lambda),
+		Beta1: float32(o.Beta1), OneMinusBeta1: float32(1 - o.Beta1),
+		Beta2: float32(o.Beta2), OneMinusBeta2: float32(1 - o.Beta2),
+		Epsilon: float32(o.Epsilon),
+	}
+	if !b.Curvature.IsNull() && !b.NonNegative {
+		minimum := b.scratch(b.Chunks.Len() / kernels.ChunkWords)
+		update.Lambda = b.scratch(b.First.Len() - 1)
+		r.Record(&kernels.DiagHessMinimum{G: b.Gradients, H: b.Curvature, Chunks: b.Chunks, Minimum: minimum, C1: update.C1, C2: update.C2})
+		r.Record(&kernels.DiagHessLambda{Minimum: minimum, First: b.First, Lambda: update.Lambda, Lambda0: update.Lambda0})
+	}
+	r.Record(update)
+}

@@ -1,0 +1,109 @@
+package optim
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+	"diaghess/layers"
+)
+
+// Tensors are the tensors that an optimizer updates: where they lie in the
+// buffers of values and gradients, in elements.
+type Tensors struct {
+	Values, Gradients gpu.Slice[float32]
+	Offsets, Lengths  []int
+}
+
+// TensorsOf returns the parameters of a network.
+func TensorsOf(n *layers.Network) Tensors {
+	t := Tensors{Values: n.Values, Gradients: n.Gradients}
+	for _, p := range n.Parameters {
+		t.Offsets = append(t.Offsets, p.Offset)
+		t.Lengths = append(t.Lengths, p.Elements())
+	}
+	return t
+}
+
+// Optimizer is a rule bound to tensors on a device.
+type Optimizer struct {
+	Rule Rule
+	// Slots holds the rule's slots one after the other, each with the layout
+	// of the values: what a checkpoint keeps.
+	Slots gpu.Slice[float32]
+	// State counts the steps; see package kernels, state.go.
+	State gpu.Slice[uint32]
+
+	buffers Buffers
+}
+
+// New binds a rule to tensors for a run of the given length. curvature is the
+// diagonal that the rule uses, null for none; nonNegative says that no entry of
+// it is negative.
+func New(stream gpu.Stream, rule Rule, t Tensors, run Length, curvature gpu.Slice[float32], nonNegative bool) (*Optimizer, error) {
+	fail := func(err error) (*Optimizer, error) {
+		return nil, fmt.Errorf("optimizer %s: %w", rule.Name(), err)
+	}
+	rates, err := rule.schedule().Rates(run)
+	if err != nil {
+		return fail(err)
+	}
+	table := make([]float32, 0, len(rates)*kernels.CoefficientWords)
+	for i, rate := range rates {
+		row := rule.Coefficients(i+1, rate)
+		table = append(table, row[:]...)
+	}
+	chunks, first := kernels.ChunkTable(t.Offsets, t.Lengths)
+
+	o := &Optimizer{Rule: rule}
+	b := &o.buffers
+	*b = Buffers{Values: t.Values, Gradients: t.Gradients, Curvature: curvature, NonNegative: nonNegative, device: stream.Device()}
+	n := t.Values.Len()
+	if o.Slots, err = gpu.Alloc[float32](b.device, len(rule.Slots())*n); err != nil {
+		return fail(err)
+	}
+	for i := range rule.Slots() {
+		b.Slots = append(b.Slots, o.Slots.Sub(i*n, (i+1)*n))
+	}
+	if o.State, err = gpu.Alloc[uint32](b.device, kernels.StateWords); err != nil {
+		return fail(err)
+	}
+	b.State = o.State
+	if b.Chunks, err = upload(stream, chunks); err != nil {
+		return fail(err)
+	}
+	if b.First, err = upload(stream, first); err != nil {
+		return fail(err)
+	}
+	if b.Coefficients, err = upload(stream, table); err != nil {
+		return fail(err)
+	}
+	return o, nil
+}
+
+// Slot returns a slot by its name, in the layout of the values. It panics on a
+// name that the rule does not have.
+func (o *Optimizer) Slot(name string) gpu.Slice[float32] {
+	for i, slot := range o.Rule.Slots() {
+		if slot == name {
+			return o.buffers.Slots[i]
+		}
+	}
+	panic(fmt.Sprintf("optim: %s has no slot %q", o.Rule.Name(), name))
+}
+
+// Record records the update of all tensors. It does not count the step: see
+// kernels.Advance.
+func (o *Optimizer) Record(r *gpu.Recorder) error {
+	r.Group("update", func() { o.Rule.Record(r, &o.buffers) })
+	return o.buffers.err
+}
+
+// upload allocates memory for host elements and copies them there.
+func upload[T gpu.Element](stream gpu.Stream, host []T) (gpu.Slice[T], error) {
+	s, err := gpu.Alloc[T](stream.Device(), len(host))
+	if err != nil {
+		return s, err
+	}
+	return s, gpu.Upload(stream, s, host)
+}

@@ -1,0 +1,68 @@
+package optim
+
+import (
+	"math"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+)
+
+// Rule is an update rule with its tunables.
+type Rule interface {
+	// Name is the rule's name in a spec: "adamw".
+	Name() string
+	// Slots names the tensors of the parameters' shape that the rule keeps
+	// from step to step, all zero at first.
+	Slots() []string
+	// Coefficients returns the row of the coefficient table of a step,
+	// counted from 1, at the given learning rate.
+	Coefficients(step int, rate float32) [kernels.CoefficientWords]float32
+	// Record records the update.
+	Record(r *gpu.Recorder, b *Buffers)
+
+	tunables() []tunable
+	// schedule returns the learning rate and how it changes.
+	schedule() *Schedule
+}
+
+// Buffers is what a rule's kernel works on: see package kernels, update.go.
+type Buffers struct {
+	Values, Gradients gpu.Slice[float32]
+	// Curvature is the diagonal of the curvature, or null for none.
+	Curvature gpu.Slice[float32]
+	// NonNegative says that no entry of Curvature is negative.
+	NonNegative   bool
+	Slots         []gpu.Slice[float32] // in the order of Rule.Slots
+	Chunks, First gpu.Slice[uint32]    // see kernels.ChunkTable
+	Coefficients  gpu.Slice[float32]   // [steps, kernels.CoefficientWords]
+	State         gpu.Slice[uint32]    // [kernels.StateWords]
+
+	device gpu.Device
+	err    error
+}
+
+// scratch allocates memory that a rule needs between its kernels. A failure
+// comes out of New.
+func (b *Buffers) scratch(n int) gpu.Slice[float32] {
+	s, err := gpu.Alloc[float32](b.device, n)
+	if err != nil {
+		b.err = err
+	}
+	return s
+}
+
+// power is float32 pow as the seed and Keras evaluate it: base and result
+// rounded to float32.
+func power(base float64, exponent int) float32 {
+	return float32(math.Pow(float64(float32(base)), float64(exponent)))
+}
+
+func root(v float32) float32 { return float32(math.Sqrt(float64(v))) }
+
+// flag is a bool as a kernel's parameter.
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,56 @@
+package optim
+
+import (
+	"diaghess/gpu"
+	"diaghess/kernels"
+)
+
+// SGD is stochastic gradient descent with momentum in Keras's convention, where
+// the velocity holds the learning rate:
+//
+//	v  = momentum v - lr g
+//	w += momentum v - lr g   with nesterov, else w += v
+//
+// PyTorch's velocity does not hold it: the two differ where lr changes during a
+// run. Weight decay is decoupled, w -= lr weight-decay w, before the step.
+//
+// Source: Keras 2.15, optimizers/sgd.py; Sutskever et al. 2013 for Nesterov's
+// form.
+type SGD struct {
+	Schedule
+	Momentum    float64
+	Nesterov    bool
+	WeightDecay float64
+}
+
+var _ Rule = (*SGD)(nil)
+
+// NewSGD returns SGD with momentum .9 and Nesterov's step at Keras's rate.
+func NewSGD() *SGD {
+	return &SGD{Schedule: schedule(1e-2), Momentum: 0.9, Nesterov: true}
+}
+
+func (o *SGD) Name() string        { return "sgd" }
+func (o *SGD) Slots() []string     { return []string{"v"} }
+func (o *SGD) schedule() *Schedule { return &o.Schedule }
+
+func (o *SGD) tunables() []tunable {
+	return append(o.Schedule.tunables(),
+		fraction("momentum", "decay of the velocity", &o.Momentum),
+		boolean("nesterov", "Nesterov's look-ahead", &o.Nesterov),
+		nonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
+}
+
+// Coefficients hold the rate.
+func (o *SGD) Coefficients(_ int, rate float32) [kernels.CoefficientWords]float32 {
+	return [...]float32{rate, 0, 0, 0}
+}
+
+// Record is one pass.
+func (o *SGD) Record(r *gpu.Recorder, b *Buffers) {
+	r.Record(&kernels.SGDUpdate{
+		W: b.Values, G: b.Gradients, V: b.Slots[0],
+		Chunks: b.Chunks, Coefficients: b.Coefficients, State: b.State,
+		Momentum: float32(o.Momentum), WeightDecay: float32(o.WeightDecay), Nesterov: flag(o.Nesterov),
+	})
+}

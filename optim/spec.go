@@ -1,0 +1,181 @@
+package optim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// tunable is a key of a spec.
+type tunable struct {
+	key, help string
+	get       func() string
+	set       func(string) error
+}
+
+func number(key, help string, value *float64, valid func(float64) bool, must string) tunable {
+	return tunable{key, help,
+		func() string { return strconv.FormatFloat(*value, 'g', -1, 64) },
+		func(text string) error {
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil || !valid(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("%s=%s: must be a number %s", key, text, must)
+			}
+			*value = v
+			return nil
+		}}
+}
+
+func positive(key, help string, value *float64) tunable {
+	return number(key, help, value, func(v float64) bool { return v > 0 }, "above 0")
+}
+
+func nonNegative(key, help string, value *float64) tunable {
+	return number(key, help, value, func(v float64) bool { return v >= 0 }, "of at least 0")
+}
+
+func fraction(key, help string, value *float64) tunable {
+	return number(key, help, value, func(v float64) bool { return v >= 0 && v < 1 }, "in [0, 1)")
+}
+
+func boolean(key, help string, value *bool) tunable {
+	return tunable{key, help,
+		func() string { return strconv.FormatBool(*value) },
+		func(text string) error {
+			v, err := strconv.ParseBool(text)
+			if err != nil {
+				return fmt.Errorf("%s=%s: must be true or false", key, text)
+			}
+			*value = v
+			return nil
+		}}
+}
+
+func choice(key, help string, value *string, known []string) tunable {
+	return tunable{key, help,
+		func() string { return *value },
+		func(text string) error {
+			if !slices.Contains(known, text) {
+				return fmt.Errorf("%s=%s: must be one of %s", key, text, strings.Join(known, ", "))
+			}
+			*value = text
+			return nil
+		}}
+}
+
+// rules makes each rule with its defaults, in the order in which they are
+// listed.
+func rules() []Rule {
+	return []Rule{NewDiagHess(), NewAdamW(), NewAdam(), NewSGD(), NewRMSProp(), NewAdaBelief()}
+}
+
+// Names returns the names of the rules.
+func Names() []string {
+	var names []string
+	for _, r := range rules() {
+		names = append(names, r.Name())
+	}
+	return names
+}
+
+// Help describes each rule's keys with their defaults, for a person.
+func Help() string {
+	var b strings.Builder
+	for _, r := range rules() {
+		fmt.Fprintf(&b, "%s\n", r.Name())
+		for _, t := range r.tunables() {
+			fmt.Fprintf(&b, "  %-14s %-10s %s\n", t.key, t.get(), t.help)
+		}
+	}
+	return b.String()
+}
+
+// Parse reads a spec, name:key=value,..., over the rule's defaults. An unknown
+// name or key is an error that lists the known ones.
+func Parse(spec string) (Rule, error) {
+	name, settings, _ := strings.Cut(spec, ":")
+	var rule Rule
+	for _, r := range rules() {
+		if r.Name() == name {
+			rule = r
+		}
+	}
+	if rule == nil {
+		return nil, fmt.Errorf("unknown optimizer %q (known: %s)", name, strings.Join(Names(), ", "))
+	}
+	if settings == "" {
+		return rule, nil
+	}
+	tunables := rule.tunables()
+	seen := map[string]bool{}
+	for setting := range strings.SplitSeq(settings, ",") {
+		key, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			return nil, fmt.Errorf("optimizer %s: %q is not of the form key=value", name, setting)
+		}
+		i := slices.IndexFunc(tunables, func(t tunable) bool { return t.key == key })
+		if i < 0 {
+			var known []string
+			for _, t := range tunables {
+				known = append(known, t.key)
+			}
+			return nil, fmt.Errorf("optimizer %s has no key %q (known: %s)", name, key, strings.Join(known, ", "))
+		}
+		if seen[key] {
+			return nil, fmt.Errorf("optimizer %s: key %s is given twice", name, key)
+		}
+		seen[key] = true
+		if err := tunables[i].set(value); err != nil {
+			return nil, fmt.Errorf("optimizer %s: %w", name, err)
+		}
+	}
+	return rule, nil
+}
+
+// Spec is the shortest spec that Parse turns into the rule: its name and what
+// differs from the defaults.
+func Spec(rule Rule) string {
+	defaults, err := Parse(rule.Name())
+	if err != nil {
+		panic("optim: " + err.Error())
+	}
+	var settings []string
+	for i, t := range rule.tunables() {
+		if t.get() != defaults.tunables()[i].get() {
+			settings = append(settings, t.key+"="+t.get())
+		}
+	}
+	if settings == nil {
+		return rule.Name()
+	}
+	return rule.Name() + ":" + strings.Join(settings, ",")
+}
+
+// Settings returns every key with its value, for the record.
+func Settings(rule Rule) map[string]string {
+	settings := map[string]string{}
+	for _, t := range rule.tunables() {
+		settings[t.key] = t.get()
+	}
+	return settings
+}
+
+// SplitList splits a list of specs at the commas that are not inside one: an
+// element with = and no name before it belongs to the spec before.
+func SplitList(list string) []string {
+	var specs []string
+	for element := range strings.SplitSeq(list, ",") {
+		element = strings.TrimSpace(element)
+		name, _, setting := strings.Cut(element, "=")
+		if setting && !strings.Contains(name, ":") && len(specs) > 0 {
+			specs[len(specs)-1] += "," + element
+			continue
+		}
+		if element != "" {
+			specs = append(specs, element)
+		}
+	}
+	return specs
+}
