@@ -1,0 +1,121 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+)
+
+// Verify checks every file of a set in the data folder dir by its SHA-256. The
+// error joins an *IntegrityError for every file with other content and an
+// ErrMissing for every file that is not there.
+func Verify(ctx context.Context, dir, name string) error {
+	return official(os.Getenv).verify(ctx, dir, name)
+}
+
+func (l library) verify(ctx context.Context, dir, name string) error {
+	e, err := l.find(name)
+	if err != nil {
+		return err
+	}
+	if e.embedded != nil {
+		_, err := l.load(ctx, dir, name)
+		return err
+	}
+	failures := make([]error, len(e.files))
+	places := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	for i, f := range e.files {
+		running.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			failures[i] = checkFile(ctx, e.path(dir, f), f, e.remedy())
+			if errors.Is(failures[i], fs.ErrNotExist) {
+				failures[i] = e.missing(dir, f)
+			}
+		})
+	}
+	running.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("verify %s: %w", name, err)
+	}
+	return nil
+}
+
+// State says how much of a set is in the data folder.
+type State string
+
+// The states of a set.
+const (
+	BuiltIn    State = "built in"   // part of the program
+	Present    State = "present"    // every file is there and has its size
+	Incomplete State = "incomplete" // some files are there
+	Damaged    State = "damaged"    // a file has the wrong size
+	Absent     State = "absent"
+)
+
+// Status is what List says of a set.
+type Status struct {
+	Name     string `json:"name"`
+	Height   int    `json:"height"`
+	Width    int    `json:"width"`
+	Channels int    `json:"channels"`
+	Classes  int    `json:"classes"`
+	Train    int    `json:"train"`
+	Test     int    `json:"test"`
+	// Bytes is the size of the unpacked official files.
+	Bytes int64 `json:"bytes"`
+	State State `json:"state"`
+	// Path is the folder of the set; empty if it is built in.
+	Path string `json:"path,omitempty"`
+}
+
+// List says of every known set what it is and whether it is in the data folder
+// dir. It looks at sizes only; Verify and Load look at contents.
+func List(dir string) []Status {
+	return official(os.Getenv).list(dir)
+}
+
+func (l library) list(dir string) []Status {
+	var all []Status
+	for _, e := range l.entries {
+		s := e.shape
+		status := Status{
+			Name: s.Name, Height: s.Height, Width: s.Width, Channels: s.Channels, Classes: s.Classes,
+			Train: e.train, Test: e.test, Bytes: e.size(), State: BuiltIn,
+		}
+		if e.embedded == nil {
+			status.State = e.state(dir)
+			status.Path = filepath.Join(dir, s.Name)
+		}
+		all = append(all, status)
+	}
+	return all
+}
+
+// state looks at the sizes of the files of a set.
+func (e entry) state(dir string) State {
+	there := 0
+	for _, f := range e.files {
+		info, err := os.Stat(e.path(dir, f))
+		if err != nil {
+			continue
+		}
+		if info.Size() != f.size {
+			return Damaged
+		}
+		there++
+	}
+	switch there {
+	case 0:
+		return Absent
+	case len(e.files):
+		return Present
+	}
+	return Incomplete
+}
