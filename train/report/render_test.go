@@ -1,0 +1,243 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+func render(t *testing.T, a *Analysis, f Format) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Render(&b, a, f); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// expectLines fails for every wanted line that is not a line of a text.
+func expectLines(t *testing.T, text string, want ...string) {
+	t.Helper()
+	lines := strings.Split(text, "\n")
+	for _, line := range want {
+		if !slices.Contains(lines, line) {
+			t.Errorf("no line %q in:\n%s", line, text)
+		}
+	}
+}
+
+// In text, every p-value ends in the column in which its title ends, as wide as
+// the writer takes the characters before it to be (a locale's matter).
+func TestTextIsAligned(t *testing.T) {
+	end := 0
+	checked := 0
+	for _, line := range strings.Split(render(t, publishedAnalysis(t), Text), "\n") {
+		if before, _, isHeader := strings.Cut(line, "p-value "); isHeader {
+			end = text.StringWidthWithoutEscSequences(before + "p-value")
+		} else if value := regexp.MustCompile(`^.* \d\.\d{5} `).FindString(line); value != "" {
+			checked++
+			if got := text.StringWidthWithoutEscSequences(strings.TrimSuffix(value, " ")); got != end {
+				t.Errorf("the p-value of %q ends in column %d, its title in %d", line, got, end)
+			}
+		}
+	}
+	if checked != 8 {
+		t.Errorf("%d lines checked, want 2 tables x 4 metrics", checked)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	var rows []Row
+	for _, seed := range []int{0, 1, 2, 4, 5, 7} {
+		for _, optimizer := range []string{"adamw", "diaghess"} {
+			r := run("digits", optimizer, seed, float64(1+seed*len(optimizer)))
+			r.Epochs, r.Limit = 5, 2000
+			rows = append(rows, r)
+		}
+	}
+	rows = append(rows,
+		run("digits", "adamw", 8, 1), Row{Dataset: "digits", Optimizer: "diaghess", Seed: 8, Status: Diverged, Note: "loss NaN in epoch 2"},
+		run("digits", "adamw", 9, 1), Row{Dataset: "digits", Optimizer: "diaghess", Seed: 9, Status: Diverged, Note: "loss NaN in epoch 2"},
+		run("digits", "diaghess", 10, 1))
+	expectLines(t, render(t, mustCompare(t, rows, ""), Text),
+		"digits: diaghess against adamw",
+		" n = 6 pairs, seeds 0–2, 4, 5, 7, 5 epochs, first 2000 pictures only (--limit).",
+		" Left out: seeds 8, 9, diaghess diverged: loss NaN in epoch 2.",
+		" Left out: seed 10, adamw missing.")
+
+	rows[0].Epochs, rows[1].Limit = 50, 0
+	expectLines(t, render(t, mustCompare(t, rows, ""), Text),
+		" n = 6 pairs, seeds 0–2, 4, 5, 7.",
+		" CAUTION: the runs differ in their number of epochs: 5, 50.",
+		" CAUTION: the runs differ in how many pictures they trained on (--limit): 0, 2000; 0 is all.")
+}
+
+func TestMissingNumbersHaveReasons(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rows  []Row
+		cells string // of val_loss
+		lines []string
+	}{
+		{
+			"one pair", []Row{run("digits", "adamw", 3, 1), run("digits", "sgd", 3, 0.5)},
+			"**val_loss** | 1.0000 ± n/a [1] | 0.5000 ± n/a [1] | −0.5000 | −50.00 % | n/a [2] | n/a [2] | ",
+			[]string{
+				`- \[1\] n/a: one run has no standard deviation.`,
+				`- \[2\] n/a: a paired t-test needs at least 2 pairs, got 1.`,
+				"- n = 1 pair, seed 3.",
+			},
+		},
+		{
+			"no pair", []Row{run("digits", "adamw", 3, 1), run("digits", "sgd", 4, 0.5)},
+			"**val_loss** | n/a [1] | n/a [1] | n/a [1] | n/a [1] | n/a [1] | n/a [1] | ",
+			[]string{
+				`- \[1\] n/a: no seed has finished in every arm.`,
+				"- n = 0 pairs.",
+				"- Left out: seed 3, sgd missing.",
+				"- Left out: seed 4, adamw missing.",
+			},
+		},
+		{
+			"no spread, baseline of zero", []Row{run("digits", "adamw", 0, 0), run("digits", "sgd", 0, 1), run("digits", "adamw", 1, 0), run("digits", "sgd", 1, 1)},
+			"**val_loss** | 0.0000 ± 0.0000 | 1.0000 ± 0.0000 | +1.0000 | n/a [1] | n/a [2] | n/a [2] | ",
+			[]string{
+				`- \[1\] n/a: there is no change in percent of a mean of zero.`,
+				`- \[2\] n/a: all differences are equal: their standard deviation is zero and t is not defined.`,
+			},
+		},
+		{
+			"one optimizer", []Row{run("digits", "adamw", 0, 1), run("digits", "adamw", 1, 3)},
+			"**val_loss** | 2.0000 ± 1.4142",
+			[]string{
+				"### digits: adamw",
+				"- n = 2 runs, seeds 0, 1.",
+				"- No other optimizer ran on this data set: there is nothing to compare with.",
+			},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			markdown := render(t, mustCompare(t, c.rows, ""), Markdown)
+			if cells := strings.Join(pipeTables(markdown)[0][1], " | "); cells != c.cells {
+				t.Errorf("cells %q, want %q", cells, c.cells)
+			}
+			expectLines(t, markdown, c.lines...)
+		})
+	}
+}
+
+// Flags at and beside their thresholds.
+func TestSignificance(t *testing.T) {
+	for _, c := range []struct {
+		p    float64
+		want string
+	}{{1, ""}, {0.05, ""}, {math.Nextafter(0.05, 0), "*"}, {0.001, "*"}, {math.Nextafter(0.001, 0), "**"}, {0, "**"}} {
+		if got := significance(c.p); got != c.want {
+			t.Errorf("significance(%g) = %q, want %q", c.p, got, c.want)
+		}
+	}
+}
+
+// Names from foreign files cannot add a cell or a line, nor reach a terminal as
+// control characters.
+func TestForeignNames(t *testing.T) {
+	evil := []string{"a|b", "a\nb", "a\r\n| x |", "\x1b[31mred", "\u202eright to left", "<b>*bold*</b>", "`code`", "\xff\xfe", `\`, "a,b"}
+	for _, name := range evil {
+		a := mustCompare(t, []Row{run(name, "Baseline", 0, 1), run(name, name, 0, 2), run(name, "Baseline", 1, 1.5), run(name, name, 1, 3)}, "")
+		a.Check(File{Path: name, Statistics: []Statistic{{2, name, name, name, "mean", 1}}})
+
+		markdown := render(t, a, Markdown)
+		tables := pipeTables(markdown)
+		if len(tables) != 1 || len(tables[0]) != 1+len(Metrics()) {
+			t.Errorf("%q breaks the Markdown table:\n%s", name, markdown)
+			continue
+		}
+		for _, row := range tables[0] {
+			if len(row) != 8 {
+				t.Errorf("%q makes %d cells of 8: %q", name, len(row), row)
+			}
+		}
+		for _, output := range []string{markdown, render(t, a, Text)} {
+			if strings.ContainsAny(output, "\x1b\r\u202e") || !utf8.ValidString(output) {
+				t.Errorf("%q is printed raw: %q", name, output)
+			}
+		}
+		if strings.Contains(markdown, "<b>") && !strings.Contains(markdown, `\<b\>`) {
+			t.Errorf("%q keeps its HTML in:\n%s", name, markdown)
+		}
+
+		records, err := csv.NewReader(strings.NewReader(render(t, a, CSV))).ReadAll()
+		// The csv package reads a line break inside a field as \n.
+		if want := strings.ReplaceAll(name, "\r\n", "\n"); err != nil || len(records) != 1+len(Metrics()) || records[1][2] != want {
+			t.Errorf("%q does not come back from CSV: %q, %v", name, records, err)
+		}
+	}
+}
+
+func TestRenderCSV(t *testing.T) {
+	a := mustCompare(t, []Row{run("digits", "adamw", 0, 1), run("digits", "sgd", 0, 2)}, "")
+	expectLines(t, render(t, a, CSV),
+		"dataset,baseline,rival,metric,n,baseline_mean,baseline_std,rival_mean,rival_std,difference,percent_change,t_stat,p_value",
+		"digits,adamw,sgd,val_loss,1,1,,2,,1,100,,",
+		"digits,adamw,sgd,train_time,1,100,,200,,100,100,,")
+}
+
+func TestRenderJSON(t *testing.T) {
+	rows := []Row{
+		run("digits", "adamw", 0, 1), run("digits", "sgd", 0, 2),
+		run("digits", "adamw", 1, 1), run("digits", "sgd", 1, 4),
+		run("digits", "adamw", 2, 1),
+		run("mnist", "adamw", 0, 1), run("mnist", "sgd", 1, 1),
+	}
+	a := mustCompare(t, rows, "")
+	a.Check(File{Path: "s.csv", Statistics: []Statistic{{2, "digits", "sgd", "f1", "mean", 7}}})
+	var got struct {
+		Comparisons []struct {
+			Dataset string
+			N       int
+			Seeds   []int
+			LeftOut []LeftOut `json:"left_out"`
+			Metrics []struct {
+				Metric   string
+				T, P     *float64
+				Untested string
+				Baseline struct{ Mean *float64 } `json:"baseline_stats"`
+			}
+		}
+		Checks []Check
+	}
+	output := render(t, a, JSON)
+	if err := json.Unmarshal([]byte(output), &got); err != nil {
+		t.Fatalf("%v in:\n%s", err, output)
+	}
+	digits, mnist := got.Comparisons[0], got.Comparisons[1]
+	// Differences 1 and 3: t = 2 / (√2/√2) = 2, one degree of freedom.
+	if digits.N != 2 || !slices.Equal(digits.LeftOut, []LeftOut{{"sgd", 2, "missing"}}) || digits.Metrics[0].Metric != "val_loss" ||
+		math.Abs(*digits.Metrics[0].T-2) > 1e-14 || math.Abs(*digits.Metrics[0].P-(1-2/math.Pi*math.Atan(2))) > 1e-14 {
+		t.Errorf("digits: %s", output)
+	}
+	if mnist.N != 0 || mnist.Seeds == nil || mnist.Metrics[0].T != nil || mnist.Metrics[0].Baseline.Mean != nil || mnist.Metrics[0].Untested == "" {
+		t.Errorf("mnist, without a pair: %s", output)
+	}
+	if len(got.Checks) != 1 || len(got.Checks[0].Problems) != 1 {
+		t.Errorf("checks: %+v", got.Checks)
+	}
+}
+
+func TestParseFormat(t *testing.T) {
+	for _, f := range Formats() {
+		if got, err := ParseFormat(string(f)); got != f || err != nil {
+			t.Errorf("ParseFormat(%q) = %q, %v", f, got, err)
+		}
+	}
+	if _, err := ParseFormat("html"); err == nil || err.Error() != `unknown format "html"; known are text markdown csv json` {
+		t.Errorf("error for an unknown format: %v", err)
+	}
+}

@@ -1,0 +1,130 @@
+package report
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// The published runs, written, are the published files byte for byte.
+func TestWritePublishedMetrics(t *testing.T) {
+	for i, file := range readPublished(t, "metrics") {
+		dir := t.TempDir()
+		if _, err := WriteCSV(dir, mustCompare(t, file.Rows, "")); err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(file.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, "metrics.csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("file %d differs from %s", i, file.Path)
+		}
+	}
+}
+
+// What is written reads back as the same rows, and its summary and tests agree
+// with them; whatever did not finish stays out.
+func TestWriteAndReadBack(t *testing.T) {
+	rows := []Row{
+		run("digits", "adamw", 1, 1.0/3), run("digits", "sgd,\"x\"/..", 1, 2e-7), run("digits", "lion", 1, 1e17),
+		run("digits", "adamw", 0, 0.1), run("digits", "sgd,\"x\"/..", 0, 0.7), run("digits", "lion", 0, 12345),
+		run("mnist", "adamw", 0, 0.1), run("mnist", "lion", 0, 0.3),
+		{Dataset: "mnist", Optimizer: "lion", Seed: 1, Status: Diverged},
+	}
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	paths, err := WriteCSV(dir, mustCompare(t, rows, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, path := range paths {
+		names = append(names, filepath.Base(path))
+	}
+	if want := []string{"metrics.csv", "summary.csv", "ttest-sgd%2C%22x%22%2F...csv", "ttest-lion.csv"}; !slices.Equal(names, want) {
+		t.Fatalf("files %q, want %q", names, want)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != len(paths) {
+		t.Errorf("%d files in the folder, want %d: %v", len(entries), len(paths), entries)
+	}
+
+	metrics, err := ReadCSVFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(metrics.Rows) != 8 {
+		t.Errorf("%d rows came back, want the 8 finished", len(metrics.Rows))
+	}
+	for _, got := range metrics.Rows {
+		got.Source = ""
+		if !slices.Contains(rows, got) {
+			t.Errorf("%+v was not among the rows written", got)
+		}
+	}
+	a := mustCompare(t, metrics.Rows, "adamw")
+	for _, path := range paths[1:] {
+		file, err := ReadCSVFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := a.Check(file); len(c.Problems) > 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestWriteOneOptimizer(t *testing.T) {
+	paths, err := WriteCSV(t.TempDir(), mustCompare(t, []Row{run("digits", "adamw", 0, 1)}, ""))
+	if err != nil || len(paths) != 2 {
+		t.Errorf("wrote %q, %v; want metrics and summary", paths, err)
+	}
+}
+
+func TestWriteErrorsNameTheFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "summary.csv"), 0o755); err != nil { // a folder in the place of a file
+		t.Fatal(err)
+	}
+	_, err := WriteCSV(dir, mustCompare(t, []Row{run("digits", "adamw", 0, 1)}, ""))
+	if err == nil || !bytes.Contains([]byte(err.Error()), []byte(filepath.Join(dir, "summary.csv"))) {
+		t.Errorf("error %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("the failed write left %q", left)
+	}
+}
+
+func TestFormatFloat(t *testing.T) {
+	// As Python's repr writes them, but for its ".0" behind whole numbers.
+	for v, want := range map[float64]string{
+		0: "0", 1: "1", -0.5: "-0.5", 0.1: "0.1", 0.0001: "0.0001", 0.00001: "1e-05", 1e15: "1000000000000000", 1e16: "1e+16",
+		4.154650262339315e-25: "4.154650262339315e-25", 248.82134366035461: "248.82134366035461",
+	} {
+		if got := formatFloat(v); got != want {
+			t.Errorf("formatFloat(%g) = %q, want %q", v, got, want)
+		}
+	}
+	if got := formatFloat(math.NaN()); got != "" {
+		t.Errorf("formatFloat(NaN) = %q, want nothing", got)
+	}
+	const seed = 1
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 1000 {
+		v := math.Float64frombits(random.Uint64())
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		if got, err := strconv.ParseFloat(formatFloat(v), 64); err != nil || got != v {
+			t.Errorf("seed %d: %g is written %q and read as %g", seed, v, formatFloat(v), got)
+		}
+	}
+}

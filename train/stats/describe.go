@@ -1,0 +1,56 @@
+package stats
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// ErrNotFinite is returned, wrapped with its place, for a sample that holds a
+// NaN or an infinity, or whose moments overflow a float64.
+var ErrNotFinite = errors.New("not a finite number")
+
+// ErrEmpty is returned for a sample without values.
+var ErrEmpty = errors.New("the sample is empty")
+
+// Summary describes a sample.
+type Summary struct {
+	N    int     // number of values
+	Mean float64 // arithmetic mean
+	SD   float64 // sample standard deviation (divisor N−1); NaN when N is 1
+}
+
+// Describe returns the size, mean and sample standard deviation of x.
+//
+// The deviation has the divisor N−1, as pandas' std and R's sd have, and is
+// computed in two passes with a correction for the rounding of the mean
+// (Chan, Golub and LeVeque, "Algorithms for computing the sample variance",
+// The American Statistician 37, 1983).
+//
+// It returns ErrEmpty when x has no values and ErrNotFinite when x holds a NaN
+// or an infinity or is so large that its moments overflow.
+func Describe(x []float64) (Summary, error) {
+	if len(x) == 0 {
+		return Summary{}, ErrEmpty
+	}
+	if err := checkFinite("value", x); err != nil {
+		return Summary{}, err
+	}
+	mean, sd := stat.MeanStdDev(x, nil)
+	// A single value leaves no degree of freedom: 0/0 is the NaN of the contract.
+	if math.IsInf(mean, 0) || math.IsInf(sd, 0) || math.IsNaN(sd) && len(x) > 1 {
+		return Summary{}, fmt.Errorf("moments of %d values: %w", len(x), ErrNotFinite)
+	}
+	return Summary{N: len(x), Mean: mean, SD: sd}, nil
+}
+
+func checkFinite(name string, x []float64) error {
+	for i, v := range x {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%s %d of %d is %g: %w", name, i+1, len(x), v, ErrNotFinite)
+		}
+	}
+	return nil
+}
