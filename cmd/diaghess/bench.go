@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/urfave/cli/v2"
+
+	"diaghess/optim"
+	"diaghess/train"
+)
+
+// benchCommand is `diaghess bench`.
+func benchCommand() *cli.Command {
+	s := train.DefaultSettings()
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure a step of each of `LIST`"},
+		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
+		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
+		&cli.IntFlag{Name: "classes", Value: 10, Usage: "classes of the network"},
+		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "steps that are measured"},
+		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
+	}
+	return &cli.Command{
+		Name:  "bench",
+		Usage: "measure a training step on drawn 32x32x3 pictures, by kernel family, against the work that it needs",
+		Flags: append(flags, machineFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return runBench(c)
+		},
+	}
+}
+
+func runBench(c *cli.Context) error {
+	settings := train.DefaultSettings()
+	settings.Model, settings.Batch = c.String("model"), c.Int("batch")
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	if c.Int("repeats") < 1 || c.Int("classes") < 2 || c.Int("classes") > 256 {
+		return fmt.Errorf("%d repeats of %d classes: give at least 1 repeat and 2 to 256 classes", c.Int("repeats"), c.Int("classes"))
+	}
+	device, err := train.OpenDevice(c.String("device"), c.Int("threads"), c.String("library"))
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	stream, err := device.NewStream()
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	costs, err := train.Bench(stream, settings, optim.SplitList(c.String("optimizers")), c.Int("classes"), c.Int("repeats"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		encoder := json.NewEncoder(c.App.Writer)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(struct {
+			Device  string           `json:"device"`
+			Machine string           `json:"machine"`
+			Batch   int              `json:"batch"`
+			Repeats int              `json:"repeats"`
+			Steps   []train.StepCost `json:"steps"`
+		}{device.Name(), device.Description(), settings.Batch, c.Int("repeats"), costs})
+	}
+	fmt.Fprintf(c.App.Writer, "%s: %s\n%s, batch %d, medians of %d\n\n", device.Name(), device.Description(), settings.Model, settings.Batch, c.Int("repeats"))
+	for _, cost := range costs {
+		printFamilies(c.App.Writer, cost)
+	}
+	printSteps(c.App.Writer, costs, settings.Batch)
+	return nil
+}
+
+// printFamilies prints where a step's time goes.
+func printFamilies(w io.Writer, cost train.StepCost) {
+	var sum train.FamilyCost
+	for _, f := range cost.Families {
+		sum.Launches += f.Launches
+		sum.Time += f.Time
+		sum.Bytes += f.Bytes
+		sum.Flops += f.Flops
+	}
+	sum.Entry = "sum"
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.SetTitle("a step of " + cost.Optimizer)
+	t.AppendHeader(table.Row{"op", "launches", "ms", "share", "needed MB", "GB/s", "needed GFLOP", "GFLOP/s"})
+	for _, f := range append(cost.Families, sum) {
+		seconds := f.Time.Seconds()
+		t.AppendRow(table.Row{f.Entry, f.Launches,
+			millis(f.Time), fmt.Sprintf("%.1f %%", 100*seconds/sum.Time.Seconds()),
+			fmt.Sprintf("%.2f", float64(f.Bytes)/1e6), fmt.Sprintf("%.1f", float64(f.Bytes)/1e9/seconds),
+			fmt.Sprintf("%.3f", float64(f.Flops)/1e9), fmt.Sprintf("%.1f", float64(f.Flops)/1e9/seconds)})
+	}
+	var columns []table.ColumnConfig
+	for i := 2; i <= 8; i++ {
+		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	fmt.Fprintf(w, "%s\n\n", t.Render())
+}
+
+// printSteps prints whole steps, and their ratio to the first optimizer's.
+func printSteps(w io.Writer, costs []train.StepCost, batch int) {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.AppendHeader(table.Row{"step", "ms", "fastest ms", "images/s", "ratio", "evaluation ms", "memory MB"})
+	for _, c := range costs {
+		t.AppendRow(table.Row{c.Optimizer, millis(c.Step), millis(c.Fastest), fmt.Sprintf("%.0f", float64(batch)/c.Step.Seconds()),
+			fmt.Sprintf("%.3f", c.Step.Seconds()/costs[0].Step.Seconds()), millis(c.Evaluate), fmt.Sprintf("%.0f", float64(c.Memory)/1e6)})
+	}
+	fmt.Fprintln(w, t.Render())
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/gpu/cpu"
+	"diaghess/layers"
+	"diaghess/optim"
+	"diaghess/train"
+	"diaghess/train/data"
+)
+
+// settingsFlags choose a run's settings.
+func settingsFlags() []cli.Flag {
+	s := train.DefaultSettings()
+	return []cli.Flag{
+		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "train the network `NAME`: " + strings.Join(layers.Models(), ", ")},
+		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "passes over the training pictures"},
+		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
+		&cli.StringFlag{Name: "protocol", Value: s.Protocol, Usage: "`NAME`: seed (validate on the test set after every epoch) or holdout (on 5,000 training pictures kept aside, and the test set once at the end)"},
+		&cli.IntFlag{Name: "limit", Usage: "train on the first `N` pictures, for a quick look; 0 for all"},
+		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of the label spread over all classes, in training"},
+	}
+}
+
+func settings(c *cli.Context) train.Settings {
+	return train.Settings{
+		Model: c.String("model"), Epochs: c.Int("epochs"), Batch: c.Int("batch"), Protocol: c.String("protocol"),
+		Limit: c.Int("limit"), LabelSmoothing: c.Float64("label-smoothing"),
+	}
+}
+
+// machineFlags choose where runs happen.
+func machineFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(train.Devices(), ", ")},
+		&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`: " + strings.Join(cpu.Libraries(), ", ") + " (default: the first)"},
+		&cli.IntFlag{Name: "threads", Usage: "threads of a run on the cpu (default: the processors shared among the runs); does not change results"},
+	}
+}
+
+// outFlag and dataFlag are where records and datasets lie.
+func outFlag(value string) cli.Flag {
+	return &cli.StringFlag{Name: "out", Value: value, Usage: "keep the records in `DIR`"}
+}
+
+func dataFlag() cli.Flag {
+	return &cli.StringFlag{Name: "data", Usage: "find datasets in `DIR` (default: diaghess/data in the platform's cache folder, or $DIAGHESS_DATA)"}
+}
+
+// seeds reads a list of seeds and ranges, "0-4,7".
+func seeds(list string) ([]int, error) {
+	var all []int
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		lo, err := strconv.Atoi(first)
+		hi := lo
+		if err == nil && isRange {
+			hi, err = strconv.Atoi(last)
+		}
+		if err != nil || hi < lo || hi-lo >= 1_000_000 {
+			return nil, fmt.Errorf("seeds %q: give numbers and ranges such as 0-4,7", list)
+		}
+		for seed := lo; seed <= hi; seed++ {
+			all = append(all, seed)
+		}
+	}
+	return all, nil
+}
+
+// names reads a list of names, a,b,c.
+func names(list string) []string {
+	var all []string
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// optimizerHelp is the description of commands that take specs.
+func optimizerHelp() string {
+	return "An optimizer is name:key=value,... with these keys and defaults:\n\n" + optim.Help()
+}
+
+// dataDescription lists the datasets for a flag's help.
+func dataDescription() string { return strings.Join(data.Names(), ", ") }
+
+// noArguments refuses arguments of a command that takes flags alone.
+func noArguments(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: diaghess %s takes flags only, see --help", c.Args().First(), c.Command.Name)
+	}
+	return nil
+}

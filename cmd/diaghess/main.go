@@ -1,0 +1,56 @@
+// Command diaghess trains small networks with optimizers preconditioned by a
+// diagonal of the curvature and finds out over paired, seeded runs whether they
+// beat Adam, AdamW and SGD.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/train"
+)
+
+func main() {
+	// The first signal asks the work to stop, a second one ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	err := newApp().RunContext(ctx, os.Args)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "diaghess:", err)
+	if ctx.Err() != nil {
+		os.Exit(130)
+	}
+	os.Exit(1)
+}
+
+func newApp() *cli.App {
+	return &cli.App{
+		Name:                 "diaghess",
+		Usage:                "paired studies of optimizers preconditioned by a diagonal of the curvature",
+		Version:              train.ThisBuild().Commit,
+		EnableBashCompletion: true,
+		Commands: []*cli.Command{
+			studyCommand(),
+			trainCommand(),
+			reportCommand(train.ReadRows),
+			dataCommand(),
+			benchCommand(),
+		},
+		// An unknown command is an error, not the help text and success.
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return fmt.Errorf("unknown command %q: see diaghess --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		// Errors go to main, which prints them once.
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+}

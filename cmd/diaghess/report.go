@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/train/report"
+)
+
+// reportCommand is `diaghess report`: the tables of studies that have run, from
+// result folders, which readFolder reads, or from CSV files.
+func reportCommand(readFolder func(dir string) ([]report.Row, error)) *cli.Command {
+	return &cli.Command{
+		Name:      "report",
+		Usage:     "compare the optimizers of a study, from its result folder or from CSV files",
+		ArgsUsage: "DIR|CSV...",
+		Description: "Pairs the runs by seed and prints mean, standard deviation, difference and paired t-test for every metric.\n" +
+			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time; summary and t-test files\n" +
+			"(dataset,optimizer,metric,mean,std and dataset,metric,t_stat,p_value) that are named too are checked against it.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{
+				Name:  "baseline",
+				Usage: "compare the others with the optimizer `NAME` (default: \"" + report.DefaultBaseline + "\" if there is one, else the first)",
+			},
+			&cli.StringFlag{
+				Name:  "format",
+				Value: string(report.Text),
+				Usage: "print the tables as `FORMAT`: text, markdown, csv or json",
+			},
+			&cli.StringFlag{
+				Name:  "out",
+				Usage: "also write report.md, metrics.csv, summary.csv and ttest.csv into `DIR`",
+			},
+		},
+		Action: func(c *cli.Context) error { return printReport(c, readFolder) },
+	}
+}
+
+func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, error)) error {
+	arguments, err := positionals(c)
+	if err != nil {
+		return err
+	}
+	if len(arguments) == 0 {
+		return errors.New("name a result folder or CSV files; see `diaghess report --help`")
+	}
+	format, err := report.ParseFormat(c.String("format"))
+	if err != nil {
+		return err
+	}
+
+	var rows []report.Row
+	var published []report.File // summaries and t-tests, to be checked
+	for _, path := range arguments {
+		file, err := readResults(path, readFolder)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, file.Rows...)
+		if len(file.Statistics) > 0 {
+			published = append(published, file)
+		}
+	}
+	if len(rows) == 0 {
+		return fmt.Errorf("%s has statistics only; name the metrics file that they were made from too", published[0].Path)
+	}
+	analysis, err := report.Compare(rows, c.String("baseline"))
+	if err != nil {
+		return err
+	}
+	disagreeing := 0
+	for _, file := range published {
+		if len(analysis.Check(file).Problems) > 0 {
+			disagreeing++
+		}
+	}
+
+	if err := report.Render(c.App.Writer, analysis, format); err != nil {
+		return err
+	}
+	if dir := c.String("out"); dir != "" {
+		if err := writeReport(c, dir, analysis); err != nil {
+			return err
+		}
+	}
+	if disagreeing > 0 {
+		return fmt.Errorf("%d of the %d summary and t-test files do not agree with the runs", disagreeing, len(published))
+	}
+	return nil
+}
+
+// readResults reads what one argument names.
+func readResults(path string, readFolder func(dir string) ([]report.Row, error)) (report.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return report.File{}, fmt.Errorf("read results: %w", err)
+	}
+	if !info.IsDir() {
+		return report.ReadCSVFile(path)
+	}
+	rows, err := readFolder(path)
+	if err != nil {
+		return report.File{}, err
+	}
+	if len(rows) == 0 {
+		hint := "name a study's folder, or the folder that --out of the study named"
+		if files, _ := filepath.Glob(filepath.Join(path, "*.csv")); len(files) > 0 {
+			hint = "for its CSV files, type " + filepath.Join(path, "*.csv")
+		}
+		return report.File{}, fmt.Errorf("%s holds no runs: %s", path, hint)
+	}
+	return report.File{Path: path, Rows: rows}, nil
+}
+
+func writeReport(c *cli.Context, dir string, analysis *report.Analysis) error {
+	paths, err := report.WriteCSV(dir, analysis)
+	if err != nil {
+		return err
+	}
+	markdown := filepath.Join(dir, "report.md")
+	if err := report.WriteMarkdown(markdown, analysis); err != nil {
+		return err
+	}
+	for _, path := range append(paths, markdown) {
+		fmt.Fprintln(c.App.ErrWriter, "wrote", path)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/train/report"
+)
+
+// runReport runs `diaghess report` with arguments and a reader of folders.
+func runReport(readFolder func(string) ([]report.Row, error), arguments ...string) (stdout, stderr string, err error) {
+	var out, log strings.Builder
+	app := &cli.App{
+		Name: "diaghess", Writer: &out, ErrWriter: &log,
+		Commands: []*cli.Command{reportCommand(readFolder)},
+	}
+	err = app.Run(append([]string{"diaghess", "report"}, arguments...))
+	return out.String(), log.String(), err
+}
+
+func noRuns(string) ([]report.Row, error) { return nil, nil }
+
+// published returns the path of one of the published files.
+func published(name string) string {
+	return filepath.Join("..", "..", "train", "report", "testdata", "seed", name)
+}
+
+func TestReportOfPublishedFiles(t *testing.T) {
+	files, err := filepath.Glob(published("*.csv"))
+	if err != nil || len(files) != 6 {
+		t.Fatalf("files %q, %v", files, err)
+	}
+	out := filepath.Join(t.TempDir(), "tables")
+	stdout, stderr, err := runReport(noRuns, append(files, "--format", "markdown", "--out", out)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"### cifar10: Custom against Baseline", "### cifar100: Custom against Baseline", "0.4332 ± 0.0294", "−1.67 %", "+76.353", "n = 20 pairs, seeds 0–19"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in:\n%s", want, stdout)
+		}
+	}
+	if n := strings.Count(stdout, " agrees: all of its "); n != 4 {
+		t.Errorf("%d files agree, want the 2 summaries and 2 tests:\n%s", n, stdout)
+	}
+	if markdown, err := os.ReadFile(filepath.Join(out, "report.md")); err != nil || string(markdown) != stdout {
+		t.Errorf("report.md is not what was printed: %v", err)
+	}
+	for _, name := range []string{"metrics.csv", "summary.csv", "ttest.csv", "report.md"} {
+		if path := filepath.Join(out, name); !strings.Contains(stderr, "wrote "+path+"\n") {
+			t.Errorf("%s is not announced in:\n%s", path, stderr)
+		}
+	}
+
+	again, _, err := runReport(noRuns, filepath.Join(out, "metrics.csv"), filepath.Join(out, "summary.csv"), filepath.Join(out, "ttest.csv"))
+	if err != nil || strings.Count(again, " agrees: all of its ") != 2 {
+		t.Errorf("the written files, read again: %v\n%s", err, again)
+	}
+}
+
+func TestReportOfFolderAndFile(t *testing.T) {
+	dir := t.TempDir()
+	readFolder := func(path string) ([]report.Row, error) {
+		if path != dir {
+			t.Errorf("folder %q is read, want %q", path, dir)
+		}
+		return []report.Row{
+			{Dataset: "digits", Optimizer: "adamw", Seed: 0, ValLoss: 0.25, Status: report.Finished, Epochs: 5},
+			{Dataset: "digits", Optimizer: "sgd", Seed: 0, ValLoss: 0.5, Status: report.Finished, Epochs: 5},
+		}, nil
+	}
+	stdout, _, err := runReport(readFolder, "--baseline", "sgd", "--format", "csv", dir, published("cifar10_adam_optimizer_metrics.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(stdout, "\n")
+	if want := "digits,sgd,adamw,val_loss,1,0.5,,0.25,,-0.25,-50,,"; !slices.Contains(lines, want) {
+		t.Errorf("no line %q in:\n%s", want, stdout)
+	}
+}
+
+func TestReportErrors(t *testing.T) {
+	dir := t.TempDir()
+	withCSV := t.TempDir()
+	for name, content := range map[string]string{
+		filepath.Join(withCSV, "m.csv"): "dataset,seed,optimizer,val_loss,val_acc,f1,train_time\n",
+		filepath.Join(dir, "wrong.csv"): "dataset,optimizer,metric,mean,std\ncifar10,Custom,f1,0.8,0.004752175014970571\n",
+	} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	metrics := published("cifar10_adam_optimizer_metrics.csv")
+	unreadable := func(string) ([]report.Row, error) { return nil, errors.New("final.json of seed 3 is broken") }
+	for _, c := range []struct {
+		name       string
+		readFolder func(string) ([]report.Row, error)
+		arguments  []string
+		want       string
+	}{
+		{"no arguments", noRuns, nil, "name a result folder or CSV files"},
+		{"no such file", noRuns, []string{"absent.csv"}, "absent.csv"},
+		{"unknown format", noRuns, []string{metrics, "--format", "html"}, `unknown format "html"; known are text markdown csv json`},
+		{"unknown baseline", noRuns, []string{metrics, "--baseline", "adam"}, `"adam"`},
+		{"empty folder", noRuns, []string{t.TempDir()}, "holds no runs: name a study's folder"},
+		{"folder of CSV files", noRuns, []string{withCSV}, "type " + filepath.Join(withCSV, "*.csv")},
+		{"folder that cannot be read", unreadable, []string{metrics, dir}, "final.json of seed 3 is broken"},
+		{"file without rows", noRuns, []string{filepath.Join(withCSV, "m.csv")}, "no row"},
+		{"same file twice", noRuns, []string{metrics, metrics}, "the same run"},
+		{"summary alone", noRuns, []string{published("cifar10_adam_optimizer_summary.csv")}, "name the metrics file"},
+		{"summary that disagrees", noRuns, []string{metrics, filepath.Join(dir, "wrong.csv")}, "1 of the 1 summary and t-test files do not agree"},
+		{"output that is a file", noRuns, []string{metrics, "--out", filepath.Join(dir, "wrong.csv")}, "wrong.csv"},
+	} {
+		stdout, _, err := runReport(c.readFolder, c.arguments...)
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+		} else if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %q does not say %q", c.name, err, c.want)
+		}
+		if c.name == "summary that disagrees" && !strings.Contains(stdout, "cifar10 Custom f1 mean is 0.8 in the file, 0.866912078293787") {
+			t.Errorf("the number that disagrees is not named in:\n%s", stdout)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+// trainCommand is `diaghess train`: a study of one run, without a table.
+func trainCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "dataset", Value: "cifar10", Usage: "train on `NAME`: " + dataDescription()},
+		&cli.StringFlag{Name: "optimizer", Value: "diaghess", Usage: "`SPEC`"},
+		&cli.IntFlag{Name: "seed", Usage: "seed of weights, order and dropout"},
+	}
+	flags = append(flags, settingsFlags()...)
+	flags = append(flags, outFlag("results/train"), dataFlag())
+	flags = append(flags, machineFlags()...)
+	return &cli.Command{
+		Name:        "train",
+		Usage:       "train one network with one optimizer from one seed",
+		Description: "The same command goes on where it was interrupted.\n\n" + optimizerHelp(),
+		Flags:       flags,
+		Action:      runTrain,
+	}
+}
+
+func runTrain(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	study, err := studyOf(c)
+	if err != nil {
+		return err
+	}
+	study.Datasets = []string{c.String("dataset")}
+	study.Optimizers = []string{c.String("optimizer")}
+	study.Seeds = []int{c.Int("seed")}
+	if err := run(c, study); err != nil {
+		return err
+	}
+	folder, err := study.Folder()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.App.ErrWriter, "record is in", folder)
+	return nil
+}

@@ -1,0 +1,91 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"diaghess/layers"
+	"diaghess/optim"
+	"diaghess/train/data"
+)
+
+// Settings are what a user chooses of a run, but for what tells the runs of a
+// study apart.
+type Settings struct {
+	Model          string  `json:"model"`           // see layers.Models
+	Epochs         int     `json:"epochs"`          // passes over the training pictures
+	Batch          int     `json:"batch"`           // pictures a step; the last step of an epoch takes what is left
+	Protocol       string  `json:"protocol"`        // see Protocols
+	Limit          int     `json:"limit"`           // train on the first Limit pictures; 0 for all
+	LabelSmoothing float64 `json:"label_smoothing"` // in training; in [0, 1)
+}
+
+// DefaultSettings are the seed's, for CIFAR-10.
+func DefaultSettings() Settings {
+	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed}
+}
+
+// The protocols: what a run is measured on.
+const (
+	// ProtocolSeed is the seed's: pixels divided by their largest value, no
+	// augmentation, and the test set as validation set after every epoch.
+	ProtocolSeed = "seed"
+	// ProtocolHoldout keeps HoldoutPictures training pictures aside, the same
+	// in every run, as validation set after every epoch, and touches the test
+	// set once, at the end.
+	ProtocolHoldout = "holdout"
+)
+
+// Protocols returns the names of the protocols.
+func Protocols() []string { return []string{ProtocolSeed, ProtocolHoldout} }
+
+// Validate says what is wrong with the settings.
+func (s Settings) Validate() error {
+	switch {
+	case !slices.Contains(layers.Models(), s.Model):
+		return fmt.Errorf("unknown model %q (known: %s)", s.Model, strings.Join(layers.Models(), ", "))
+	case s.Epochs < 1:
+		return fmt.Errorf("%d epochs: train for at least 1", s.Epochs)
+	case s.Batch < 2:
+		return fmt.Errorf("batches of %d: batch normalization needs at least 2 pictures", s.Batch)
+	case s.Limit < 0:
+		return fmt.Errorf("limit %d: give a number of pictures, or 0 for all", s.Limit)
+	case s.Limit == 1:
+		return fmt.Errorf("limit 1: batch normalization needs at least 2 pictures")
+	case !slices.Contains(Protocols(), s.Protocol):
+		return fmt.Errorf("unknown protocol %q (known: %s)", s.Protocol, strings.Join(Protocols(), ", "))
+	case !(s.LabelSmoothing >= 0 && s.LabelSmoothing < 1):
+		return fmt.Errorf("label smoothing %g is not in [0, 1)", s.LabelSmoothing)
+	}
+	return nil
+}
+
+// Job is one run of a study.
+type Job struct {
+	Settings
+	Dataset   string `json:"dataset"`   // see data.Names
+	Optimizer string `json:"optimizer"` // a spec, see optim.Parse
+	Seed      int    `json:"seed"`
+}
+
+// Validate says what is wrong with the job.
+func (j Job) Validate() error {
+	if err := j.Settings.Validate(); err != nil {
+		return err
+	}
+	if !slices.Contains(data.Names(), j.Dataset) {
+		return fmt.Errorf("unknown dataset %q (known: %s)", j.Dataset, strings.Join(data.Names(), ", "))
+	}
+	if j.Seed < 0 || j.Seed > math.MaxInt32 {
+		return fmt.Errorf("seed %d is not in [0, %d]", j.Seed, math.MaxInt32)
+	}
+	_, err := optim.Parse(j.Optimizer)
+	return err
+}
+
+// String names the job for a person: "cifar10 adamw seed 3".
+func (j Job) String() string {
+	return fmt.Sprintf("%s %s seed %d", j.Dataset, j.Optimizer, j.Seed)
+}

@@ -1,0 +1,45 @@
+package train
+
+// Score is what a pass over a set of pictures measures.
+type Score struct {
+	Loss     float64 // mean cross-entropy, without label smoothing
+	Accuracy float64 // share of pictures whose largest logit is the label's
+	F1       float64 // macro F1
+}
+
+// score sums up a pass: losses are means over batches of batchSize pictures
+// (the last of what is left), correct the hits of each, confusion [classes,
+// classes] counts (label, prediction).
+func score(losses []float32, correct []uint32, confusion []uint32, classes, batchSize, pictures int) Score {
+	var s Score
+	for i, loss := range losses {
+		rows := min(batchSize, pictures-i*batchSize)
+		s.Loss += float64(loss) * float64(rows)
+		s.Accuracy += float64(correct[i])
+	}
+	s.Loss /= float64(pictures)
+	s.Accuracy /= float64(pictures)
+	s.F1 = macroF1(confusion, classes)
+	return s
+}
+
+// macroF1 is scikit-learn's f1_score(average="macro"): the unweighted mean of
+// 2 TP / (2 TP + FP + FN) over the classes that are a label or a prediction of
+// at least one picture.
+func macroF1(confusion []uint32, classes int) float64 {
+	var sum float64
+	var present int
+	for c := range classes {
+		var labels, predictions float64
+		for other := range classes {
+			labels += float64(confusion[c*classes+other])
+			predictions += float64(confusion[other*classes+c])
+		}
+		if labels+predictions == 0 {
+			continue
+		}
+		present++
+		sum += 2 * float64(confusion[c*classes+c]) / (labels + predictions)
+	}
+	return sum / float64(max(present, 1))
+}

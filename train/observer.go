@@ -1,0 +1,33 @@
+package train
+
+// Observer is told how a study goes. Its methods are called from several
+// goroutines at once.
+type Observer interface {
+	// Study is called once: the jobs of the study, and how many of them have
+	// ended before.
+	Study(jobs []Job, ended int)
+	// Run is called when a run starts or goes on, with the steps that it has
+	// done and those that it will have done at its end.
+	Run(job Job, config Config, done, steps int) RunObserver
+}
+
+// RunObserver is told how a run goes. Its methods are called from one
+// goroutine.
+type RunObserver interface {
+	// Step is called after a step on so many pictures.
+	Step(pictures int)
+	// Epoch is called after an epoch's validation.
+	Epoch(Epoch)
+	// End is called when the run has ended, or has been interrupted: then with
+	// a Final of no status.
+	End(Final)
+}
+
+// silent is an Observer that does nothing.
+type silent struct{}
+
+func (silent) Study([]Job, int)                      {}
+func (silent) Run(Job, Config, int, int) RunObserver { return silent{} }
+func (silent) Step(int)                              {}
+func (silent) Epoch(Epoch)                           {}
+func (silent) End(Final)                             {}

@@ -1,0 +1,151 @@
+package train
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+	"diaghess/layers"
+)
+
+// pass is a walk over some pictures in batches, with the programs that do it
+// and what they measure. What depends on where it is lies on the device.
+type pass struct {
+	stream    gpu.Stream
+	pictures  int
+	batchSize int
+	classes   int
+	from      residentSplit
+
+	order     gpu.Slice[uint32]  // [pictures]
+	state     gpu.Slice[uint32]  // [kernels.StateWords]
+	loss      gpu.Slice[float32] // [batches]
+	correct   gpu.Slice[uint32]  // [batches]
+	confusion gpu.Slice[uint32]  // [classes, classes]
+
+	full, last gpu.Program // last is of the batch with what is left; it may be full
+}
+
+// newPass allocates a pass over pictures of a part of a dataset. state counts
+// its batches: an optimizer's in training, or one of its own.
+func newPass(stream gpu.Stream, from residentSplit, pictures, batchSize, classes int, state gpu.Slice[uint32]) (*pass, error) {
+	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, state: state}
+	device := stream.Device()
+	var err error
+	if p.order, err = gpu.Alloc[uint32](device, pictures); err != nil {
+		return nil, err
+	}
+	if p.loss, err = gpu.Alloc[float32](device, p.batches()); err != nil {
+		return nil, err
+	}
+	if p.correct, err = gpu.Alloc[uint32](device, p.batches()); err != nil {
+		return nil, err
+	}
+	if p.confusion, err = gpu.Alloc[uint32](device, classes*classes); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// batches returns the number of batches of the pass.
+func (p *pass) batches() int { return (p.pictures + p.batchSize - 1) / p.batchSize }
+
+// lastSize returns the pictures of the last batch.
+func (p *pass) lastSize() int { return p.pictures - (p.batches()-1)*p.batchSize }
+
+// rows returns the pictures of a batch.
+func (p *pass) rows(batch int) int {
+	if batch == p.batches()-1 {
+		return p.lastSize()
+	}
+	return p.batchSize
+}
+
+// compile makes the programs: body records what comes after the pictures have
+// been gathered into the batch.
+func (p *pass) compile(bind func(size int) (*layers.Batch, error), divisor float32, body func(r *gpu.Recorder, b *layers.Batch) error) error {
+	program := func(size int) (gpu.Program, error) {
+		b, err := bind(size)
+		if err != nil {
+			return nil, err
+		}
+		r := &gpu.Recorder{}
+		r.Group("gather", func() {
+			r.Record(&kernels.Gather{
+				Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
+				Rows: int32(size), Values: int32(b.X.Len() / size), Divisor: divisor,
+			})
+		})
+		if err := body(r, b); err != nil {
+			return nil, err
+		}
+		r.Group("metrics", func() {
+			r.Record(&kernels.BatchMetrics{
+				RowLoss: b.RowLoss, Prediction: b.Prediction, Labels: b.Labels, State: p.state,
+				Loss: p.loss, Correct: p.correct, Confusion: p.confusion, Rows: int32(size), Classes: int32(p.classes),
+			})
+			r.Record(&kernels.Advance{State: p.state, Rows: uint32(size)})
+		})
+		return p.stream.Compile(r.Ops())
+	}
+	var err error
+	if p.last, err = program(p.lastSize()); err != nil {
+		return err
+	}
+	p.full = p.last
+	if p.lastSize() != p.batchSize && p.batches() > 1 {
+		p.full, err = program(p.batchSize)
+	}
+	return err
+}
+
+// begin puts the pass at its start: the order in which it visits the pictures,
+// and the number of optimizer steps done before it.
+func (p *pass) begin(order []uint32, step int) error {
+	if err := gpu.Upload(p.stream, p.order, order); err != nil {
+		return err
+	}
+	if err := gpu.Upload(p.stream, p.confusion, make([]uint32, p.confusion.Len())); err != nil {
+		return err
+	}
+	state := make([]uint32, kernels.StateWords)
+	state[kernels.StateStep] = uint32(step)
+	return gpu.Upload(p.stream, p.state, state)
+}
+
+// run queues a batch: they must come in order.
+func (p *pass) run(batch int) error {
+	if batch == p.batches()-1 {
+		return p.last.Run()
+	}
+	return p.full.Run()
+}
+
+// losses returns the losses of the first n batches.
+func (p *pass) losses(n int) ([]float32, error) {
+	losses := make([]float32, n)
+	return losses, gpu.Download(p.stream, losses, p.loss.Sub(0, n))
+}
+
+// score sums the whole pass up.
+func (p *pass) score() (Score, error) {
+	losses, err := p.losses(p.batches())
+	if err != nil {
+		return Score{}, err
+	}
+	correct := make([]uint32, p.batches())
+	if err := gpu.Download(p.stream, correct, p.correct); err != nil {
+		return Score{}, err
+	}
+	confusion := make([]uint32, p.confusion.Len())
+	if err := gpu.Download(p.stream, confusion, p.confusion); err != nil {
+		return Score{}, err
+	}
+	s := score(losses, correct, confusion, p.classes, p.batchSize, p.pictures)
+	return s, nil
+}
+
+// String describes the pass for an error.
+func (p *pass) String() string {
+	return fmt.Sprintf("%d pictures in batches of %d", p.pictures, p.batchSize)
+}

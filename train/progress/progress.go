@@ -1,0 +1,206 @@
+// Package progress shows a person how a study goes: bars with images per second
+// and the time left on a terminal, plain lines in a log.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"diaghess/train"
+	"diaghess/train/report"
+)
+
+// New returns an observer that writes to out, and what ends its output: to be
+// called when the study has returned.
+func New(out *os.File) (observer train.Observer, finish func()) {
+	if term.IsTerminal(int(out.Fd())) {
+		b := newBars(out)
+		return b, b.finish
+	}
+	return &lines{out: out}, func() {}
+}
+
+// epochLine is what a log says of an epoch.
+func epochLine(job train.Job, epochs int, e train.Epoch, picturesPerSecond float64) string {
+	return fmt.Sprintf("%v  epoch %d/%d  loss %.4f acc %.4f  val_loss %.4f val_acc %.4f f1 %.4f  %.1f s  %.0f images/s",
+		job, e.Epoch, epochs, e.TrainLoss, e.TrainAcc, e.ValLoss, e.ValAcc, e.F1, e.Seconds, picturesPerSecond)
+}
+
+// endLine is what a log says of a run's end.
+func endLine(job train.Job, f train.Final) string {
+	switch f.Status {
+	case report.Finished:
+		return fmt.Sprintf("%v  finished in %s", job, clock(f.TrainTime))
+	case "":
+		return fmt.Sprintf("%v  stopped, its checkpoint is kept", job)
+	}
+	return fmt.Sprintf("%v  %s: %s", job, f.Status, f.Note)
+}
+
+func clock(seconds float64) string {
+	return (time.Duration(seconds*10) * time.Second / 10).Round(100 * time.Millisecond).String()
+}
+
+// meter measures the training speed of an epoch, without its validation.
+type meter struct {
+	pictures    int
+	start, last time.Time
+}
+
+func newMeter() meter { return meter{start: time.Now()} }
+
+func (m *meter) step(pictures int) {
+	m.pictures += pictures
+	m.last = time.Now()
+}
+
+// epoch returns the pictures per second of the epoch and begins the next.
+func (m *meter) epoch() float64 {
+	rate := float64(m.pictures) / m.last.Sub(m.start).Seconds()
+	*m = newMeter()
+	return rate
+}
+
+// lines writes a line an epoch and a line a run.
+type lines struct {
+	mutex       sync.Mutex
+	out         io.Writer
+	jobs, ended int
+}
+
+func (l *lines) printf(format string, a ...any) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	fmt.Fprintf(l.out, format+"\n", a...)
+}
+
+func (l *lines) Study(jobs []train.Job, ended int) {
+	l.jobs, l.ended = len(jobs), ended
+	l.printf("%d runs, %d of them ended before", len(jobs), ended)
+}
+
+func (l *lines) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {
+	if done > 0 {
+		l.printf("%v  goes on at step %d of %d", job, done, steps)
+	}
+	return &lineRun{lines: l, job: job, epochs: config.Epochs, meter: newMeter()}
+}
+
+type lineRun struct {
+	*lines
+	job    train.Job
+	epochs int
+	meter  meter
+}
+
+func (r *lineRun) Step(pictures int) { r.meter.step(pictures) }
+
+func (r *lineRun) Epoch(e train.Epoch) {
+	r.printf("%s", epochLine(r.job, r.epochs, e, r.meter.epoch()))
+}
+
+func (r *lineRun) End(f train.Final) {
+	if f.Status == "" {
+		r.printf("%s", endLine(r.job, f))
+		return
+	}
+	r.mutex.Lock()
+	r.ended++
+	ended := r.ended
+	r.mutex.Unlock()
+	r.printf("%s (%d of %d runs)", endLine(r.job, f), ended, r.jobs)
+}
+
+// bars shows a bar for each running run and one for the study.
+type bars struct {
+	progress *mpb.Progress
+	study    *mpb.Bar
+}
+
+func newBars(out io.Writer) *bars {
+	return &bars{progress: mpb.New(mpb.WithOutput(out), mpb.WithWidth(32), mpb.WithAutoRefresh())}
+}
+
+func (b *bars) finish() {
+	if b.study != nil {
+		b.study.Abort(false)
+	}
+	b.progress.Wait()
+}
+
+func (b *bars) Study(jobs []train.Job, ended int) {
+	b.study = b.progress.AddBar(int64(len(jobs)),
+		mpb.BarPriority(1<<30),
+		mpb.PrependDecorators(decor.Name("study "), decor.CountersNoUnit("%d of %d runs")),
+	)
+	b.study.SetCurrent(int64(ended))
+}
+
+func (b *bars) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {
+	r := &barRun{bars: b, job: job, epochs: config.Epochs, last: time.Now(), meter: newMeter()}
+	pictures := int64(config.TrainPictures) * int64(config.Epochs)
+	r.bar = b.progress.AddBar(pictures,
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(job.String()+" "), decor.Any(func(decor.Statistics) string { return r.state() })),
+		mpb.AppendDecorators(
+			decor.EwmaSpeed(nil, " %.0f images/s", 64),
+			decor.EwmaETA(decor.ET_STYLE_GO, 64, decor.WCSyncSpace),
+			decor.Name(" left"),
+		),
+	)
+	r.bar.SetCurrent(int64(done) * pictures / int64(steps))
+	return r
+}
+
+// barRun is a run's bar.
+type barRun struct {
+	*bars
+	bar    *mpb.Bar
+	job    train.Job
+	epochs int
+	last   time.Time
+	meter  meter
+
+	mutex sync.Mutex
+	epoch train.Epoch
+}
+
+// state is the last epoch's outcome.
+func (r *barRun) state() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.epoch.Epoch == 0 {
+		return fmt.Sprintf("epoch 0/%d", r.epochs)
+	}
+	return fmt.Sprintf("epoch %d/%d val_acc %.4f", r.epoch.Epoch, r.epochs, r.epoch.ValAcc)
+}
+
+func (r *barRun) Step(pictures int) {
+	now := time.Now()
+	r.bar.EwmaIncrBy(pictures, now.Sub(r.last))
+	r.last = now
+	r.meter.step(pictures)
+}
+
+func (r *barRun) Epoch(e train.Epoch) {
+	r.mutex.Lock()
+	r.epoch = e
+	r.mutex.Unlock()
+	fmt.Fprintln(r.progress, epochLine(r.job, r.epochs, e, r.meter.epoch()))
+	r.last = time.Now()
+}
+
+func (r *barRun) End(f train.Final) {
+	r.bar.Abort(true)
+	fmt.Fprintln(r.progress, endLine(r.job, f))
+	if f.Status != "" {
+		r.study.Increment()
+	}
+}

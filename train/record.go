@@ -1,0 +1,225 @@
+package train
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"diaghess/train/atomicfile"
+	"diaghess/train/report"
+)
+
+// Config is config.json: all that decides a run's bits.
+type Config struct {
+	Job
+	OptimizerSettings map[string]string `json:"optimizer_settings"` // every key with its value
+	TrainPictures     int               `json:"train_pictures"`
+	ValPictures       int               `json:"val_pictures"`
+	TestPictures      int               `json:"test_pictures"` // 0 where the test set is the validation set
+	Parameters        int               `json:"parameters"`    // trainable
+	Steps             int               `json:"steps"`
+	Device            string            `json:"device"`
+	Algorithms        map[string]string `json:"algorithms"` // of each direction of each linear layer
+	Build             Build             `json:"build"`
+	// Machine describes the device; it may change between a run's parts.
+	Machine string `json:"machine"`
+}
+
+// Epoch is a line of epochs.jsonl.
+type Epoch struct {
+	Epoch     int     `json:"epoch"` // from 1
+	TrainLoss float64 `json:"train_loss"`
+	TrainAcc  float64 `json:"train_acc"`
+	ValLoss   float64 `json:"val_loss"`
+	ValAcc    float64 `json:"val_acc"`
+	F1        float64 `json:"f1"`
+	Seconds   float64 `json:"seconds"` // training and validation of this epoch
+}
+
+// Final is final.json: how a run ended.
+type Final struct {
+	Dataset   string        `json:"dataset"`
+	Optimizer string        `json:"optimizer"`
+	Seed      int           `json:"seed"`
+	Status    report.Status `json:"status"`
+	Epochs    int           `json:"epochs"` // trained
+	Limit     int           `json:"limit,omitempty"`
+	Protocol  string        `json:"protocol"`
+	// Score is taken after the last epoch, of the validation set.
+	ValLoss float64 `json:"val_loss"`
+	ValAcc  float64 `json:"val_acc"`
+	F1      float64 `json:"f1"`
+	// Test is taken once, where the test set is not the validation set.
+	Test *TestScore `json:"test,omitempty"`
+	// TrainTime is the wall time in seconds of all epochs, validation included.
+	TrainTime float64 `json:"train_time"`
+	// DivergedAt is the step, from 1, whose loss was not finite; 0 for none.
+	DivergedAt int    `json:"diverged_at,omitempty"`
+	Note       string `json:"note,omitempty"`
+}
+
+// TestScore is the outcome on the test set.
+type TestScore struct {
+	Loss float64 `json:"loss"`
+	Acc  float64 `json:"acc"`
+	F1   float64 `json:"f1"`
+}
+
+// row is the run as a line of the tables: of the test set where it was kept
+// for the end.
+func (f Final) row(source string) report.Row {
+	r := report.Row{
+		Dataset: f.Dataset, Seed: f.Seed, Optimizer: f.Optimizer, Status: f.Status, Note: f.Note,
+		ValLoss: f.ValLoss, ValAcc: f.ValAcc, F1: f.F1, TrainTime: f.TrainTime,
+		Epochs: f.Epochs, Limit: f.Limit, Source: source,
+	}
+	if f.Test != nil {
+		r.ValLoss, r.ValAcc, r.F1 = f.Test.Loss, f.Test.Acc, f.Test.F1
+	}
+	return r
+}
+
+// record is a run's folder.
+type record struct{ folder string }
+
+// recordOf returns the folder of a job in a study. Characters of a spec that
+// some file system does not take become underscores.
+func recordOf(study string, j Job) record {
+	arm := strings.NewReplacer(":", "_", ",", "_").Replace(j.Optimizer)
+	return record{filepath.Join(study, j.Dataset, arm, fmt.Sprintf("seed-%02d", j.Seed))}
+}
+
+func (r record) path(name string) string { return filepath.Join(r.folder, name) }
+
+// final reads final.json; ok is false where there is none.
+func (r record) final() (f Final, ok bool, err error) {
+	ok, err = readJSON(r.path("final.json"), &f)
+	return f, ok, err
+}
+
+// claim writes config.json, or compares it with the one that is there: the
+// settings must be equal and, to go on from a checkpoint, all that decides the
+// bits.
+func (r record) claim(c Config) error {
+	if err := os.MkdirAll(r.folder, 0o755); err != nil {
+		return err
+	}
+	var old Config
+	there, err := readJSON(r.path("config.json"), &old)
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := r.compare(old, c, true); err != nil {
+			return err
+		}
+	}
+	return writeJSON(r.path("config.json"), c)
+}
+
+// compare says in what two configs of the record differ. With bits unset only
+// what the user chose counts.
+func (r record) compare(old, now Config, bits bool) error {
+	a, b := fields(old, bits), fields(now, bits)
+	var differ []string
+	for _, key := range slices.Sorted(maps.Keys(b)) {
+		if a[key] != b[key] {
+			differ = append(differ, fmt.Sprintf("%s was %s and is %s", key, a[key], b[key]))
+		}
+	}
+	if differ == nil {
+		return nil
+	}
+	return fmt.Errorf("%s holds a run of other settings (%s): write to another folder with --out, go on with the program and settings that began it, or delete it to start over",
+		r.folder, strings.Join(differ, "; "))
+}
+
+// fields flattens what counts of a config.
+func fields(c Config, bits bool) map[string]string {
+	show := func(v any) string {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic("train: " + err.Error())
+		}
+		return string(text)
+	}
+	f := map[string]string{
+		"model": show(c.Model), "epochs": show(c.Epochs), "batch": show(c.Batch), "protocol": show(c.Protocol),
+		"limit": show(c.Limit), "label smoothing": show(c.LabelSmoothing), "dataset": show(c.Dataset), "seed": show(c.Seed),
+		"optimizer": show(c.OptimizerSettings), "device": show(c.Device),
+	}
+	if bits {
+		f["algorithms"], f["build"] = show(c.Algorithms), show(c.Build)
+	}
+	return f
+}
+
+func (r record) writeEpochs(epochs []Epoch) error {
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, e := range epochs {
+		if err := encoder.Encode(e); err != nil {
+			return fmt.Errorf("epoch %d of %s: %w", e.Epoch, r.folder, err)
+		}
+	}
+	return atomicfile.WriteBytes(r.path("epochs.jsonl"), lines.Bytes())
+}
+
+// finish writes final.json and drops the checkpoint.
+func (r record) finish(f Final) error {
+	if err := writeJSON(r.path("final.json"), f); err != nil {
+		return err
+	}
+	if err := os.Remove(r.path("checkpoint")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// ReadRows reads the ended runs of a study's folder, or of any folder above the
+// runs, in the order of their paths.
+func ReadRows(folder string) ([]report.Row, error) {
+	var rows []report.Row
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || entry.Name() != "final.json" {
+			return err
+		}
+		var f Final
+		if _, err := readJSON(path, &f); err != nil {
+			return err
+		}
+		rows = append(rows, f.row(path))
+		return nil
+	})
+	return rows, err
+}
+
+// readJSON reads a file into v; it returns false where there is no such file.
+func readJSON(path string, v any) (bool, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(content, v); err != nil {
+		return false, fmt.Errorf("%s is damaged (%w): delete the run's folder to start it over", path, err)
+	}
+	return true, nil
+}
+
+func writeJSON(path string, v any) error {
+	content, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return atomicfile.WriteBytes(path, append(content, '\n'))
+}

@@ -1,0 +1,54 @@
+package train
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+	"diaghess/layers"
+	"diaghess/train/data"
+)
+
+// resident is a dataset in device memory, shared by the runs of a study.
+type resident struct {
+	name        string
+	input       layers.Shape
+	classes     int
+	divisor     float32
+	train, test residentSplit
+}
+
+type residentSplit struct {
+	pictures int
+	images   gpu.Slice[uint8] // [pictures, height, width, channels]
+	labels   gpu.Slice[uint8] // [pictures]
+}
+
+// makeResident copies a dataset to the stream's device.
+func makeResident(stream gpu.Stream, set *data.Set) (*resident, error) {
+	r := &resident{
+		name:    set.Name,
+		input:   layers.Shape{Height: set.Height, Width: set.Width, Channels: set.Channels},
+		classes: set.Classes,
+		divisor: set.Divisor,
+	}
+	for _, part := range []struct {
+		to   *residentSplit
+		from data.Split
+	}{{&r.train, set.Train}, {&r.test, set.Test}} {
+		part.to.pictures = part.from.Len()
+		for _, s := range []struct {
+			to   *gpu.Slice[uint8]
+			from []uint8
+		}{{&part.to.images, part.from.Images}, {&part.to.labels, part.from.Labels}} {
+			slice, err := gpu.Alloc[uint8](stream.Device(), len(s.from))
+			if err != nil {
+				return nil, fmt.Errorf("dataset %s on the device: %w", set.Name, err)
+			}
+			if err := gpu.Upload(stream, slice, s.from); err != nil {
+				return nil, fmt.Errorf("dataset %s on the device: %w", set.Name, err)
+			}
+			*s.to = slice
+		}
+	}
+	return r, nil
+}

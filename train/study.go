@@ -1,0 +1,263 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"diaghess/gpu"
+	"diaghess/optim"
+	"diaghess/train/data"
+)
+
+// Study is datasets x seeds x optimizers.
+type Study struct {
+	Settings
+	Datasets   []string
+	Optimizers []string // specs; the first is the baseline
+	Seeds      []int
+	Out        string // folder of the records
+	Data       string // folder of the datasets
+	Device     string // see OpenDevice
+	Library    string // see OpenDevice
+	// Parallel is how many runs go side by side and Threads how many threads
+	// each has; 0 lets the study choose: as many runs as there are processors
+	// or runs, and the processors shared among them. Neither changes a bit.
+	Parallel, Threads int
+}
+
+// Jobs returns the runs in the order in which they are begun: for each dataset
+// and seed all arms, so that pairs are complete early.
+func (s *Study) Jobs() ([]Job, error) {
+	if len(s.Datasets) == 0 || len(s.Optimizers) == 0 || len(s.Seeds) == 0 {
+		return nil, errors.New("a study needs at least one dataset, one optimizer and one seed")
+	}
+	var arms []string
+	for _, spec := range s.Optimizers {
+		rule, err := optim.Parse(spec)
+		if err != nil {
+			return nil, err
+		}
+		arm := optim.Spec(rule)
+		if slices.Contains(arms, arm) {
+			return nil, fmt.Errorf("optimizer %s is in the study twice", arm)
+		}
+		arms = append(arms, arm)
+	}
+	var jobs []Job
+	for _, dataset := range s.Datasets {
+		for _, seed := range s.Seeds {
+			for _, arm := range arms {
+				job := Job{Settings: s.Settings, Dataset: dataset, Optimizer: arm, Seed: seed}
+				if err := job.Validate(); err != nil {
+					return nil, err
+				}
+				if slices.Contains(jobs, job) {
+					return nil, fmt.Errorf("%s is in the study twice", job)
+				}
+				jobs = append(jobs, job)
+			}
+		}
+	}
+	return jobs, nil
+}
+
+// Folder returns the record's folder of the study's first run.
+func (s *Study) Folder() (string, error) {
+	jobs, err := s.Jobs()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(recordOf(s.Out, jobs[0]).folder)
+}
+
+// errStopped says that a study was interrupted.
+var errStopped = errors.New("stopped before its end; the same command goes on from here")
+
+// Run does all runs that have not ended yet. A run that diverges is an outcome;
+// any other failure stops the study after the runs beside it have kept their
+// checkpoints.
+func (s *Study) Run(ctx context.Context, observer Observer) error {
+	if observer == nil {
+		observer = silent{}
+	}
+	jobs, err := s.Jobs()
+	if err != nil {
+		return err
+	}
+	unlock, err := lockStudy(s.Out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	left, err := s.left(jobs)
+	if err != nil {
+		return err
+	}
+	observer.Study(jobs, len(jobs)-len(left))
+	if len(left) == 0 {
+		return nil
+	}
+	parallel, threads := s.share(len(left))
+	device, err := OpenDevice(s.Device, threads, s.Library)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	if err := s.runAll(ctx, device, left, parallel, observer); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("study %s: %w", s.Out, errStopped)
+		}
+		return err
+	}
+	return nil
+}
+
+// lockStudy sees to it that one process at a time works on a study.
+func lockStudy(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("folder of the study: %w", err)
+	}
+	lock := flock.New(filepath.Join(folder, ".lock"))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock the study %s: %w", folder, err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("another process works on the study %s: wait for it, or choose another folder with --out", folder)
+	}
+	return func() { lock.Unlock() }, nil
+}
+
+// left returns the jobs without an end. A run that has ended must have had the
+// settings of its job.
+func (s *Study) left(jobs []Job) ([]Job, error) {
+	var left []Job
+	for _, job := range jobs {
+		rec := recordOf(s.Out, job)
+		_, ended, err := rec.final()
+		if err != nil {
+			return nil, err
+		}
+		if !ended {
+			left = append(left, job)
+			continue
+		}
+		var config Config
+		if _, err := readJSON(rec.path("config.json"), &config); err != nil {
+			return nil, err
+		}
+		rule, err := optim.Parse(job.Optimizer)
+		if err != nil {
+			return nil, err
+		}
+		now := Config{Job: job, OptimizerSettings: optim.Settings(rule), Device: config.Device}
+		if err := rec.compare(config, now, false); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// share divides the processors among runs.
+func (s *Study) share(runs int) (parallel, threads int) {
+	processors := runtime.GOMAXPROCS(0)
+	parallel = s.Parallel
+	if parallel == 0 {
+		parallel = processors / max(1, s.Threads)
+	}
+	parallel = max(1, min(parallel, runs))
+	threads = s.Threads
+	if threads == 0 {
+		threads = max(1, processors/parallel)
+	}
+	return parallel, threads
+}
+
+// runAll does the jobs, parallel at a time. The first failure stops the others
+// at their next step.
+func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, parallel int, observer Observer) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	sets := &residents{ctx: ctx, device: device, folder: s.Data, sets: map[string]*resident{}}
+	queue := make(chan Job)
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
+			for job := range queue {
+				if err := s.runOne(ctx, sets, job, observer); err != nil {
+					stop(fmt.Errorf("%s: %w", job, err))
+				}
+			}
+		})
+	}
+	for _, job := range jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		select {
+		case queue <- job:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// runOne does one run on a stream of its own.
+func (s *Study) runOne(ctx context.Context, sets *residents, job Job, observer Observer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stream, err := sets.device.NewStream()
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	set, err := sets.get(stream, job.Dataset)
+	if err != nil {
+		return err
+	}
+	r, err := newRunner(stream, set, job, recordOf(s.Out, job))
+	if err != nil {
+		return err
+	}
+	_, err = r.run(ctx, observer)
+	return err
+}
+
+// residents are the datasets on a study's device, loaded when first asked for.
+type residents struct {
+	ctx    context.Context
+	device gpu.Device
+	folder string
+
+	mutex sync.Mutex
+	sets  map[string]*resident
+}
+
+func (r *residents) get(stream gpu.Stream, name string) (*resident, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if set, ok := r.sets[name]; ok {
+		return set, nil
+	}
+	set, err := data.Load(r.ctx, r.folder, name)
+	if err != nil {
+		return nil, err
+	}
+	resident, err := makeResident(stream, set)
+	if err == nil {
+		r.sets[name] = resident
+	}
+	return resident, err
+}
