@@ -7,14 +7,15 @@ import (
 )
 
 // The rule of optim.DiagHess on a tensor, with g the gradient, h the diagonal
-// of the curvature, and coefficients (rate, bias1, bias2) of the step:
+// of the curvature, and coefficients (alpha, beta) of the step, alpha = rate /
+// (1 - Beta1^t) and beta = 1 / sqrt(1 - Beta2^t):
 //
 //	n   = C2 g^2 + C1 h                        0 where that is not finite
 //	lam = max(0, -min n over the tensor) + Lambda0
 //	d   = g C1 / (n + lam)
 //	M   = Beta1 M + OneMinusBeta1 d
 //	V   = Beta2 V + OneMinusBeta2 n^2
-//	W  -= rate (M / bias1) / (sqrt(V / bias2) + Epsilon)
+//	W  -= alpha M / (beta sqrt(V) + Epsilon)
 //
 // The minimum takes two stages of fixed order, DiagHessMinimum and
 // DiagHessLambda. Where h is known to be non-negative, n is too and lam is
@@ -97,7 +98,7 @@ type DiagHessUpdate struct {
 	V             gpu.Slice[float32] // second moments, updated
 	Chunks        gpu.Slice[uint32]  // [chunks, ChunkWords]
 	Lambda        gpu.Slice[float32] // [tensors], or null
-	Coefficients  gpu.Slice[float32] // [steps, CoefficientWords]: rate, bias1, bias2
+	Coefficients  gpu.Slice[float32] // [steps, CoefficientWords]: alpha, beta
 	State         gpu.Slice[uint32]  // [StateWords]
 	C1, C2        float32
 	Lambda0       float32
@@ -137,7 +138,7 @@ func (k *DiagHessUpdate) Host(lo, hi int) {
 }
 
 func (k *DiagHessUpdate) update(w, g, h, m, v []float32, lam float32, coefficients [CoefficientWords]float32) {
-	rate, bias1, bias2 := coefficients[0], coefficients[1], coefficients[2]
+	alpha, beta := coefficients[0], coefficients[1]
 	c1, c2, epsilon := k.C1, k.C2, k.Epsilon
 	beta1, oneMinusBeta1, beta2, oneMinusBeta2 := k.Beta1, k.OneMinusBeta1, k.Beta2, k.OneMinusBeta2
 	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
@@ -151,7 +152,7 @@ func (k *DiagHessUpdate) update(w, g, h, m, v []float32, lam float32, coefficien
 		mi := float32(beta1*m[i]) + float32(oneMinusBeta1*d)
 		vi := float32(beta2*v[i]) + float32(oneMinusBeta2*(n*n))
 		m[i], v[i] = mi, vi
-		w[i] = wi - rate*(mi/bias1)/(squareRoot(vi/bias2)+epsilon)
+		w[i] = wi - float32(alpha*mi)/(float32(beta*squareRoot(vi))+epsilon)
 	}
 }
 

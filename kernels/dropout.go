@@ -54,22 +54,23 @@ func (k *DropoutMask) Cost() gpu.Cost {
 // Host draws the masks of segments lo to hi-1.
 func (k *DropoutMask) Host(lo, hi int) {
 	mask, segments, step := k.Mask.Host(), k.Segments.Host(), k.State.Host()[StateStep]
+	seed0, seed1 := uint32(k.Seed), uint32(k.Seed>>32)
 	for block := lo; block < hi; block++ {
 		s := segments[block*DropoutSegmentWords:][:DropoutSegmentWords]
 		out := mask[s[0]:][:s[1]]
-		index, stream, rate := uint64(s[2])/4, s[3], math.Float32frombits(s[4])
+		index, stream := s[2]/4, s[3]
+		// Uniform is k / 2^24 with k the word's upper 24 bits, and a float32
+		// rate times 2^24 is exact, so this compares the same without a branch.
+		threshold := uint32(math.Ceil(float64(math.Float32frombits(s[4])) * (1 << 24)))
 		for len(out) > 0 {
-			words := Random(k.Seed, stream, step, index)
-			n := min(4, len(out))
-			for i := range n {
-				keep := uint8(0)
-				if Uniform(words[i]) >= rate {
-					keep = 1
-				}
-				out[i] = keep
-			}
-			out = out[n:]
+			w0, w1, w2, w3 := philox(index, 0, step, stream, seed0, seed1)
+			keep := [4]uint8{atLeast(w0, threshold), atLeast(w1, threshold), atLeast(w2, threshold), atLeast(w3, threshold)}
+			out = out[copy(out, keep[:]):]
 			index++
 		}
 	}
 }
+
+// atLeast is 1 where the upper 24 bits of a word are at least the threshold,
+// else 0.
+func atLeast(word, threshold uint32) uint8 { return uint8(1 ^ (word>>8-threshold)>>31) }

@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"hash/fnv"
-	"math/bits"
-)
+import "hash/fnv"
 
 // Philox is the counter-based generator Philox4x32-10 of Salmon, Moraes, Dror
 // and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011: four 32-bit
@@ -12,20 +9,24 @@ import (
 // The project's convention: key = the run's seed; counter = (index, step,
 // stream), see [Random].
 func Philox(counter [4]uint32, key [2]uint32) [4]uint32 {
+	c0, c1, c2, c3 := philox(counter[0], counter[1], counter[2], counter[3], key[0], key[1])
+	return [4]uint32{c0, c1, c2, c3}
+}
+
+// philox is Philox on words, which the compiler keeps in registers, unlike
+// arrays.
+func philox(c0, c1, c2, c3, k0, k1 uint32) (_, _, _, _ uint32) {
 	const (
 		multiplier0, multiplier1 = 0xD2511F53, 0xCD9E8D57
 		weyl0, weyl1             = 0x9E3779B9, 0xBB67AE85
 	)
-	c0, c1, c2, c3 := counter[0], counter[1], counter[2], counter[3]
-	k0, k1 := key[0], key[1]
 	for range 10 {
-		hi0, lo0 := bits.Mul32(multiplier0, c0)
-		hi1, lo1 := bits.Mul32(multiplier1, c2)
-		c0, c1, c2, c3 = hi1^c1^k0, lo1, hi0^c3^k1, lo0
+		product0, product1 := multiplier0*uint64(c0), multiplier1*uint64(c2)
+		c0, c1, c2, c3 = uint32(product1>>32)^c1^k0, uint32(product1), uint32(product0>>32)^c3^k1, uint32(product0)
 		k0 += weyl0
 		k1 += weyl1
 	}
-	return [4]uint32{c0, c1, c2, c3}
+	return c0, c1, c2, c3
 }
 
 // Random returns the four words number index of a stream of random numbers, at

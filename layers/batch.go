@@ -93,7 +93,7 @@ func (n *Network) Bind(size int) (*Batch, error) {
 	batch.Prediction = alloc[int32](b, size)
 	batch.dLogits = alloc[float32](b, size*n.Classes)
 	x := batch.X
-	largest := 0
+	largest := x.Len()
 	for _, node := range n.nodes {
 		if b.err != nil {
 			return fail(b.err)

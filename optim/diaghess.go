@@ -62,10 +62,12 @@ func (o *DiagHess) Constants() (c1, c2 float64) {
 	return o.Square * math.Pow(o.Diff, o.Square-1), o.Square * (o.Square - 1) * math.Pow(o.Diff, o.Square-2)
 }
 
-// Coefficients are the rate and the two bias corrections, in float32 as the
-// seed evaluates them.
+// Coefficients are the rate over the correction of m and the inverse root of
+// that of v. The corrections are the seed's, in float32; drawing them out of
+// mhat and vhat saves two divisions an element and moves the step by an ulp or
+// two.
 func (o *DiagHess) Coefficients(step int, rate float32) [kernels.CoefficientWords]float32 {
-	return [...]float32{rate, 1 - power(o.Beta1, step), 1 - power(o.Beta2, step), 0}
+	return [...]float32{rate / (1 - power(o.Beta1, step)), 1 / root(1-power(o.Beta2, step)), 0, 0}
 }
 
 // Record is one pass where n cannot be negative, and two with the minimum
