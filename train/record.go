@@ -183,8 +183,17 @@ func (r record) finish(f Final) error {
 	return nil
 }
 
+// studyFile names, in a study's folder, the runs of its last command.
+const studyFile = "study.json"
+
+// plan is study.json.
+type plan struct {
+	Jobs []Job `json:"jobs"`
+}
+
 // ReadRows reads the ended runs of a study's folder, or of any folder above the
-// runs, in the order of their paths.
+// runs. They come in the order of their paths, those of a study's baseline
+// first.
 func ReadRows(folder string) ([]report.Row, error) {
 	var rows []report.Row
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -198,7 +207,26 @@ func ReadRows(folder string) ([]report.Row, error) {
 		rows = append(rows, f.row(path))
 		return nil
 	})
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	var p plan
+	if _, err := readJSON(filepath.Join(folder, studyFile), &p); err != nil {
+		return nil, err
+	}
+	if len(p.Jobs) > 0 {
+		slices.SortStableFunc(rows, func(a, b report.Row) int { return place(p.Jobs, a) - place(p.Jobs, b) })
+	}
+	return rows, nil
+}
+
+// place is where a run's dataset and arm first come in a plan.
+func place(jobs []Job, r report.Row) int {
+	i := slices.IndexFunc(jobs, func(j Job) bool { return j.Dataset == r.Dataset && j.Optimizer == r.Optimizer })
+	if i < 0 {
+		return len(jobs)
+	}
+	return i
 }
 
 // readJSON reads a file into v; it returns false where there is no such file.

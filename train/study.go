@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -31,6 +32,10 @@ type Study struct {
 	// each has; 0 lets the study choose: as many runs as there are processors
 	// or runs, and the processors shared among them. Neither changes a bit.
 	Parallel, Threads int
+
+	// checkpointEvery is how often a run keeps a checkpoint; 0 means
+	// checkpointEvery.
+	checkpointEvery time.Duration
 }
 
 // Jobs returns the runs in the order in which they are begun: for each dataset
@@ -100,6 +105,9 @@ func (s *Study) Run(ctx context.Context, observer Observer) error {
 
 	left, err := s.left(jobs)
 	if err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(s.Out, studyFile), plan{Jobs: jobs}); err != nil {
 		return err
 	}
 	observer.Study(jobs, len(jobs)-len(left))
@@ -230,6 +238,9 @@ func (s *Study) runOne(ctx context.Context, sets *residents, job Job, observer O
 	r, err := newRunner(stream, set, job, recordOf(s.Out, job))
 	if err != nil {
 		return err
+	}
+	if s.checkpointEvery > 0 {
+		r.checkpointEvery = s.checkpointEvery
 	}
 	_, err = r.run(ctx, observer)
 	return err

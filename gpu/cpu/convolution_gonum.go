@@ -16,59 +16,69 @@ type gonumLibrary struct{}
 func (gonumLibrary) name() string    { return "gonum" }
 func (gonumLibrary) version() string { return "gonum blas32" }
 
-func (gonumLibrary) convolution(s gpu.ConvolutionShape) (convolution, error) {
-	return &gonumConvolution{shape: s}, nil
-}
-
-type gonumConvolution struct {
-	shape gpu.ConvolutionShape
-}
-
-func (c *gonumConvolution) Shape() gpu.ConvolutionShape { return c.shape }
-
-func (c *gonumConvolution) dense() bool {
-	return c.shape.Kernel == 1 && c.shape.Height == 1 && c.shape.Width == 1
-}
-
-func (c *gonumConvolution) Algorithm(gpu.Direction) string {
-	if c.dense() {
-		return "gonum sgemm"
+func (gonumLibrary) algorithms(s gpu.ConvolutionShape) ([directions]string, error) {
+	name := "im2col + gonum sgemm"
+	if isDense(s) {
+		name = "gonum sgemm"
 	}
-	return "im2col + gonum sgemm"
+	return [directions]string{name, name, name}, nil
+}
+
+func (gonumLibrary) open(workers int) (session, error) {
+	return &gonumSession{panels: make([][]float32, workers)}, nil
+}
+
+// gonumSession is the scratch memory of a stream: an im2col panel for each
+// worker, as large as the largest convolution needs.
+type gonumSession struct {
+	panels [][]float32
+}
+
+func (g *gonumSession) close() {}
+
+// reserve sees to it that the panels are large enough for a shape.
+func (g *gonumSession) reserve(s gpu.ConvolutionShape) {
+	n := panelPixels * s.Kernel * s.Kernel * s.In
+	for worker, panel := range g.panels {
+		if len(panel) < n {
+			g.panels[worker] = make([]float32, n)
+		}
+	}
 }
 
 // filterSlices is how many parts of the batch a filter gradient is summed over
 // before the partial sums are added, whatever the number of threads.
 const filterSlices = 16
 
-func (c *gonumConvolution) compile(p *gpu.ConvolutionPass, workers int) ([]task, error) {
-	s := c.shape
-	x, w, y := p.X.Host(), p.W.Host(), p.Y.Host()
-	if c.dense() {
-		return []task{&denseTask{shape: s, direction: p.Direction, x: x, w: w, y: y, gemm: sgemm}}, nil
+func (g *gonumSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) ([]task, error) {
+	if isDense(s) {
+		return []task{&denseTask{shape: s, direction: d, x: x, w: w, y: y, gemm: gonumGemm}}, nil
 	}
-	switch p.Direction {
+	switch d {
 	case gpu.Forward:
-		return []task{newPanelTask(s, workers, x, w, y)}, nil
+		g.reserve(s)
+		return []task{&panelTask{session: g, shape: s, x: x, w: w, y: y}}, nil
 	case gpu.BackwardData:
 		// The gradient of the input is the convolution of the output's
 		// gradient with the filter turned by 180 degrees, channels swapped.
 		turned := s
 		turned.In, turned.Out = s.Out, s.In
+		g.reserve(turned)
 		filter := make([]float32, s.Filter())
 		return []task{
 			&turnTask{shape: s, w: w, turned: filter},
-			newPanelTask(turned, workers, y, filter, x),
+			&panelTask{session: g, shape: turned, x: y, w: filter, y: x},
 		}, nil
 	case gpu.BackwardFilter:
+		g.reserve(s)
 		slices := min(filterSlices, s.Batch)
-		t := &filterTask{shape: s, slices: slices, x: x, dy: y, partial: make([]float32, slices*s.Filter())}
-		for range workers {
-			t.scratch = append(t.scratch, make([]float32, panelPixels*s.Kernel*s.Kernel*s.In))
-		}
-		return []task{t, &sumTask{partial: t.partial, slices: slices, sum: w}}, nil
+		partial := make([]float32, slices*s.Filter())
+		return []task{
+			&filterTask{session: g, shape: s, slices: slices, x: x, dy: y, partial: partial},
+			&sumTask{partial: partial, slices: slices, sum: w},
+		}, nil
 	}
-	return nil, fmt.Errorf("no direction %d", p.Direction)
+	return nil, fmt.Errorf("no direction %d", d)
 }
 
 // panelPixels is the number of output pixels in an im2col panel: 64 rows of at
@@ -108,22 +118,14 @@ func im2col(s gpu.ConvolutionShape, x []float32, lo, hi int, col []float32) {
 
 // panelTask is a forward convolution: a part is one panel of one picture.
 type panelTask struct {
+	session *gonumSession
 	shape   gpu.ConvolutionShape
 	x, w, y []float32
-	scratch [][]float32 // a worker's panel
-}
-
-func newPanelTask(s gpu.ConvolutionShape, workers int, x, w, y []float32) *panelTask {
-	t := &panelTask{shape: s, x: x, w: w, y: y}
-	for range workers {
-		t.scratch = append(t.scratch, make([]float32, panelPixels*s.Kernel*s.Kernel*s.In))
-	}
-	return t
 }
 
 func (t *panelTask) parts() int { return t.shape.Batch * panels(t.shape) }
 
-func (t *panelTask) run(worker, lo, hi int) {
+func (t *panelTask) run(worker, lo, hi int) error {
 	s := t.shape
 	pixels := s.Height * s.Width
 	k := s.Kernel * s.Kernel * s.In
@@ -131,10 +133,11 @@ func (t *panelTask) run(worker, lo, hi int) {
 		picture, panel := part/panels(s), part%panels(s)
 		first := panel * panelPixels
 		last := min(first+panelPixels, pixels)
-		col := t.scratch[worker]
+		col := t.session.panels[worker]
 		im2col(s, t.x[picture*pixels*s.In:], first, last, col)
 		sgemm(blas.NoTrans, blas.NoTrans, last-first, s.Out, k, col, k, t.w, s.Out, 0, t.y[(picture*pixels+first)*s.Out:], s.Out)
 	}
+	return nil
 }
 
 // turnTask turns a filter [Kernel, Kernel, In, Out] into the one of the
@@ -146,7 +149,7 @@ type turnTask struct {
 
 func (t *turnTask) parts() int { return t.shape.Kernel * t.shape.Kernel }
 
-func (t *turnTask) run(worker, lo, hi int) {
+func (t *turnTask) run(worker, lo, hi int) error {
 	in, out := t.shape.In, t.shape.Out
 	for tap := lo; tap < hi; tap++ {
 		from := t.w[tap*in*out:][:in*out]
@@ -157,25 +160,26 @@ func (t *turnTask) run(worker, lo, hi int) {
 			}
 		}
 	}
+	return nil
 }
 
 // filterTask sums the filter's gradient over each slice of the batch: a part is
 // one slice.
 type filterTask struct {
+	session *gonumSession
 	shape   gpu.ConvolutionShape
 	slices  int
 	x, dy   []float32
-	partial []float32   // [slices, filter]
-	scratch [][]float32 // a worker's panel
+	partial []float32 // [slices, filter]
 }
 
 func (t *filterTask) parts() int { return t.slices }
 
-func (t *filterTask) run(worker, lo, hi int) {
+func (t *filterTask) run(worker, lo, hi int) error {
 	s := t.shape
 	pixels := s.Height * s.Width
 	k := s.Kernel * s.Kernel * s.In
-	col := t.scratch[worker]
+	col := t.session.panels[worker]
 	for slice := lo; slice < hi; slice++ {
 		dw := t.partial[slice*s.Filter():][:s.Filter()]
 		clear(dw)
@@ -187,75 +191,22 @@ func (t *filterTask) run(worker, lo, hi int) {
 			}
 		}
 	}
+	return nil
 }
 
-// sumTask adds the partial sums of the slices in order; a part is a run of
-// sumGrain elements.
-type sumTask struct {
-	partial []float32 // [slices, len(sum)]
-	slices  int
-	sum     []float32
-}
-
-const sumGrain = 4096
-
-func (t *sumTask) parts() int { return (len(t.sum) + sumGrain - 1) / sumGrain }
-
-func (t *sumTask) run(worker, lo, hi int) {
-	n := len(t.sum)
-	first, last := lo*sumGrain, min(hi*sumGrain, n)
-	sum := t.sum[first:last]
-	copy(sum, t.partial[first:last])
-	for slice := 1; slice < t.slices; slice++ {
-		for i, v := range t.partial[slice*n+first : slice*n+last] {
-			sum[i] += v
+// gonumGemm is the products of dense layers.
+func gonumGemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) error {
+	op := func(trans bool) blas.Transpose {
+		if trans {
+			return blas.Trans
 		}
+		return blas.NoTrans
 	}
+	sgemm(op(transA), op(transB), m, n, k, a, lda, b, ldb, 0, c, ldc)
+	return nil
 }
 
-// gemmFunc is C = op(A) op(B) + beta C in row-major order: op(A) is m x k,
-// op(B) k x n.
-type gemmFunc func(transA, transB blas.Transpose, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
-
-// denseTask is a product of a dense layer, x [Batch, In], w [In, Out], y
-// [Batch, Out]; a part is a panel of denseColumns columns of the result (rows,
-// for the filter's gradient).
-type denseTask struct {
-	shape     gpu.ConvolutionShape
-	direction gpu.Direction
-	x, w, y   []float32
-	gemm      gemmFunc
-}
-
-const denseColumns = 64
-
-func (t *denseTask) parts() int {
-	n := t.shape.In
-	if t.direction == gpu.Forward {
-		n = t.shape.Out
-	}
-	return (n + denseColumns - 1) / denseColumns
-}
-
-func (t *denseTask) run(worker, lo, hi int) {
-	batch, in, out := t.shape.Batch, t.shape.In, t.shape.Out
-	for part := lo; part < hi; part++ {
-		first := part * denseColumns
-		switch t.direction {
-		case gpu.Forward:
-			n := min(denseColumns, out-first)
-			t.gemm(blas.NoTrans, blas.NoTrans, batch, n, in, t.x, in, t.w[first:], out, 0, t.y[first:], out)
-		case gpu.BackwardData:
-			n := min(denseColumns, in-first)
-			t.gemm(blas.NoTrans, blas.Trans, batch, n, out, t.y, out, t.w[first*out:], out, 0, t.x[first:], in)
-		case gpu.BackwardFilter:
-			n := min(denseColumns, in-first)
-			t.gemm(blas.Trans, blas.NoTrans, n, out, batch, t.x[first:], in, t.y, out, 0, t.w[first*out:], out)
-		}
-	}
-}
-
-// sgemm is gonum's, called on tiles small enough that it stays on this
+// sgemm is gonum's, C = op(A) op(B) + beta C, called on tiles small enough that it stays on this
 // goroutine: from four blocks of 64 x 64 on it would start its own, allocate,
 // and fight with the other workers.
 func sgemm(transA, transB blas.Transpose, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {

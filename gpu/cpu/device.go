@@ -89,28 +89,51 @@ func (d *Device) Convolution(s gpu.ConvolutionShape) (gpu.Convolution, error) {
 	if s.Kernel%2 == 0 {
 		return nil, fmt.Errorf("cpu: convolution %v: the filter's extent must be odd", s)
 	}
-	return d.library.convolution(s)
+	algorithms, err := d.library.algorithms(s)
+	if err != nil {
+		return nil, fmt.Errorf("cpu: convolution %v: %w", s, err)
+	}
+	return &convolution{shape: s, algorithms: algorithms}, nil
 }
 
 // NewStream starts a stream of the device's number of threads.
 func (d *Device) NewStream() (gpu.Stream, error) {
-	return newStream(d), nil
+	return newStream(d)
 }
 
 // Close does nothing: the garbage collector frees host memory.
 func (d *Device) Close() error { return nil }
 
+// convolution is a shape whose algorithms are known; a stream compiles it.
+type convolution struct {
+	shape      gpu.ConvolutionShape
+	algorithms [directions]string
+}
+
+// directions is the number of values of gpu.Direction.
+const directions = 3
+
+func (c *convolution) Shape() gpu.ConvolutionShape      { return c.shape }
+func (c *convolution) Algorithm(d gpu.Direction) string { return c.algorithms[d] }
+
 // library is a source of convolutions.
 type library interface {
 	name() string
 	version() string
-	convolution(gpu.ConvolutionShape) (convolution, error)
+	// algorithms names what computes each direction of a shape.
+	algorithms(gpu.ConvolutionShape) ([directions]string, error)
+	// open makes what a stream of so many workers needs.
+	open(workers int) (session, error)
 }
 
-// convolution is a gpu.Convolution that can say how the cpu runs it.
-type convolution interface {
-	gpu.Convolution
-	// compile returns the tasks of a pass, run one after the other, with
-	// scratch memory for the given number of workers.
-	compile(p *gpu.ConvolutionPass, workers int) ([]task, error)
+// session is a library at work for one stream.
+type session interface {
+	// compile returns the tasks of a pass, to be run one after the other.
+	compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) ([]task, error)
+	close()
+}
+
+// isDense says that a convolution is the product of a dense layer.
+func isDense(s gpu.ConvolutionShape) bool {
+	return s.Kernel == 1 && s.Height == 1 && s.Width == 1
 }

@@ -13,13 +13,14 @@ import (
 type task interface {
 	parts() int
 	// run computes parts lo to hi-1 as the given worker.
-	run(worker, lo, hi int)
+	run(worker, lo, hi int) error
 }
 
 // stream runs tasks on the calling goroutine and on helpers that wait between
 // tasks.
 type stream struct {
 	device  *Device
+	session session
 	helpers []chan struct{} // one a helper: a token starts it on the current job
 	done    sync.WaitGroup
 	job     job
@@ -31,10 +32,16 @@ type job struct {
 	parts int
 	grain int // parts taken at a time
 	next  atomic.Int64
+	// failed is the first error of a part.
+	failed atomic.Pointer[error]
 }
 
-func newStream(d *Device) *stream {
-	s := &stream{device: d}
+func newStream(d *Device) (*stream, error) {
+	session, err := d.library.open(d.threads)
+	if err != nil {
+		return nil, fmt.Errorf("cpu: open %s: %w", d.library.name(), err)
+	}
+	s := &stream{device: d, session: session}
 	for worker := 1; worker < d.threads; worker++ {
 		start := make(chan struct{})
 		s.helpers = append(s.helpers, start)
@@ -45,7 +52,7 @@ func newStream(d *Device) *stream {
 			}
 		}()
 	}
-	return s
+	return s, nil
 }
 
 // work takes parts of the job until none is left.
@@ -56,7 +63,10 @@ func (j *job) work(worker int) {
 		if lo >= j.parts {
 			return
 		}
-		j.task.run(worker, lo, min(hi, j.parts))
+		if err := j.task.run(worker, lo, min(hi, j.parts)); err != nil {
+			first := err // a copy, so that err itself stays off the heap
+			j.failed.CompareAndSwap(nil, &first)
+		}
 	}
 }
 
@@ -65,21 +75,25 @@ func (j *job) work(worker int) {
 const grainsPerWorker = 16
 
 // run does one task with all workers.
-func (s *stream) run(t task) {
+func (s *stream) run(t task) error {
 	n := t.parts()
 	if len(s.helpers) == 0 || n == 1 {
-		t.run(0, 0, n)
-		return
+		return t.run(0, 0, n)
 	}
 	workers := len(s.helpers) + 1
 	s.job.task, s.job.parts, s.job.grain = t, n, max(1, n/(workers*grainsPerWorker))
 	s.job.next.Store(0)
+	s.job.failed.Store(nil)
 	s.done.Add(len(s.helpers))
 	for _, start := range s.helpers {
 		start <- struct{}{}
 	}
 	s.job.work(0)
 	s.done.Wait()
+	if err := s.job.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (s *stream) Device() gpu.Device { return s.device }
@@ -93,13 +107,13 @@ func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
 		case gpu.Kernel:
 			p.tasks[i] = []task{kernelTask{kernel: op, blocks: op.Grid().Blocks}}
 		case *gpu.ConvolutionPass:
-			c, ok := op.Convolution.(convolution)
+			c, ok := op.Convolution.(*convolution)
 			if !ok {
 				return nil, fmt.Errorf("cpu: convolution %v was bound to another device", op.Convolution.Shape())
 			}
-			tasks, err := c.compile(op, s.device.threads)
+			tasks, err := s.session.compile(c.shape, op.Direction, op.X.Host(), op.W.Host(), op.Y.Host())
 			if err != nil {
-				return nil, fmt.Errorf("cpu: %s %v: %w", op.Entry(), c.Shape(), err)
+				return nil, fmt.Errorf("cpu: %s %v: %w", op.Entry(), c.shape, err)
 			}
 			p.tasks[i] = tasks
 		default:
@@ -124,12 +138,13 @@ func (s *stream) Download(dst []byte, src *gpu.Buffer, offset int) error {
 // Wait returns at once: Run has done its work when it returns.
 func (s *stream) Wait() error { return nil }
 
-// Close stops the helpers.
+// Close stops the helpers and frees what the library made for them.
 func (s *stream) Close() error {
 	for _, start := range s.helpers {
 		close(start)
 	}
 	s.helpers = nil
+	s.session.close()
 	return nil
 }
 
@@ -139,8 +154,12 @@ type kernelTask struct {
 	blocks int
 }
 
-func (t kernelTask) parts() int             { return t.blocks }
-func (t kernelTask) run(worker, lo, hi int) { t.kernel.Host(lo, hi) }
+func (t kernelTask) parts() int { return t.blocks }
+
+func (t kernelTask) run(_, lo, hi int) error {
+	t.kernel.Host(lo, hi)
+	return nil
+}
 
 // program is the tasks of each op.
 type program struct {
@@ -151,11 +170,21 @@ type program struct {
 
 func (p *program) Ops() []gpu.RecordedOp { return p.ops }
 
-// Run does all ops and returns when they are done. It cannot fail.
+// Run does all ops and returns when they are done.
 func (p *program) Run() error {
-	for _, tasks := range p.tasks {
-		for _, t := range tasks {
-			p.stream.run(t)
+	for i := range p.tasks {
+		if err := p.runOp(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runOp does the tasks of one op, one after the other.
+func (p *program) runOp(i int) error {
+	for _, t := range p.tasks[i] {
+		if err := p.stream.run(t); err != nil {
+			return fmt.Errorf("cpu: %s: %w", p.ops[i].Label, err)
 		}
 	}
 	return nil
@@ -168,10 +197,10 @@ func (p *program) Profile(n int) ([][]time.Duration, error) {
 		durations[i] = make([]time.Duration, n)
 	}
 	for replay := range n {
-		for i, tasks := range p.tasks {
+		for i := range p.tasks {
 			start := time.Now()
-			for _, t := range tasks {
-				p.stream.run(t)
+			if err := p.runOp(i); err != nil {
+				return nil, err
 			}
 			durations[i][replay] = time.Since(start)
 		}

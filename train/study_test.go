@@ -1,0 +1,313 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"diaghess/train/report"
+)
+
+// smallStudy is 2 arms x 2 seeds of the MLP on digits: a second or so.
+func smallStudy(out string) *Study {
+	s := &Study{
+		Settings: DefaultSettings(), Datasets: []string{"digits"}, Optimizers: []string{"adamw", "diaghess"},
+		Seeds: []int{0, 1}, Out: out, Device: "cpu", Library: "gonum",
+	}
+	s.Model, s.Epochs = "mlp", 3
+	return s
+}
+
+// readStudy returns the files of a study's records by path, without the times:
+// what two studies of the same bits have in common.
+func readStudy(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || entry.Name() == ".lock" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(content)) {
+			if strings.HasSuffix(name, "jsonl") {
+				line = withoutTimes(t, line)
+			}
+			files[name] += line
+		}
+		if strings.HasSuffix(name, ".json") {
+			files[name] = withoutTimes(t, string(content))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func withoutTimes(t *testing.T, text string) string {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	delete(v, "seconds")
+	delete(v, "train_time")
+	delete(v, "machine") // names the number of threads
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out) + "\n"
+}
+
+func compareStudies(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for name, content := range want {
+		if got[name] != content {
+			t.Errorf("%s is\n%s\nwant\n%s", name, got[name], content)
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s should not be there", name)
+		}
+	}
+}
+
+func runStudy(t *testing.T, s *Study) map[string]string {
+	t.Helper()
+	if err := s.Run(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return readStudy(t, s.Out)
+}
+
+func TestStudyBitsDoNotDependOnThreadsOrNeighbours(t *testing.T) {
+	one := smallStudy(t.TempDir())
+	one.Parallel, one.Threads = 1, 1
+	want := runStudy(t, one)
+	if len(want) != 4*3+1 {
+		t.Fatalf("%d files in the records of 4 runs, want 3 each and study.json", len(want))
+	}
+	many := smallStudy(t.TempDir())
+	many.Parallel, many.Threads = 3, 2
+	compareStudies(t, runStudy(t, many), want)
+}
+
+// stopper ends a context after some steps of the study.
+type stopper struct {
+	silent
+	steps int
+	stop  func()
+}
+
+func (s *stopper) Run(Job, Config, int, int) RunObserver { return s }
+
+func (s *stopper) Step(int) {
+	if s.steps--; s.steps == 0 {
+		s.stop()
+	}
+}
+
+func TestInterruptedStudyGoesOnWithTheSameBits(t *testing.T) {
+	want := runStudy(t, smallStudy(t.TempDir()))
+	// An epoch has 23 steps: within one, at the end of one, in the last run.
+	for _, steps := range []int{1, 10, 23, 24, 100, 270} {
+		t.Run(fmt.Sprint(steps), func(t *testing.T) {
+			s := smallStudy(t.TempDir())
+			s.Parallel = 1
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			err := s.Run(ctx, &stopper{steps: steps, stop: cancel})
+			if !errors.Is(err, errStopped) {
+				t.Fatalf("an interrupted study returned %v", err)
+			}
+			compareStudies(t, runStudy(t, s), want)
+		})
+	}
+}
+
+// TestKilledStudyGoesOnWithTheSameBits kills the process of a study with
+// SIGKILL, again and again, until it comes to its end.
+func TestKilledStudyGoesOnWithTheSameBits(t *testing.T) {
+	const variable = "DIAGHESS_TEST_STUDY"
+	study := func(out string) *Study {
+		s := smallStudy(out)
+		s.Epochs, s.checkpointEvery = 10, time.Millisecond
+		return s
+	}
+	if out := os.Getenv(variable); out != "" {
+		if err := study(out).Run(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want := runStudy(t, study(t.TempDir()))
+	out := t.TempDir()
+	kills := 0
+	for try := 0; ; try++ {
+		if try == 200 {
+			t.Fatal("the study did not come to its end in 200 tries")
+		}
+		command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+		command.Env = append(os.Environ(), variable+"="+out)
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// The time grows so that slow machines get there too.
+		timer := time.AfterFunc(time.Duration(100+20*try)*time.Millisecond, func() { command.Process.Kill() })
+		err := command.Wait()
+		timer.Stop()
+		if err == nil {
+			break
+		}
+		kills++
+	}
+	if kills == 0 {
+		t.Skip("the study ended before it could be killed")
+	}
+	t.Logf("killed %d times", kills)
+	compareStudies(t, withoutLeftovers(readStudy(t, out)), want)
+}
+
+// withoutLeftovers drops files that a killed process was writing aside.
+func withoutLeftovers(files map[string]string) map[string]string {
+	for name := range files {
+		if strings.HasPrefix(filepath.Base(name), ".") {
+			delete(files, name)
+		}
+	}
+	return files
+}
+
+func TestDivergedRunIsAnOutcome(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	s.Optimizers = []string{"adamw", "sgd:lr=1e30"}
+	s.Seeds = []int{0}
+	runStudy(t, s)
+	rows, err := ReadRows(s.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 2 || rows[0].Status != report.Finished || rows[1].Status != report.Diverged {
+		t.Fatalf("rows %+v", rows)
+	}
+	if !strings.Contains(rows[1].Note, "not finite at step 2 of 69") {
+		t.Errorf("note %q does not say when: the first step of such a rate leaves the second without a finite loss", rows[1].Note)
+	}
+}
+
+func TestStudyIsNotMixedWithOtherSettings(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	s.Seeds = []int{0}
+	runStudy(t, s)
+	s.Epochs = 4
+	err := s.Run(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "epochs was 3 and is 4") {
+		t.Fatalf("a study of other settings in the same folder: %v", err)
+	}
+}
+
+func TestStudyIsExtended(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	s.Seeds = []int{0}
+	runStudy(t, s)
+	s.Seeds = []int{0, 1}
+	compareStudies(t, runStudy(t, s), runStudy(t, smallStudy(t.TempDir())))
+}
+
+func TestStudyIsLocked(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	unlock, err := lockStudy(s.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Fatalf("a study in a locked folder: %v", err)
+	}
+}
+
+func TestDamagedCheckpointIsNotRead(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	s.Parallel = 1
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := s.Run(ctx, &stopper{steps: 10, stop: cancel}); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	path := filepath.Join(s.Out, "digits", "adamw", "seed-00", "checkpoint")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{
+		"truncated": content[:len(content)/2],
+		"empty":     nil,
+		"one bit":   append(append([]byte(nil), content[:1000]...), append([]byte{content[1000] ^ 1}, content[1001:]...)...),
+	} {
+		if err := os.WriteFile(path, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%s checkpoint: %v", name, err)
+		}
+	}
+}
+
+func TestHoldoutTouchesTheTestSetOnce(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	s.Protocol, s.Seeds = ProtocolHoldout, []int{0}
+	runStudy(t, s)
+	r := recordOf(s.Out, Job{Settings: s.Settings, Dataset: "digits", Optimizer: "adamw"})
+	f, ok, err := r.final()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if f.Test == nil || f.Test.Acc == f.ValAcc {
+		t.Errorf("final %+v: test and validation are of different pictures", f)
+	}
+	rows, err := ReadRows(s.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows[0].ValAcc != f.Test.Acc {
+		t.Errorf("the table shows accuracy %v, want that of the test set, %v", rows[0].ValAcc, f.Test.Acc)
+	}
+}
+
+func TestJobsAreChecked(t *testing.T) {
+	for name, change := range map[string]func(*Study){
+		"unknown optimizer \"x\"": func(s *Study) { s.Optimizers = []string{"x"} },
+		"unknown dataset":         func(s *Study) { s.Datasets = []string{"x"} },
+		"unknown model":           func(s *Study) { s.Model = "x" },
+		"unknown protocol":        func(s *Study) { s.Protocol = "x" },
+		"in the study twice":      func(s *Study) { s.Optimizers = []string{"adam", "adam:lr=0.001"} },
+		"is in the study twice":   func(s *Study) { s.Seeds = []int{1, 1} },
+		"at least one":            func(s *Study) { s.Seeds = nil },
+		"0 epochs":                func(s *Study) { s.Epochs = 0 },
+		"seed -1":                 func(s *Study) { s.Seeds = []int{-1} },
+	} {
+		s := smallStudy(t.TempDir())
+		change(s)
+		if _, err := s.Jobs(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("want an error with %q, got %v", name, err)
+		}
+	}
+}
