@@ -37,7 +37,7 @@ func epochLine(job train.Job, epochs int, e train.Epoch, picturesPerSecond float
 func endLine(job train.Job, f train.Final) string {
 	switch f.Status {
 	case report.Finished:
-		return fmt.Sprintf("%v  finished in %s", job, clock(f.TrainTime))
+		return fmt.Sprintf("%v  finished: val_loss %.4f val_acc %.4f f1 %.4f  %s", job, f.ValLoss, f.ValAcc, f.F1, clock(f.TrainTime))
 	case "":
 		return fmt.Sprintf("%v  stopped, its checkpoint is kept", job)
 	}
@@ -144,7 +144,7 @@ func (b *bars) Study(jobs []train.Job, ended int) {
 }
 
 func (b *bars) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {
-	r := &barRun{bars: b, job: job, epochs: config.Epochs, last: time.Now(), meter: newMeter()}
+	r := &barRun{bars: b, job: job, epochs: config.Epochs, last: time.Now()}
 	pictures := int64(config.TrainPictures) * int64(config.Epochs)
 	r.bar = b.progress.AddBar(pictures,
 		mpb.BarRemoveOnComplete(),
@@ -165,8 +165,7 @@ type barRun struct {
 	bar    *mpb.Bar
 	job    train.Job
 	epochs int
-	last   time.Time
-	meter  meter
+	last   time.Time // of the last step
 
 	mutex sync.Mutex
 	epoch train.Epoch
@@ -186,14 +185,12 @@ func (r *barRun) Step(pictures int) {
 	now := time.Now()
 	r.bar.EwmaIncrBy(pictures, now.Sub(r.last))
 	r.last = now
-	r.meter.step(pictures)
 }
 
 func (r *barRun) Epoch(e train.Epoch) {
 	r.mutex.Lock()
 	r.epoch = e
 	r.mutex.Unlock()
-	fmt.Fprintln(r.progress, epochLine(r.job, r.epochs, e, r.meter.epoch()))
 	r.last = time.Now()
 }
 
