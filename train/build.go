@@ -15,6 +15,9 @@ type Build struct {
 	Platform string `json:"platform"` // operating system and processor
 }
 
+// String names the build for a person.
+func (b Build) String() string { return b.Commit + " " + b.Go + " " + b.Platform }
+
 // ThisBuild describes the running program.
 func ThisBuild() Build {
 	b := Build{Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}

@@ -52,6 +52,7 @@ type Final struct {
 	Epochs    int           `json:"epochs"` // trained
 	Limit     int           `json:"limit,omitempty"`
 	Protocol  string        `json:"protocol"`
+	Build     Build         `json:"build"`
 	// Score is taken after the last epoch, of the validation set.
 	ValLoss float64 `json:"val_loss"`
 	ValAcc  float64 `json:"val_acc"`
@@ -78,9 +79,11 @@ func (f Final) row(source string) report.Row {
 	r := report.Row{
 		Dataset: f.Dataset, Seed: f.Seed, Optimizer: f.Optimizer, Status: f.Status, Note: f.Note,
 		ValLoss: f.ValLoss, ValAcc: f.ValAcc, F1: f.F1, TrainTime: f.TrainTime,
-		Epochs: f.Epochs, Limit: f.Limit, Source: source,
+		Epochs: f.Epochs, Limit: f.Limit, Source: source, Build: f.Build.String(),
+		Protocol: "Measured on the test set, which is the validation set too, after the last epoch",
 	}
 	if f.Test != nil {
+		r.Protocol = "Measured on the test set once, after the last epoch"
 		r.ValLoss, r.ValAcc, r.F1 = f.Test.Loss, f.Test.Acc, f.Test.F1
 	}
 	return r

@@ -157,7 +157,7 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 	seen := observer.Run(r.job, r.config, r.Step, r.config.Steps)
 	final := Final{
 		Dataset: r.job.Dataset, Optimizer: r.job.Optimizer, Seed: r.job.Seed,
-		Limit: r.job.Limit, Protocol: r.job.Protocol,
+		Limit: r.job.Limit, Protocol: r.job.Protocol, Build: r.config.Build,
 	}
 	err := r.epochs(ctx, seen)
 	if err == nil && r.test != nil {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -29,7 +30,9 @@ type Comparison struct {
 	LeftOut  []LeftOut // runs that keep a seed out, by seed
 	Epochs   []int     // distinct known numbers of epochs of the runs compared, ascending
 	Limits   []int     // distinct picture limits of the runs compared, ascending; 0 is all pictures
-	Lines    []Line    // one for every metric, in the order of Metrics
+	// Protocols and Builds are the distinct known ones of the runs compared, sorted.
+	Protocols, Builds []string
+	Lines             []Line // one for every metric, in the order of Metrics
 }
 
 // LeftOut names a run without which its seed cannot be compared.
@@ -111,6 +114,12 @@ func Compare(rows []Row, baseline string) (*Analysis, error) {
 	return a, nil
 }
 
+// distinct sorts a list and drops repetitions.
+func distinct[T cmp.Ordered](list []T) []T {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 func appendNew(list []string, s string) []string {
 	if slices.Contains(list, s) {
 		return list
@@ -173,12 +182,16 @@ func newComparison(runs map[runKey]Row, candidates []int, dataset, baseline, riv
 			if r.Epochs != 0 {
 				c.Epochs = append(c.Epochs, r.Epochs)
 			}
+			if r.Protocol != "" {
+				c.Protocols = append(c.Protocols, r.Protocol)
+			}
+			if r.Build != "" {
+				c.Builds = append(c.Builds, r.Build)
+			}
 		}
 	}
-	slices.Sort(c.Epochs)
-	slices.Sort(c.Limits)
-	c.Epochs = slices.Compact(c.Epochs)
-	c.Limits = slices.Compact(c.Limits)
+	c.Epochs, c.Limits = distinct(c.Epochs), distinct(c.Limits)
+	c.Protocols, c.Builds = distinct(c.Protocols), distinct(c.Builds)
 	for _, m := range Metrics() {
 		c.Lines = append(c.Lines, newLine(m, compared))
 	}

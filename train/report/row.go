@@ -21,7 +21,11 @@ type Row struct {
 	Note   string // why a run did not finish, in a few words; may be empty
 	Epochs int    // number of epochs trained; 0 where it is not known
 	Limit  int    // trained on the first Limit pictures only; 0 for all of them
-	Source string // where the row was read, as file:line or a folder, for messages
+	// Protocol says which pictures the metrics are of, in words; it is empty
+	// where it is not known.
+	Protocol string
+	Build    string // the program that made the run; empty where it is not known
+	Source   string // where the row was read, as file:line or a folder, for messages
 }
 
 // Status says how a run ended.

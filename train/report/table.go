@@ -147,6 +147,9 @@ func notes(c Comparison) []string {
 		made += fmt.Sprintf(", first %d pictures only (--limit)", c.Limits[0])
 	}
 	lines := []string{made + "."}
+	if len(c.Protocols) == 1 {
+		lines = append(lines, printable(c.Protocols[0])+".")
+	}
 	if c.Rival == "" {
 		lines = append(lines, "No other optimizer ran on this data set: there is nothing to compare with.")
 	}
@@ -155,6 +158,12 @@ func notes(c Comparison) []string {
 	}
 	if len(c.Limits) > 1 {
 		lines = append(lines, fmt.Sprintf("CAUTION: the runs differ in how many pictures they trained on (--limit): %s; 0 is all.", joinInts(c.Limits)))
+	}
+	if len(c.Protocols) > 1 {
+		lines = append(lines, fmt.Sprintf("CAUTION: the runs differ in what they were measured on: %s.", joinStrings(c.Protocols)))
+	}
+	if len(c.Builds) > 1 {
+		lines = append(lines, fmt.Sprintf("CAUTION: the runs were made by different programs: %s.", joinStrings(c.Builds)))
 	}
 	return append(lines, leftOutLines(c.LeftOut)...)
 }
@@ -204,6 +213,14 @@ func namedSeeds(seeds []int) string {
 
 func joinInts(list []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ", "), "[]")
+}
+
+func joinStrings(list []string) string {
+	var shown []string
+	for _, s := range list {
+		shown = append(shown, printable(s))
+	}
+	return strings.Join(shown, "; ")
 }
 
 func plural(n int, noun string) string {
