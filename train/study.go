@@ -107,19 +107,16 @@ func (s *Study) Run(ctx context.Context, observer Observer) error {
 	if err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(s.Out, studyFile), plan{Jobs: jobs}); err != nil {
-		return err
-	}
-	observer.Study(jobs, len(jobs)-len(left))
-	if len(left) == 0 {
-		return nil
-	}
 	parallel, threads := s.share(len(left))
 	device, err := OpenDevice(s.Device, threads, s.Library)
 	if err != nil {
 		return err
 	}
 	defer device.Close()
+	if err := writeJSON(filepath.Join(s.Out, studyFile), plan{Jobs: jobs}); err != nil {
+		return err
+	}
+	observer.Study(jobs, len(jobs)-len(left))
 	if err := s.runAll(ctx, device, left, parallel, observer); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("study %s: %w", s.Out, errStopped)

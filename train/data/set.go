@@ -103,6 +103,15 @@ func (l library) load(ctx context.Context, dir, name string) (*Set, error) {
 		return &set, nil
 	}
 
+	if err := e.eachFile(dir, func(f file) error { return e.loadFile(ctx, dir, f, &set) }); err != nil {
+		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
+	return &set, nil
+}
+
+// eachFile calls work for every official file, as many at a time as there are
+// processors, and joins the errors. A set of which no file is there gives one.
+func (e entry) eachFile(dir string, work func(file) error) error {
 	failures := make([]error, len(e.files))
 	places := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var running sync.WaitGroup
@@ -110,14 +119,17 @@ func (l library) load(ctx context.Context, dir, name string) (*Set, error) {
 		running.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			failures[i] = e.loadFile(ctx, dir, f, &set)
+			failures[i] = work(f)
 		})
 	}
 	running.Wait()
-	if err := errors.Join(failures...); err != nil {
-		return nil, fmt.Errorf("load %s: %w", name, err)
+	for _, err := range failures {
+		if !errors.Is(err, ErrMissing) {
+			return errors.Join(failures...)
+		}
 	}
-	return &set, nil
+	return fmt.Errorf("%s: %w; run `diaghess data fetch %s`, or name the folder that holds %s/%s with --data DIR",
+		filepath.Join(dir, e.shape.Name), ErrMissing, e.shape.Name, e.shape.Name, e.files[0].name)
 }
 
 // allocate returns a split of n pictures, all zero.

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"sync"
 )
 
 // Verify checks every file of a set in the data folder dir by its SHA-256. The
@@ -27,21 +25,14 @@ func (l library) verify(ctx context.Context, dir, name string) error {
 		_, err := l.load(ctx, dir, name)
 		return err
 	}
-	failures := make([]error, len(e.files))
-	places := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var running sync.WaitGroup
-	for i, f := range e.files {
-		running.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
-			failures[i] = checkFile(ctx, e.path(dir, f), f, e.remedy())
-			if errors.Is(failures[i], fs.ErrNotExist) {
-				failures[i] = e.missing(dir, f)
-			}
-		})
-	}
-	running.Wait()
-	if err := errors.Join(failures...); err != nil {
+	err = e.eachFile(dir, func(f file) error {
+		err := checkFile(ctx, e.path(dir, f), f, e.remedy())
+		if errors.Is(err, fs.ErrNotExist) {
+			return e.missing(dir, f)
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("verify %s: %w", name, err)
 	}
 	return nil

@@ -83,7 +83,11 @@ func (l *lines) printf(format string, a ...any) {
 
 func (l *lines) Study(jobs []train.Job, ended int) {
 	l.jobs, l.ended = len(jobs), ended
-	l.printf("%d runs, %d of them ended before", len(jobs), ended)
+	if ended > 0 {
+		l.printf("runs: %d, of them ended before: %d", len(jobs), ended)
+	} else {
+		l.printf("runs: %d", len(jobs))
+	}
 }
 
 func (l *lines) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {

@@ -1,0 +1,149 @@
+package golden
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// epsilon is the largest relative error of a rounding to float32, half a unit
+// in the last place.
+const epsilon = 1.0 / (1 << 24)
+
+// ulp is the distance from a float32 to the next larger one in magnitude.
+func ulp[T float32 | float64](v T) float64 {
+	a := float32(math.Abs(float64(v)))
+	return float64(math.Nextafter32(a, float32(math.Inf(1))) - a)
+}
+
+// results are the arrays that a run computed, by the names that the case has
+// for them.
+type results map[string][]float32
+
+// comparison holds the results of a case against the case's arrays.
+type comparison struct {
+	t    *testing.T
+	c    *Case
+	r    results
+	used map[string]float64 // the largest share of the tolerance, by group
+}
+
+func newComparison(t *testing.T, c *Case, r results) *comparison {
+	k := &comparison{t: t, c: c, r: r, used: map[string]float64{}}
+	t.Cleanup(func() {
+		var shares []string
+		for group, share := range k.used {
+			shares = append(shares, fmt.Sprintf("%s %.2g", group, share))
+		}
+		slices.Sort(shares)
+		t.Logf("%s: used of the tolerance: %s", c.Name, strings.Join(shares, ", "))
+	})
+	return k
+}
+
+// constant is the same tolerance for all elements.
+func constant(tolerance float64) func(int) float64 {
+	return func(int) float64 { return tolerance }
+}
+
+// float32s and float64s hold the result of a name against the case's array of
+// a name, element by element: |got - want| <= tolerance(i), and the same NaN and
+// infinities. group is what the share of the tolerance is logged under.
+func (k *comparison) float32s(group, result, array string, tolerance func(i int) float64) {
+	k.t.Helper()
+	compare(k, group, result, array, must(Read[float32](k.c, array))(k.t).Values, tolerance)
+}
+
+func (k *comparison) float64s(group, result, array string, tolerance func(i int) float64) {
+	k.t.Helper()
+	compare(k, group, result, array, must(Read[float64](k.c, array))(k.t).Values, tolerance)
+}
+
+func compare[T float32 | float64](k *comparison, group, result, array string, want []T, tolerance func(i int) float64) {
+	k.t.Helper()
+	got, ok := k.r[result]
+	if !ok {
+		k.t.Fatalf("%s: the run has no result %s", k.c.Name, result)
+	}
+	if len(got) != len(want) {
+		k.t.Fatalf("%s: %s has %d elements, want %d", k.c.Name, result, len(got), len(want))
+	}
+	worst, largest := 0, 0.0
+	for i, w := range want {
+		if share := shareOf(float64(got[i]), float64(w), tolerance(i)); share > largest {
+			worst, largest = i, share
+		}
+	}
+	k.used[group] = max(k.used[group], largest)
+	if largest > 1 {
+		k.t.Errorf("%s: %s against %s: element %d of %d: got %.9g, want %.9g, off by %.3g, tolerance %.3g",
+			k.c.Name, result, array, worst, len(want), got[worst], want[worst],
+			math.Abs(float64(got[worst])-float64(want[worst])), tolerance(worst))
+	}
+}
+
+// shareOf is the share of the tolerance that a difference uses: 0 for equal
+// values, two NaN included, and infinite where nothing, or anything, would be
+// tolerated.
+func shareOf(got, want, tolerance float64) float64 {
+	switch {
+	case got == want || math.IsNaN(got) && math.IsNaN(want):
+		return 0
+	case math.IsInf(tolerance, 0) || !(tolerance > 0) || math.IsNaN(got-want):
+		return math.Inf(1)
+	}
+	return math.Abs(got-want) / tolerance
+}
+
+// bits demands equal bits, NaN of any payload being one value.
+func (k *comparison) bits(group, result, array string) {
+	k.t.Helper()
+	k.float32s(group, result, array, constant(0))
+	for i, want := range must(Read[float32](k.c, array))(k.t).Values {
+		if got := k.r[result][i]; got == 0 && math.Signbit(float64(got)) != math.Signbit(float64(want)) {
+			k.t.Errorf("%s: %s against %s: element %d: got %g, want %g: signs of zero differ", k.c.Name, result, array, i, got, want)
+		}
+	}
+}
+
+// sameBits demands that two runs have the same results, bit for bit.
+func sameBits(t *testing.T, what string, a, b results) {
+	t.Helper()
+	if len(a) != len(b) {
+		t.Fatalf("%s: %d results and %d", what, len(a), len(b))
+	}
+	for name, x := range a {
+		y := b[name]
+		if len(x) != len(y) {
+			t.Fatalf("%s: %s has %d elements and %d", what, name, len(x), len(y))
+		}
+		for i := range x {
+			if math.Float32bits(x[i]) != math.Float32bits(y[i]) {
+				t.Errorf("%s: %s: element %d of %d: %g (bits %08x) and %g (bits %08x)", what, name, i, len(x),
+					x[i], math.Float32bits(x[i]), y[i], math.Float32bits(y[i]))
+				break
+			}
+		}
+	}
+}
+
+// must returns a function that gives the value, and ends the test on an error.
+func must[T any](value T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+func largestOf[T float32 | float64](values []T) float64 {
+	largest := 0.0
+	for _, v := range values {
+		largest = max(largest, math.Abs(float64(v)))
+	}
+	return largest
+}

@@ -1,0 +1,153 @@
+package golden
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"diaghess/gpu"
+	"diaghess/gpu/cpu"
+	"diaghess/optim"
+)
+
+// environment names the folder of the cases; it must be absolute, since a test
+// runs in its package's folder.
+const environment = "DIAGHESS_GOLDEN"
+
+// tested are the kinds of case that have a test, and untested those that are
+// known and have none: all about curvature, which networks do not compute yet.
+var (
+	tested   = []string{"optim", "optim_baselines", "cnn", "cnn_full", "mlp"}
+	untested = []string{"cnn_curv", "mlp_orig", "mlp_hsolve"}
+)
+
+func openSet(t *testing.T) *Set {
+	t.Helper()
+	folder := os.Getenv(environment)
+	if folder == "" {
+		folder = "testdata"
+	}
+	set, err := Open(folder)
+	if err != nil {
+		t.Fatalf("%v (the folder is %q; %s must be absolute)", err, folder, environment)
+	}
+	return set
+}
+
+func TestGoldenKinds(t *testing.T) {
+	for _, kind := range openSet(t).Kinds() {
+		switch {
+		case slices.Contains(untested, kind):
+			t.Logf("kind %s has no test yet", kind)
+		case !slices.Contains(tested, kind):
+			t.Errorf("kind %s is not known: test it, or name it in untested", kind)
+		}
+	}
+}
+
+// eachCase runs body on all cases of a kind.
+func eachCase(t *testing.T, kind string, body func(t *testing.T, c *Case)) {
+	cases := must(openSet(t).Cases(kind))(t)
+	if len(cases) == 0 {
+		t.Skipf("the folder has no case of kind %s", kind)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) { body(t, c) })
+	}
+}
+
+// eachDevice computes results on every convolution library of the cpu device,
+// with one thread and with two, demands the same bits of both, and hands them to
+// check.
+func eachDevice(t *testing.T, compute func(t *testing.T, stream gpu.Stream) results, check func(t *testing.T, r results)) {
+	for _, library := range cpu.Libraries() {
+		t.Run(library, func(t *testing.T) {
+			run := func(threads int) results {
+				device := must(cpu.New(cpu.Options{Threads: threads, Library: library}))(t)
+				defer device.Close()
+				stream := must(device.NewStream())(t)
+				defer stream.Close()
+				return compute(t, stream)
+			}
+			r := run(1)
+			sameBits(t, "1 and 2 threads", r, run(2))
+			check(t, r)
+		})
+	}
+}
+
+// hyper holds a rule's constants under the names of a case.
+type hyper map[string]any
+
+// keys are the names that a spec has for those of a case, where they differ.
+var keys = map[string]string{"weight_decay": "weight-decay", "lam0": "lambda"}
+
+// rule makes an optimizer of a case: custom is the seed's rule, NAME_legacy
+// Keras's legacy one, and NAME_anything else NAME with other constants.
+func (h hyper) rule(t *testing.T, name string) optim.Rule {
+	t.Helper()
+	base, variant, _ := strings.Cut(name, "_")
+	if base == "custom" {
+		base = "diaghess"
+	}
+	var settings []string
+	for key, value := range h {
+		if k, ok := keys[key]; ok {
+			key = k
+		}
+		settings = append(settings, fmt.Sprintf("%s=%v", key, value))
+	}
+	if variant == "legacy" {
+		settings = append(settings, "legacy=true")
+	}
+	return must(optim.Parse(base + ":" + strings.Join(settings, ",")))(t)
+}
+
+func (h hyper) number(t *testing.T, key string) float64 {
+	t.Helper()
+	v, ok := h[key].(float64)
+	if !ok {
+		t.Fatalf("the case's hyper-parameters %v have no number %s", h, key)
+	}
+	return v
+}
+
+// download returns the elements of device memory.
+func download[E gpu.Element](t *testing.T, s gpu.Stream, from gpu.Slice[E]) []E {
+	t.Helper()
+	to := make([]E, from.Len())
+	if err := gpu.Download(s, to, from); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func upload[E gpu.Element](t *testing.T, s gpu.Stream, to gpu.Slice[E], from []E) {
+	t.Helper()
+	if to.Len() != len(from) {
+		t.Fatalf("the case has %d elements for a tensor of %d", len(from), to.Len())
+	}
+	if err := gpu.Upload(s, to, from); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compile compiles what record records.
+func compile(t *testing.T, s gpu.Stream, record func(r *gpu.Recorder)) gpu.Program {
+	t.Helper()
+	var r gpu.Recorder
+	record(&r)
+	return must(s.Compile(r.Ops()))(t)
+}
+
+func runProgram(t *testing.T, s gpu.Stream, p gpu.Program) {
+	t.Helper()
+	if err := p.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
