@@ -1,0 +1,368 @@
+package cpu_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"diaghess/gpu"
+	"diaghess/gpu/cpu"
+)
+
+// unit is float32's unit roundoff.
+const unit = 1.0 / (1 << 24)
+
+var directions = []gpu.Direction{gpu.Forward, gpu.BackwardData, gpu.BackwardFilter}
+
+// gridShapes are all combinations of small extents: odd ones, and such that a
+// 3x3 filter is larger than the picture.
+func gridShapes() []gpu.ConvolutionShape {
+	var shapes []gpu.ConvolutionShape
+	for _, kernel := range []int{1, 3} {
+		for _, extent := range [][2]int{{1, 1}, {1, 2}, {5, 3}, {6, 10}} {
+			for _, in := range []int{1, 3, 5, 17} {
+				for _, out := range []int{1, 3, 5, 17} {
+					for _, batch := range []int{1, 2, 5, 17} {
+						shapes = append(shapes, gpu.ConvolutionShape{Batch: batch, Height: extent[0], Width: extent[1], In: in, Out: out, Kernel: kernel})
+					}
+				}
+			}
+		}
+	}
+	return shapes
+}
+
+// largeShapes reach past every tile of a library: more than 64 rows or pixels,
+// more than 128 channels, a 5x5 filter, more pictures than slices of a batch.
+func largeShapes() []gpu.ConvolutionShape {
+	return []gpu.ConvolutionShape{
+		{Batch: 33, Height: 9, Width: 11, In: 3, Out: 7, Kernel: 3},
+		{Batch: 2, Height: 17, Width: 8, In: 33, Out: 131, Kernel: 3},
+		{Batch: 3, Height: 8, Width: 8, In: 130, Out: 5, Kernel: 3},
+		{Batch: 16, Height: 8, Width: 8, In: 16, Out: 32, Kernel: 3},
+		{Batch: 2, Height: 7, Width: 13, In: 4, Out: 6, Kernel: 5},
+		{Batch: 70, Height: 1, Width: 1, In: 131, Out: 201, Kernel: 1},
+		{Batch: 257, Height: 1, Width: 1, In: 65, Out: 10, Kernel: 1},
+	}
+}
+
+// bench is a device with a stream and the three tensors of a convolution.
+type bench struct {
+	testing.TB
+	device  *cpu.Device
+	stream  gpu.Stream
+	x, w, y *guarded
+}
+
+// guarded is a tensor between guard words.
+type guarded struct {
+	slice  gpu.Slice[float32]
+	around gpu.Slice[float32] // with the guards
+	values []float32          // as uploaded
+}
+
+// guardElements keep a tensor at the alignment that a network's tensors have.
+const guardElements = 16
+
+// guard is a NaN that no computation makes: it marks guards and outputs that
+// were not written.
+var guard = math.Float32frombits(0x7fc5a5a5)
+
+func newBench(t testing.TB, o cpu.Options) *bench {
+	t.Helper()
+	device, err := cpu.New(o)
+	check(t, err)
+	stream, err := device.NewStream()
+	check(t, err)
+	t.Cleanup(func() { check(t, stream.Close()) })
+	return &bench{TB: t, device: device, stream: stream}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// place uploads values between guards; nil values poison n elements.
+func (b *bench) place(n int, values []float32) *guarded {
+	b.Helper()
+	around, err := gpu.Alloc[float32](b.device, n+2*guardElements)
+	check(b, err)
+	g := &guarded{slice: around.Sub(guardElements, guardElements+n), around: around, values: values}
+	host := make([]float32, around.Len())
+	for i := range host {
+		host[i] = guard
+	}
+	copy(host[guardElements:guardElements+n], values)
+	check(b, gpu.Upload(b.stream, around, host))
+	return g
+}
+
+// read returns a tensor and fails if a guard has changed.
+func (b *bench) read(what string, g *guarded) []float32 {
+	b.Helper()
+	host := make([]float32, g.around.Len())
+	check(b, gpu.Download(b.stream, host, g.around))
+	end := guardElements + g.slice.Len()
+	for i, v := range host {
+		if (i < guardElements || i >= end) && math.Float32bits(v) != math.Float32bits(guard) {
+			b.Errorf("%s: guard word %d is overwritten", what, i-guardElements)
+		}
+	}
+	return host[guardElements:end]
+}
+
+func normals(random *rand.Rand, n int) []float32 {
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(random.NormFloat64())
+	}
+	return values
+}
+
+// convolve runs one direction on tensors drawn from a seed and returns the
+// tensor that it writes, after checks that it writes nothing else. x, w and y
+// hold the drawn values.
+func (b *bench) convolve(s gpu.ConvolutionShape, d gpu.Direction, seed uint64) []float32 {
+	b.Helper()
+	random := rand.New(rand.NewPCG(seed, 0))
+	drawn := [3][]float32{normals(random, s.Input()), normals(random, s.Filter()), normals(random, s.Output())}
+	what := fmt.Sprintf("%v %v, seed %d", s, d, seed)
+	written := writtenBy(d)
+	tensors := [3]*guarded{}
+	for i, values := range drawn {
+		if i == written {
+			tensors[i] = b.place(len(values), nil)
+		} else {
+			tensors[i] = b.place(len(values), values)
+		}
+	}
+	b.x, b.w, b.y = tensors[0], tensors[1], tensors[2]
+	c, err := b.device.Convolution(s)
+	check(b, err)
+	if c.Shape() != s || c.Algorithm(d) == "" {
+		b.Errorf("%s: bound to shape %v with algorithm %q", what, c.Shape(), c.Algorithm(d))
+	}
+	var r gpu.Recorder
+	r.Record(gpu.NewConvolutionPass(c, d, b.x.slice, b.w.slice, b.y.slice))
+	program, err := b.stream.Compile(r.Ops())
+	check(b, err)
+	var result []float32
+	for range 2 { // the second replay starts from used scratch memory
+		check(b, program.Run())
+		for i, g := range tensors {
+			got := b.read(what, g)
+			if i != written {
+				equalBits(b, what+": an input", got, g.values)
+			} else if result == nil {
+				result = got
+			} else {
+				equalBits(b, what+": the second replay", got, result)
+			}
+		}
+	}
+	return result
+}
+
+// writtenBy returns which of x, w and y a direction writes.
+func writtenBy(d gpu.Direction) int {
+	return map[gpu.Direction]int{gpu.BackwardData: 0, gpu.BackwardFilter: 1, gpu.Forward: 2}[d]
+}
+
+// direct is the convolution as its definition: each product of an input pixel, a
+// tap and an output pixel is added where the direction wants it. The second
+// result is the sum of the absolute products.
+func direct(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) (sum, absolute []float64) {
+	n := [3]int{s.Input(), s.Filter(), s.Output()}[writtenBy(d)]
+	sum, absolute = make([]float64, n), make([]float64, n)
+	add := func(at int, a, b float32) {
+		sum[at] += float64(a) * float64(b)
+		absolute[at] += math.Abs(float64(a) * float64(b))
+	}
+	half := s.Kernel / 2
+	for n := range s.Batch {
+		for h := range s.Height {
+			for v := range s.Width {
+				for kh := range s.Kernel {
+					for kw := range s.Kernel {
+						ih, iw := h+kh-half, v+kw-half
+						if ih < 0 || ih >= s.Height || iw < 0 || iw >= s.Width {
+							continue
+						}
+						for i := range s.In {
+							for o := range s.Out {
+								xi := ((n*s.Height+ih)*s.Width+iw)*s.In + i
+								wi := ((kh*s.Kernel+kw)*s.In+i)*s.Out + o
+								yi := ((n*s.Height+h)*s.Width+v)*s.Out + o
+								switch d {
+								case gpu.Forward:
+									add(yi, x[xi], w[wi])
+								case gpu.BackwardData:
+									add(xi, w[wi], y[yi])
+								case gpu.BackwardFilter:
+									add(wi, x[xi], y[yi])
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return sum, absolute
+}
+
+// terms is the most products in a sum of a direction.
+func terms(s gpu.ConvolutionShape, d gpu.Direction) int {
+	switch d {
+	case gpu.Forward:
+		return s.Kernel * s.Kernel * s.In
+	case gpu.BackwardData:
+		return s.Kernel * s.Kernel * s.Out
+	}
+	return s.Batch * s.Height * s.Width
+}
+
+// compareSum holds a float32 sum of n products, in whatever order, against the
+// exact one: off by at most n units of the sum of absolute products (Higham,
+// Accuracy and Stability of Numerical Algorithms, section 3.1), and none where
+// that is zero.
+//
+// Winograd's algorithm F(4x4, 3x3), which a library may choose where channels
+// fill its vectors, adds other terms: its transforms amplify a product by at
+// most 48 in each of two directions (the matrices of Lavin and Gray 2016), so
+// eight roundings of the result's root mean square so amplified bound its error.
+func compareSum(t testing.TB, what, algorithm string, got []float32, sum, absolute []float64, n int) {
+	t.Helper()
+	squares := 0.0
+	for _, v := range sum {
+		squares += v * v
+	}
+	winograd := 8 * 48 * 48 * unit * math.Sqrt(squares/float64(len(sum)))
+	for i, v := range got {
+		tolerance := float64(n) * unit * absolute[i] * (1 + 1e-3) // second order in n units
+		if strings.Contains(algorithm, "wino") {
+			tolerance = winograd
+		}
+		if off := math.Abs(float64(v) - sum[i]); !(off <= tolerance) {
+			t.Fatalf("%s (%s): element %d is %.9g, want %.9g: off by %.2g, tolerance %.2g", what, algorithm, i, v, sum[i], off, tolerance)
+		}
+	}
+}
+
+func equalBits(t testing.TB, what string, got, want []float32) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d elements, want %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("%s: element %d is %v, want the bits of %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+func eachLibrary(t *testing.T, test func(t *testing.T, library string)) {
+	for _, library := range cpu.Libraries() {
+		t.Run(library, func(t *testing.T) { test(t, library) })
+	}
+}
+
+// Every library's convolution is the sum of its definition, in all directions.
+func TestConvolutionIsTheDirectSum(t *testing.T) {
+	shapes := append(gridShapes(), largeShapes()...)
+	eachLibrary(t, func(t *testing.T, library string) {
+		b := newBench(t, cpu.Options{Threads: 2, Library: library})
+		for seed, s := range shapes {
+			for _, d := range directions {
+				got := b.convolve(s, d, uint64(seed))
+				sum, absolute := direct(s, d, b.x.values, b.w.values, b.y.values)
+				c, err := b.device.Convolution(s)
+				check(t, err)
+				compareSum(t, fmt.Sprintf("%v %v, seed %d", s, d, seed), c.Algorithm(d), got, sum, absolute, terms(s, d))
+			}
+		}
+	})
+}
+
+// A convolution's bits do not depend on the number of threads.
+func TestConvolutionBitsOnAnyThreads(t *testing.T) {
+	shapes := largeShapes()
+	for i, s := range gridShapes() {
+		if i%11 == 0 {
+			shapes = append(shapes, s)
+		}
+	}
+	eachLibrary(t, func(t *testing.T, library string) {
+		one := newBench(t, cpu.Options{Threads: 1, Library: library})
+		for _, threads := range []int{2, 3, 5} {
+			many := newBench(t, cpu.Options{Threads: threads, Library: library})
+			for seed, s := range shapes {
+				for _, d := range directions {
+					what := fmt.Sprintf("%v %v on %d threads, seed %d", s, d, threads, seed)
+					equalBits(t, what, many.convolve(s, d, uint64(seed)), one.convolve(s, d, uint64(seed)))
+				}
+			}
+		}
+	})
+}
+
+// A NaN in an input comes out wherever it is multiplied by something other than
+// zero, and nowhere that it does not belong.
+func TestConvolutionNaN(t *testing.T) {
+	shapes := []gpu.ConvolutionShape{
+		{Batch: 3, Height: 5, Width: 3, In: 2, Out: 4, Kernel: 3},
+		{Batch: 5, Height: 1, Width: 1, In: 70, Out: 5, Kernel: 1},
+	}
+	nan := float32(math.NaN())
+	eachLibrary(t, func(t *testing.T, library string) {
+		b := newBench(t, cpu.Options{Threads: 2, Library: library})
+		for seed, s := range shapes {
+			for _, d := range directions {
+				b.convolve(s, d, uint64(seed))
+				tensors := []*guarded{b.x, b.w, b.y}
+				for i := range tensors {
+					if i == writtenBy(d) {
+						continue
+					}
+					values := [3][]float32{b.x.values, b.w.values, b.y.values}
+					values[i] = append([]float32(nil), values[i]...)
+					values[i][len(values[i])/2] = nan
+					want, _ := direct(s, d, values[0], values[1], values[2])
+					c, err := b.device.Convolution(s)
+					check(t, err)
+					placed := [3]*guarded{}
+					for j := range placed {
+						placed[j] = b.place(tensors[j].slice.Len(), values[j])
+					}
+					var r gpu.Recorder
+					r.Record(gpu.NewConvolutionPass(c, d, placed[0].slice, placed[1].slice, placed[2].slice))
+					program, err := b.stream.Compile(r.Ops())
+					check(t, err)
+					check(t, program.Run())
+					for k, got := range b.read("NaN", placed[writtenBy(d)]) {
+						if math.IsNaN(float64(got)) != math.IsNaN(want[k]) {
+							t.Fatalf("%v %v, seed %d, NaN in tensor %d: element %d is %v, want %v", s, d, seed, i, k, got, want[k])
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// An even filter has no centre, and a library that is not there cannot be had.
+func TestConvolutionErrors(t *testing.T) {
+	eachLibrary(t, func(t *testing.T, library string) {
+		b := newBench(t, cpu.Options{Library: library})
+		for _, kernel := range []int{0, 2, 4} {
+			if _, err := b.device.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 4, Width: 4, In: 1, Out: 1, Kernel: kernel}); err == nil {
+				t.Errorf("a filter of extent %d is accepted", kernel)
+			}
+		}
+	})
+}

@@ -1,0 +1,243 @@
+package layers_test
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"diaghess/gpu/cpu"
+	"diaghess/layers"
+)
+
+// network is a chain of layers with its input and batch.
+type network struct {
+	name      string
+	input     layers.Shape
+	batch     int
+	chain     []layers.Layer
+	smoothing float32
+}
+
+// grid is every combination of an epilogue's options in a network of two
+// convolutions and two dense layers. The odd extents 5x3 pool to 3x2 and 2x1.
+func grid() []network {
+	var all []network
+	for _, norm := range []bool{false, true} {
+		for _, slope := range []float32{1, 0.01, 0} {
+			for _, pool := range []bool{false, true} {
+				for _, rate := range []float32{0, 0.4} {
+					for _, smoothing := range []float32{0, 0.1} {
+						all = append(all, network{
+							name:  fmt.Sprintf("batchnorm=%t,slope=%g,pool=%t,dropout=%g,smoothing=%g", norm, slope, pool, rate, smoothing),
+							input: layers.Shape{Height: 5, Width: 3, Channels: 3}, batch: 5, smoothing: smoothing,
+							chain: []layers.Layer{
+								layers.Conv{Name: "conv1", Filters: 4, Kernel: 3},
+								layers.Epilogue{Name: "norm1", BatchNorm: norm, Slope: slope, Pool: pool},
+								layers.Conv{Name: "conv2", Filters: 3, Kernel: 3},
+								layers.Epilogue{Name: "norm2", BatchNorm: norm, Slope: slope, Pool: pool, Dropout: rate},
+								layers.Dense{Name: "dense1", Units: 6},
+								layers.Epilogue{Name: "norm3", BatchNorm: norm, Slope: slope, Dropout: rate},
+								layers.Dense{Name: "out", Units: 3},
+								layers.Epilogue{Name: "out", Slope: 1},
+							},
+						})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// corners are chains and shapes at the edge of what a network may be.
+func corners() []network {
+	conv := func(i, filters, kernel int) layers.Layer {
+		return layers.Conv{Name: fmt.Sprintf("conv%d", i), Filters: filters, Kernel: kernel}
+	}
+	dense := func(i, units int) layers.Layer { return layers.Dense{Name: fmt.Sprintf("dense%d", i), Units: units} }
+	norm := func(i int, e layers.Epilogue) layers.Layer {
+		e.Name, e.BatchNorm, e.Slope = fmt.Sprintf("norm%d", i), true, 0.01
+		return e
+	}
+	picture := func(height, width, channels int) layers.Shape {
+		return layers.Shape{Height: height, Width: width, Channels: channels}
+	}
+	pooled := layers.Epilogue{Pool: true, Dropout: 0.25}
+	return []network{
+		{name: "a dense layer alone", input: picture(2, 3, 2), batch: 4, chain: []layers.Layer{dense(1, 3)}},
+		{name: "flat input", input: layers.Shape{Height: 1, Width: 1, Channels: 7, Flat: true}, batch: 3,
+			chain: []layers.Layer{dense(1, 5), norm(1, layers.Epilogue{}), dense(2, 3)}},
+		{name: "linear layers in a row", input: picture(3, 2, 2), batch: 3,
+			chain: []layers.Layer{conv(1, 3, 3), conv(2, 2, 1), dense(1, 4), dense(2, 3)}},
+		{name: "logits behind normalization, LeakyReLU and dropout", input: picture(1, 1, 5), batch: 9,
+			chain: []layers.Layer{dense(1, 4), norm(1, layers.Epilogue{Dropout: 0.3})}},
+		{name: "epilogue first", input: picture(3, 5, 2), batch: 4,
+			chain: []layers.Layer{norm(1, layers.Epilogue{}), conv(1, 3, 3), norm(2, layers.Epilogue{}), dense(1, 3)}},
+		{name: "epilogue first, the largest tensor the input", input: picture(5, 5, 4), batch: 3,
+			chain: []layers.Layer{norm(1, pooled), conv(1, 2, 3), norm(2, layers.Epilogue{}), dense(1, 3)}},
+		{name: "epilogues in a row", input: picture(3, 3, 2), batch: 4,
+			chain: []layers.Layer{conv(1, 4, 3), norm(1, pooled), norm(2, layers.Epilogue{Dropout: 0.5}), dense(1, 3)}},
+		{name: "extents 1x1", input: picture(1, 1, 3), batch: 7,
+			chain: []layers.Layer{conv(1, 4, 3), norm(1, pooled), conv(2, 3, 1), norm(2, layers.Epilogue{}), dense(1, 3)}},
+		{name: "extents 1x2", input: picture(1, 2, 3), batch: 7,
+			chain: []layers.Layer{conv(1, 4, 3), norm(1, pooled), dense(1, 3)}},
+		{name: "extents 6x10, batch 2", input: picture(6, 10, 1), batch: 2,
+			chain: []layers.Layer{conv(1, 2, 3), norm(1, pooled), conv(2, 3, 3), norm(2, pooled), conv(3, 3, 3), norm(3, pooled), dense(1, 3)}},
+		{name: "a batch of one", input: picture(5, 3, 3), batch: 1,
+			chain: []layers.Layer{conv(1, 4, 3), norm(1, pooled), dense(1, 3)}},
+		{name: "filter of 5x5, 17 channels", input: picture(5, 5, 1), batch: 2,
+			chain: []layers.Layer{conv(1, 17, 5), norm(1, pooled), dense(1, 3)}},
+		{name: "a batch of 17 with 11 classes", input: picture(2, 2, 3), batch: 17, smoothing: 0.1,
+			chain: []layers.Layer{conv(1, 5, 1), norm(1, layers.Epilogue{}), dense(1, 11)}},
+		{name: "reductions of two chunks", input: picture(31, 33, 1), batch: 2,
+			chain: []layers.Layer{
+				conv(1, 5, 1), layers.Epilogue{Name: "norm1", BatchNorm: true, Slope: 1},
+				conv(2, 5, 1), layers.Epilogue{Name: "norm2", Slope: 1, Dropout: 0.5}, dense(1, 2)}},
+	}
+}
+
+// The parameters' step of the central differences. Their error is step^2/6 times
+// the third derivative of the loss, of the order of 1 here, plus the rounding of
+// two losses of about 1 over the step, some 30 units of 2^-53: 1e-11 + 4e-10.
+const step = 1.0 / (1 << 17)
+
+// differenceError bounds that error with room for a larger third derivative.
+const differenceError = 1e-8
+
+// marginNeeded keeps float32 and float64 on the same side of every kink: the
+// inputs of a LeakyReLU are of the order of 1 and within some hundred units
+// 2^-24 of their exact values.
+const marginNeeded = 1e-5
+
+// tolerance is the relative error of a chain's results in float32. A stage adds
+// at most as many units as its longest sum has terms, to values of the largest's
+// size; forward and backward pass each stage once.
+func (n network) tolerance() float64 {
+	longest := 0
+	shape := n.input
+	for _, l := range n.chain {
+		switch l := l.(type) {
+		case layers.Conv:
+			longest = max(longest, l.Kernel*l.Kernel*shape.Channels, n.batch*shape.Height*shape.Width)
+			shape.Channels = l.Filters
+		case layers.Dense:
+			longest = max(longest, shape.Elements(), n.batch)
+			shape = layers.Shape{Height: 1, Width: 1, Channels: l.Units}
+		case layers.Epilogue:
+			longest = max(longest, n.batch*shape.Height*shape.Width)
+			if l.Pool {
+				shape.Height, shape.Width = (shape.Height+1)/2, (shape.Width+1)/2
+			}
+		}
+	}
+	return 2 * float64(len(n.chain)*longest) * unit
+}
+
+// drawn returns a trainer and a reference with the same random contents, from
+// the first seed whose kinks are far enough away.
+func (n network) drawn(t testing.TB, o cpu.Options) (*trainer, *reference, *outcome) {
+	t.Helper()
+	tr := newTrainer(t, o, n.input, n.chain, n.batch, n.smoothing)
+	tr.run(tr.masks)
+	for seed := uint64(1); seed < 100; seed++ {
+		m := tr.draw(seed, n.chain, n.smoothing)
+		if out := m.forward(); out.margin > marginNeeded {
+			t.Logf("inputs of seed %d", seed)
+			return tr, m, out
+		}
+	}
+	t.Fatal("no seed below 100 keeps all kinks away")
+	return nil, nil, nil
+}
+
+// The recorded loss is that of the float64 model, and every element of the
+// recorded gradient its central difference, unless a kink lies within the step.
+func TestGradients(t *testing.T) {
+	for _, n := range append(grid(), corners()...) {
+		t.Run(n.name, func(t *testing.T) {
+			_, m, base := n.drawn(t, cpu.Options{})
+			differences := m.differences(t, base)
+			eachLibrary(t, func(t *testing.T, library string) {
+				tr, _, _ := n.drawn(t, cpu.Options{Threads: 2, Library: library})
+				n.compareGradients(t, tr, base, differences)
+			})
+		})
+	}
+}
+
+// difference is the central difference at one element of a parameter.
+type difference struct {
+	element int
+	value   float64
+}
+
+// sampled is how many elements of a tensor are differentiated at most: the
+// first, then evenly spaced.
+const sampled = 500
+
+// differences returns the central differences of the loss at the elements of
+// each parameter, but for those that have a kink within the step.
+func (m *reference) differences(t *testing.T, base *outcome) map[string][]difference {
+	t.Helper()
+	all := map[string][]difference{}
+	kinks, coordinates := 0, 0
+	for name, values := range m.parameters {
+		for i := 0; i < len(values); i += (len(values) + sampled - 1) / sampled {
+			v := values[i]
+			values[i] = v + step
+			above := m.forward()
+			values[i] = v - step
+			below := m.forward()
+			values[i] = v
+			coordinates++
+			if !bytes.Equal(above.decisions, base.decisions) || !bytes.Equal(below.decisions, base.decisions) {
+				kinks++
+				continue
+			}
+			all[name] = append(all[name], difference{i, (above.loss - below.loss) / (2 * step)})
+		}
+	}
+	// A kink is crossed where an input of a LeakyReLU, of density 0.4 near 0, is
+	// within the step times its derivative, of the order of 1: some 1e-5 for
+	// each, 1e-2 for a network's thousand.
+	if float64(kinks) > 0.05*float64(coordinates) {
+		t.Errorf("%d of %d coordinates have a kink within the step", kinks, coordinates)
+	}
+	return all
+}
+
+func (n network) compareGradients(t *testing.T, tr *trainer, base *outcome, differences map[string][]difference) {
+	t.Helper()
+	poison(tr, tr.network.Gradients)
+	poison(tr, tr.batch.Logits)
+	tr.run(tr.step)
+	size := max(1, largest(base.logits))
+	compare(t, "logits", download(tr, tr.batch.Logits), base.logits, n.tolerance()*size)
+	compare(t, "loss", []float32{float32(tr.loss())}, []float64{base.loss}, n.tolerance()*size)
+
+	most := 0.0
+	for _, list := range differences {
+		for _, d := range list {
+			most = max(most, math.Abs(d.value))
+		}
+	}
+	for _, p := range tr.network.Parameters {
+		gradient := download(tr, p.Gradient)
+		var got []float32
+		var want []float64
+		for _, d := range differences[p.Name] {
+			got = append(got, gradient[d.element])
+			want = append(want, d.value)
+		}
+		// A gradient that cancels, like that of a shift which a normalization
+		// behind it takes out, keeps the rounding of its terms: they are of
+		// the size of other gradients.
+		size := max(largest(want), most/16)
+		compare(t, fmt.Sprintf("gradient of %s, by sample", p.Name), got, want, n.tolerance()*size+differenceError)
+		if i := slices.IndexFunc(gradient, func(v float32) bool { return v != v }); i >= 0 {
+			t.Errorf("gradient of %s: element %d is not written", p.Name, i)
+		}
+	}
+}
