@@ -1,0 +1,96 @@
+package ptx
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// FaultKind says what a launch did wrong.
+type FaultKind uint8
+
+const (
+	FaultOutOfBounds FaultKind = iota + 1
+	FaultUseAfterFree
+	FaultMisaligned
+	FaultUninitializedMemory
+	FaultUninitializedRegister
+	FaultReadOnly
+	FaultDivergentBarrier // a barrier reached by some lanes of a warp only
+	FaultExitedBarrier    // a barrier waits for threads that have left
+	FaultDeadlock         // the warps of a block wait at different barriers
+	FaultWarpMask         // a shuffle, vote or match whose mask does not fit the active lanes
+	FaultSharedRace
+	FaultGlobalRace
+	FaultBudget // the launch ran more instructions than allowed
+	FaultTrap
+	FaultUnsupported // an operation that only the running thread can tell, such as an atomic on local memory
+)
+
+var faultNames = [...]string{"", "access out of bounds", "use after free", "misaligned access", "read of memory never written",
+	"read of a register never written", "write to read-only memory", "barrier in divergent code", "barrier waits for exited threads",
+	"deadlock", "bad warp mask", "race in shared memory", "race in global memory", "instruction budget spent", "trap", "unsupported"}
+
+func (k FaultKind) String() string { return faultNames[k] }
+
+// Fault is what Kernel.Run returns for a kernel that did something wrong. The first fault of a launch ends it.
+type Fault struct {
+	Kind        FaultKind
+	Kernel      string
+	File        string
+	Line        int    // of the PTX file, from 1
+	Instruction string // opcode
+	Block       [3]int
+	Thread      [3]int // the first thread concerned
+	Lanes       uint32 // the lanes of its warp concerned, where that is known
+	Address     uint64 // within its space; 0 where memory is not the matter
+	Size        int    // bytes of the access
+	Space       string // state space of the access, empty where memory is not the matter
+	Allocation  string // the allocation or variable space concerned, and where in it
+	OtherLine   int    // the line of the access raced with
+	Detail      string
+}
+
+func (f *Fault) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kernel %s: %s:%d: %s: %v", f.Kernel, f.File, f.Line, f.Instruction, f.Kind)
+	if f.Size > 0 {
+		fmt.Fprintf(&b, ": %d bytes of %s memory at %#x", f.Size, f.Space, f.Address)
+	}
+	if f.Allocation != "" {
+		fmt.Fprintf(&b, " (%s)", f.Allocation)
+	}
+	if f.Detail != "" {
+		fmt.Fprintf(&b, ": %s", f.Detail)
+	}
+	fmt.Fprintf(&b, ": block (%d,%d,%d) thread (%d,%d,%d)", f.Block[0], f.Block[1], f.Block[2], f.Thread[0], f.Thread[1], f.Thread[2])
+	return b.String()
+}
+
+// LaunchError is what Kernel.Run returns for a launch that a GPU would refuse.
+type LaunchError struct {
+	Kernel  string
+	Message string
+}
+
+func (e *LaunchError) Error() string {
+	return fmt.Sprintf("launch of kernel %s: %s", e.Kernel, e.Message)
+}
+
+// fail records a fault of the given lanes at the current instruction; the first fault of a warp stands.
+func (w *warp) fail(kind FaultKind, lanes uint32, format string, arguments ...any) *Fault {
+	if w.fault != nil {
+		return w.fault
+	}
+	k, in := w.block.kernel, w.current
+	w.fault = &Fault{Kind: kind, Kernel: k.Name, File: k.file, Line: int(in.line), Instruction: in.opcode, Block: w.block.position,
+		Thread: w.thread(bits.TrailingZeros32(lanes)), Lanes: lanes, Detail: fmt.Sprintf(format, arguments...)}
+	return w.fault
+}
+
+// thread gives the position in the block of a lane.
+func (w *warp) thread(lane int) [3]int {
+	linear := w.index*lanes + lane%lanes
+	size := w.block.launch.Block
+	return [3]int{linear % size[0], linear / size[0] % size[1], linear / (size[0] * size[1])}
+}
