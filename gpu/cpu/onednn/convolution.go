@@ -29,7 +29,7 @@ func (p Pass) String() string {
 // height and width. Activations are [Batch, Height, Width, channels], filters [Kernel, Kernel, In, Out].
 type Shape struct {
 	Batch, Height, Width, In, Out int
-	Kernel                        int // 1 or 3
+	Kernel                        int // odd
 }
 
 // String returns the shape as 16x32x32x3 -> 32, kernel 3x3.
@@ -80,9 +80,9 @@ type Convolution struct {
 }
 
 // NewConvolution makes the primitives of the three passes, their reorders and scratch memory; running them allocates nothing.
-// It is freed with the worker. It panics if an extent is not positive or the kernel is neither 1 nor 3.
+// It is freed with the worker. It panics if an extent is not positive or the kernel is even.
 func (w *Worker) NewConvolution(shape Shape) (*Convolution, error) {
-	if min(shape.Batch, shape.Height, shape.Width, shape.In, shape.Out) < 1 || (shape.Kernel != 1 && shape.Kernel != 3) {
+	if min(shape.Batch, shape.Height, shape.Width, shape.In, shape.Out, shape.Kernel) < 1 || shape.Kernel%2 == 0 {
 		panic(fmt.Sprintf("onednn: impossible convolution %v", shape))
 	}
 	c := &Convolution{shape: shape}

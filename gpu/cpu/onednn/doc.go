@@ -8,11 +8,12 @@
 // Every call runs on one thread, the caller's. A batch is cut by the caller into a fixed number of slices of whole images;
 // several goroutines, each with a [Worker] of its own, take slices at the same time, and the filter gradients of the slices
 // are added by the caller in a fixed order. So the bits of a result depend on the size of the slices, never on how many
-// goroutines or cores there were. With oneDNN's own threads the library cuts a filter gradient by the number of threads, and a
-// training step is no faster: 95.6 ms against 94.7 ms for the convolutions below.
+// goroutines or cores there were. Left to itself the library cuts a filter gradient by the number of its threads, and is no
+// faster: the last line of each block below.
 //
-// Slices of 16 images are a good choice: where AVX-512 is, oneDNN 2.x takes Winograd's algorithm for more than 8 images only,
-// and the time does not depend on the size otherwise (4 to 32 images: within 1.5 %).
+// Slices of 16 images are a good choice. The time hardly depends on the size (8 and 16 images: within 1 %), but where AVX-512 is,
+// oneDNN 2.x takes Winograd's algorithm for more than 8 images only. Goroutines that take the next free slice, rather than every
+// second one, lose less when another process has one of the cores.
 //
 // # Which order of memory
 //
@@ -26,14 +27,20 @@
 //     out of scratch memory that stays in the cache. Winograd's algorithm is only to be had so.
 //
 // Measured for the six 3x3 convolutions of a CIFAR network (3-32-32, 32-64-64, 64-128-128 channels at 32, 16, 8 pixels, 64
-// images, two goroutines, AMD Zen 3 with AVX2, smallest of 30 interleaved rounds), milliseconds of a training step, forward / data
-// gradient / filter gradient:
+// images in slices of 16, two threads, AMD Zen 3 with AVX2), milliseconds of a training step, forward + data gradient + filter
+// gradient, smallest of interleaved rounds:
 //
-//	2.6.3  NHWC                 31.9 / 29.0 / 36.7
-//	2.6.3  blocked, reordered   30.2 / 27.0 / 37.5
-//	3.2.0  NHWC                 28.1 / 28.6 / 40.0
-//	3.2.0  blocked, reordered   35.7 / 29.2 / 39.7
+//	2.6.3  NHWC                              31.6 + 29.3 + 36.2 = 97.1
+//	2.6.3  reordered                         30.8 + 27.4 + 37.6 = 95.8
+//	2.6.3  reordered, 64 images, 2 threads   31.5 + 28.5 + 38.0 = 98.1
 //
-// Filters are brought into the library's order once a step, not once a slice ([Convolution.Pack]), and the gradients of the
-// slices are added before the sum is brought back ([Convolution.Unpack]): 1.0 ms of the step at 8 images a slice.
+//	3.2.0  NHWC                              25.7 + 25.1 + 36.3 = 87.1
+//	3.2.0  reordered                         32.1 + 27.4 + 37.6 = 97.1
+//	3.2.0  NHWC, 64 images, 2 threads        25.5 + 24.8 + 38.7 = 89.0
+//
+// The layer with three channels costs 1.6 ms of that as NHWC (forward and filter gradient) and 3 to 4 ms reordered; on AVX-512
+// oneDNN 2.x has nothing but its reference loops for three channels as NHWC, so there they are reordered.
+//
+// These numbers bring the filter into the library's order in every slice (0.8 ms in all, 1.4 ms in slices of 8).
+// [Convolution.Pack] does it once a step, and [Convolution.Unpack] after the gradients of the slices have been added: 0.4 ms.
 package onednn
