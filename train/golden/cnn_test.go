@@ -20,17 +20,20 @@ import (
 // parameters and 20 times in gradients (in the same measures). Where there is
 // the twin's array, that is the tolerance; the original's own array may be one
 // more away on the other side, so 11 and 21 times. On top comes a unit in the
-// last place, since a check can be smaller than the spacing of float32.
+// last place, since a check can be smaller than the spacing of float32. The
+// manifest has no rule for the rest:
 //
-// Those without a check of their own:
-//
-//   - losses after the first step, where those of the parameters come on top of
-//     the check. Roundings know nothing of the gradient, so the sum of their
-//     products is of the order of its norm times their root mean square, of
-//     which 11 checks are allowed;
+//   - logits: as gradients;
+//   - losses: 11 checks of the loss or 21 of the logits, whichever is larger. A
+//     mean moves no more than the logits that it is taken over, and its own check
+//     is one number, which may be small by chance;
+//   - losses after the first step, where those of the parameters come on top.
+//     Roundings know nothing of the gradient, so the sum of their products is of
+//     the order of its norm times their root mean square, of which 11 checks are
+//     allowed;
 //   - batch statistics: an error before the normalization of a layer is, in
 //     units of its deviation, at most that of the logits, which come after all
-//     of them and are of order 1: 10 checks of the logits times the deviation
+//     of them and are of order 1: 20 checks of the logits times the deviation
 //     for a mean, twice that times the variance for a variance, and 4 roundings
 //     (root, quotient and their inverse) of what the variance is taken from;
 //   - custom's slots, from the gradient: an error e of g, |g| <= G, is at most
@@ -38,7 +41,13 @@ import (
 //     n^2 = c2^2 g^4, of which v sums (1 - beta2) a step; e is 21 checks of the
 //     gradient times G;
 //   - accuracies: a row counts for either side where its two largest logits are
-//     closer than both programs' errors, those of the loss being the logits'.
+//     closer than both programs' errors, that of the loss being added for the
+//     parameters'.
+//
+// All this holds while both programs decide alike which side of 0 an input of
+// LeakyReLU is on and which of a window is the largest. A trajectory that comes
+// closer to such an edge than its rounding, some 1e-6, may part there: of thirty
+// sets drawn like these two did, with a gap of 2e-6 and an input of 1e-6.
 func TestGoldenCNN(t *testing.T) {
 	eachCase(t, "cnn", func(t *testing.T, c *Case) {
 		config, in := readCNNConfig(t, c), readCNNInput(t, c)
@@ -54,20 +63,20 @@ func TestGoldenCNN(t *testing.T) {
 			check := func(path ...string) float64 { return must(c.Check(path...))(t) }
 			gradients := check("grad1_max_over_tensors_of_maxdiff_over_max_vs_float64")
 			logits := check("logits1_max_diff_vs_float64")
-			checkFirstStep(t, k, config, check("loss1_diff_vs_float64"), logits, gradients)
+			checkFirstStep(t, k, config, max(11*check("loss1_diff_vs_float64"), 21*logits), logits, gradients)
 			for _, name := range config.Optimizers {
-				loss := k.lossTolerance(config, name, check)
+				loss := k.lossTolerance(config, name, 21*logits, check)
 				for _, step := range config.Steps {
 					checkTensors(k, config, fmt.Sprintf("%s/step%d/", name, step), check)
 				}
 				k.float32s(name+" loss", name+"/loss", name+"/loss", loss)
-				checkEvaluation(k, name, loss(steps-1), loss(steps-1)+11*logits)
+				checkEvaluation(k, name, loss(steps-1), loss(steps-1)+21*logits)
 			}
 			if slices.Contains(config.Optimizers, "custom") {
 				checkSlots(t, k, config, 21*gradients)
 				k.float32s("custom accuracy", "custom/acc", "custom/acc", func(step int) float64 {
 					gaps := r["custom/gaps"][step*config.Batch:][:config.Batch]
-					return wavering(gaps, 2*(k.lossTolerance(config, "custom", check)(steps-1)+11*logits)) + epsilon
+					return wavering(gaps, 2*(k.lossTolerance(config, "custom", 21*logits, check)(steps-1)+21*logits)) + epsilon
 				})
 			}
 		})
@@ -79,14 +88,15 @@ func (k *comparison) orUlp(result string, tolerance float64) func(i int) float64
 	return func(i int) float64 { return tolerance + ulp(k.r[result][i]) }
 }
 
-// lossTolerance is the tolerance of an optimizer's loss at each step, from 0.
-func (k *comparison) lossTolerance(config cnnConfig, name string, check func(...string) float64) func(step int) float64 {
+// lossTolerance is the tolerance of an optimizer's loss at each step, from 0;
+// least is what the logits alone allow.
+func (k *comparison) lossTolerance(config cnnConfig, name string, least float64, check func(...string) float64) func(step int) float64 {
 	var rms float64
 	for _, step := range config.Steps {
 		rms = max(rms, check(fmt.Sprintf("%s/step%d", name, step), "params_rms_diff_vs_float64"))
 	}
 	return func(step int) float64 {
-		tolerance := 11*check(name+"/loss_max_diff_vs_float64") + ulp(k.r[name+"/loss"][step])
+		tolerance := max(least, 11*check(name+"/loss_max_diff_vs_float64")) + ulp(k.r[name+"/loss"][step])
 		if step > 0 {
 			tolerance += float64(k.r[name+"/norms"][step]) * 11 * rms
 		}
@@ -96,8 +106,8 @@ func (k *comparison) lossTolerance(config cnnConfig, name string, check func(...
 
 func checkFirstStep(t *testing.T, k *comparison, config cnnConfig, loss, logits, gradients float64) {
 	t.Helper()
-	k.float32s("loss1", "loss1", "loss1", k.orUlp("loss1", 11*loss))
-	k.float32s("logits1", "logits1", "logits1", k.orUlp("logits1", 11*logits))
+	k.float32s("loss1", "loss1", "loss1", k.orUlp("loss1", loss))
+	k.float32s("logits1", "logits1", "logits1", k.orUlp("logits1", 21*logits))
 	for _, name := range config.TrainableOrder {
 		twin := must(Read[float64](k.c, "grad64/"+name))(t).Values
 		k.float64s("gradients (twin)", "grad1/"+name, "grad64/"+name, constant(20*gradients*largestOf(twin)))
@@ -106,10 +116,10 @@ func checkFirstStep(t *testing.T, k *comparison, config cnnConfig, loss, logits,
 	for _, layer := range k.c.Names("bnvar1/") {
 		variance := must(Read[float64](k.c, "bnvar1/"+layer))(t).Values
 		k.float64s("batch means", "bnmean1/"+layer, "bnmean1/"+layer, func(i int) float64 {
-			return 10 * logits * math.Sqrt(variance[i])
+			return 20 * logits * math.Sqrt(variance[i])
 		})
 		k.float64s("batch variances", "bnvar1/"+layer, "bnvar1/"+layer, func(i int) float64 {
-			return 20*logits*variance[i] + 4*epsilon*(variance[i]+layers.BatchNormEpsilon)
+			return 40*logits*variance[i] + 4*epsilon*(variance[i]+layers.BatchNormEpsilon)
 		})
 	}
 }
@@ -137,10 +147,7 @@ func checkTensors(k *comparison, config cnnConfig, prefix string, check func(...
 	if !(got <= 11*rms) {
 		k.t.Errorf("%s: %s: root mean square of all differences %.3g, tolerance %.3g", k.c.Name, key, got, 11*rms)
 	}
-	for _, statistic := range k.c.Names(prefix) {
-		if !strings.Contains(statistic, "/moving_") {
-			continue
-		}
+	for _, statistic := range k.c.Names("mov0/") {
 		array := prefix + statistic
 		k.float32s(name+" moving", array, array, k.orUlp(array, 11*check(key, "moving_max_diff_vs_float64")))
 	}

@@ -128,9 +128,6 @@ func (c *Case) Check(path ...string) (float64, error) {
 	return number, nil
 }
 
-// Has reports whether the case has an array of that name.
-func (c *Case) Has(name string) bool { return c.arrays[name+".npy"] != nil }
-
 // Names returns what comes after the prefix in the names of the arrays that
 // begin with it, sorted.
 func (c *Case) Names(prefix string) []string {
