@@ -164,29 +164,32 @@ func TestInitialWeights(t *testing.T) {
 	}
 }
 
-// moments tests the mean, the variance and the correlation of neighbours of n
-// draws of mean 0 against a standard deviation, to four standard errors.
+// moments tests the mean, the variance and the correlation of near neighbours of
+// n draws of mean 0 against a standard deviation, to four standard errors.
 // kurtosis is the distribution's fourth moment over its squared variance.
 func moments(t *testing.T, name string, values []float32, deviation, kurtosis float64) {
 	t.Helper()
 	n := float64(len(values))
-	var sum, squares, products float64
+	within := func(what string, got, want, standardError float64) {
+		t.Helper()
+		if math.Abs(got-want) > 4*standardError {
+			t.Errorf("%s: %s %.5f of the unit, want %.0f +- %.5f", name, what, got, want, standardError)
+		}
+	}
+	var sum, squares float64
+	var products [9]float64 // by distance: pairs, words of a counter, counters
 	for i, v := range values {
 		x := float64(v) / deviation
 		sum += x
 		squares += x * x
-		if i%2 == 1 { // pairs of Box and Muller, and words of one counter
-			products += x * float64(values[i-1]) / deviation
+		for distance := 1; distance < min(len(products), i+1); distance++ {
+			products[distance] += x * float64(values[i-distance]) / deviation
 		}
 	}
-	for what, got := range map[string]struct{ value, want, standardError float64 }{
-		"mean":        {sum / n, 0, math.Sqrt(1 / n)},
-		"variance":    {squares / n, 1, math.Sqrt((kurtosis - 1) / n)},
-		"correlation": {products / (n / 2), 0, math.Sqrt(2 / n)},
-	} {
-		if math.Abs(got.value-got.want) > 4*got.standardError {
-			t.Errorf("%s: %s %.5f of the unit, want %.0f +- %.5f", name, what, got.value, got.want, got.standardError)
-		}
+	within("mean", sum/n, 0, math.Sqrt(1/n))
+	within("variance", squares/n, 1, math.Sqrt((kurtosis-1)/n))
+	for distance, product := range products[1:] {
+		within(fmt.Sprintf("correlation at distance %d", distance+1), product/n, 0, math.Sqrt(1/n))
 	}
 }
 

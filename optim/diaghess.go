@@ -54,7 +54,7 @@ func (o *DiagHess) tunables() []tunable {
 		positive("eps", "added to the root of the second moment", &o.Epsilon),
 		positive("lambda", "damping of the curvature", &o.Lambda),
 		positive("diff", "where loss^square is expanded", &o.Diff),
-		positive("square", "power of the loss", &o.Square))
+		atLeastOne("square", "power of the loss; below 1 its curvature would be negative", &o.Square))
 }
 
 // Constants returns c1 and c2.

@@ -42,7 +42,7 @@ type Buffers struct {
 }
 
 // scratch allocates memory that a rule needs between its kernels. A failure
-// comes out of New.
+// comes out of Optimizer.Record.
 func (b *Buffers) scratch(n int) gpu.Slice[float32] {
 	s, err := gpu.Alloc[float32](b.device, n)
 	if err != nil {

@@ -20,8 +20,9 @@ func number(key, help string, value *float64, valid func(float64) bool, must str
 		func() string { return strconv.FormatFloat(*value, 'g', -1, 64) },
 		func(text string) error {
 			v, err := strconv.ParseFloat(text, 64)
-			if err != nil || !valid(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("%s=%s: must be a number %s", key, text, must)
+			rounded := float64(float32(v)) // what a kernel gets
+			if err != nil || !valid(v) || !valid(rounded) || math.IsInf(rounded, 0) {
+				return fmt.Errorf("%s=%s: must be a number %s (in float32)", key, text, must)
 			}
 			*value = v
 			return nil
@@ -34,6 +35,10 @@ func positive(key, help string, value *float64) tunable {
 
 func nonNegative(key, help string, value *float64) tunable {
 	return number(key, help, value, func(v float64) bool { return v >= 0 }, "of at least 0")
+}
+
+func atLeastOne(key, help string, value *float64) tunable {
+	return number(key, help, value, func(v float64) bool { return v >= 1 }, "of at least 1")
 }
 
 func fraction(key, help string, value *float64) tunable {

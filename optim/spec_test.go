@@ -1,0 +1,206 @@
+package optim_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"diaghess/optim"
+)
+
+func parse(t testing.TB, spec string) optim.Rule {
+	t.Helper()
+	rule, err := optim.Parse(spec)
+	check(t, err)
+	return rule
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A spec comes back as its shortest form, and means what it says.
+func TestParseAndSpec(t *testing.T) {
+	for spec, shortest := range map[string]string{
+		"adamw":                                            "adamw",
+		"adamw:lr=0.001":                                   "adamw",
+		"adamw:lr=1e-3,weight-decay=0.01":                  "adamw:weight-decay=0.01",
+		"adam:beta2=0.95,beta1=0.8":                        "adam:beta1=0.8,beta2=0.95",
+		"sgd:nesterov=false,lr=.5":                         "sgd:lr=0.5,nesterov=false",
+		"sgd:momentum=0":                                   "sgd:momentum=0",
+		"rmsprop:legacy=1":                                 "rmsprop:legacy=true",
+		"adabelief:rectify=f,eps=1e-8":                     "adabelief:eps=1e-08,rectify=false",
+		"diaghess:square=5,lr=7e-6":                        "diaghess:lr=7e-06,square=5",
+		"diaghess:schedule=cosine,warmup=.5":               "diaghess:schedule=cosine,warmup=0.5",
+		"adam:schedule=step,step-every=10,step-factor=0.2": "adam:schedule=step,step-every=10,step-factor=0.2",
+	} {
+		rule := parse(t, spec)
+		if got := optim.Spec(rule); got != shortest {
+			t.Errorf("%s: spec %q, want %q", spec, got, shortest)
+		}
+		again := parse(t, optim.Spec(rule))
+		for key, value := range optim.Settings(rule) {
+			if got := optim.Settings(again)[key]; got != value {
+				t.Errorf("%s: %s is %s, and %s after a round trip", spec, key, value, got)
+			}
+		}
+	}
+	sgd := parse(t, "sgd:lr=0.5,momentum=0.25,nesterov=false,weight-decay=2,schedule=step,step-every=3,step-factor=0.75,warmup=1.5").(*optim.SGD)
+	want := optim.SGD{
+		Schedule: optim.Schedule{LR: 0.5, Kind: "step", Warmup: 1.5, Every: 3, Factor: 0.75},
+		Momentum: 0.25, WeightDecay: 2,
+	}
+	if *sgd != want {
+		t.Errorf("parsed %+v, want %+v", *sgd, want)
+	}
+}
+
+// Every rule has a default spec, its own name, and a help for each key.
+func TestRules(t *testing.T) {
+	want := []string{"diaghess", "adamw", "adam", "sgd", "rmsprop", "adabelief"}
+	if got := optim.Names(); !slices.Equal(got, want) {
+		t.Errorf("rules %v, want %v", got, want)
+	}
+	for _, name := range optim.Names() {
+		rule := parse(t, name)
+		if rule.Name() != name || optim.Spec(rule) != name {
+			t.Errorf("%s: name %q, spec %q", name, rule.Name(), optim.Spec(rule))
+		}
+		_, help, _ := strings.Cut(optim.Help(), "\n"+name+"\n")
+		if name == optim.Names()[0] {
+			help = optim.Help()
+		}
+		for key, value := range optim.Settings(rule) {
+			if !strings.Contains(help, "  "+key) || !strings.Contains(help, value) {
+				t.Errorf("the help of %s lacks key %s with default %s", name, key, value)
+			}
+		}
+	}
+}
+
+// The defaults are those of the seed's study: Keras's, but for AdamW's decay.
+func TestDefaults(t *testing.T) {
+	for name, want := range map[string]map[string]string{
+		"diaghess":  {"lr": "1e-06", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07", "lambda": "0.001", "diff": "0.25", "square": "9", "curvature": "none"},
+		"adamw":     {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07", "weight-decay": "0.0005"},
+		"adam":      {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07"},
+		"sgd":       {"lr": "0.01", "momentum": "0.9", "nesterov": "true", "weight-decay": "0"},
+		"rmsprop":   {"lr": "0.001", "rho": "0.9", "eps": "1e-07", "legacy": "false", "weight-decay": "0"},
+		"adabelief": {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-14", "rectify": "true", "weight-decay": "0.0001"},
+	} {
+		for _, key := range []string{"schedule", "warmup", "step-every", "step-factor"} {
+			want[key] = map[string]string{"schedule": "constant", "warmup": "0", "step-every": "30", "step-factor": "0.1"}[key]
+		}
+		got := optim.Settings(parse(t, name))
+		for key, value := range want {
+			if got[key] != value {
+				t.Errorf("%s: %s is %q, want %q", name, key, got[key], value)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s has settings %v, want those of %v", name, got, want)
+		}
+	}
+}
+
+// What cannot be meant is refused, with what can be.
+func TestParseErrors(t *testing.T) {
+	for spec, want := range map[string]string{
+		"":                                  "known: diaghess, adamw, adam, sgd, rmsprop, adabelief",
+		"adagrad":                           "known: diaghess, adamw, adam, sgd, rmsprop, adabelief",
+		"Adam":                              "unknown optimizer",
+		"adam:weight-decay=1":               "known: lr, schedule, warmup, step-every, step-factor, beta1, beta2, eps",
+		"sgd:rate=1":                        `no key "rate"`,
+		"sgd:lr":                            "key=value",
+		"sgd:lr=1,,momentum=0":              "key=value",
+		"sgd:lr=1,lr=2":                     "twice",
+		"sgd:lr=0":                          "above 0",
+		"sgd:lr=-1":                         "above 0",
+		"sgd:lr=fast":                       "number",
+		"sgd:lr=NaN":                        "above 0",
+		"sgd:lr=Inf":                        "above 0",
+		"sgd:lr=":                           "number",
+		"sgd:momentum=1":                    "[0, 1)",
+		"sgd:momentum=-0.1":                 "[0, 1)",
+		"sgd:weight-decay=-1":               "at least 0",
+		"sgd:nesterov=maybe":                "true or false",
+		"sgd:schedule=linear":               "constant, cosine, step",
+		"adam:beta1=1":                      "[0, 1)",
+		"adam:eps=0":                        "above 0",
+		"diaghess:curvature=guess":          "one of none",
+		"diaghess:lambda=0":                 "above 0",
+		"adamw:lr=1e-3,step-every=0":        "above 0",
+		"adamw:lr=1e-3,warmup=-1":           "at least 0",
+		"adamw:lr=1e-3,step-factor=nothing": "number",
+	} {
+		if _, err := optim.Parse(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", spec, err, want)
+		}
+	}
+}
+
+func TestSplitList(t *testing.T) {
+	for list, want := range map[string][]string{
+		"":                                nil,
+		" , ":                             nil,
+		"adamw":                           {"adamw"},
+		"adamw,diaghess":                  {"adamw", "diaghess"},
+		" adamw , diaghess ":              {"adamw", "diaghess"},
+		"sgd:lr=1,momentum=0":             {"sgd:lr=1,momentum=0"},
+		"sgd:lr=1,momentum=0,adam":        {"sgd:lr=1,momentum=0", "adam"},
+		"sgd:lr=1, momentum=0, adam":      {"sgd:lr=1,momentum=0", "adam"},
+		"adam,sgd:lr=1,sgd:lr=2,beta1=0":  {"adam", "sgd:lr=1", "sgd:lr=2,beta1=0"},
+		"adam:lr=1,,adamw:beta1=0,lr=0.5": {"adam:lr=1", "adamw:beta1=0,lr=0.5"},
+		"lr=1,adam":                       {"lr=1", "adam"}, // Parse then says that lr=1 is no optimizer
+	} {
+		if got := optim.SplitList(list); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", list, got, want)
+		}
+	}
+}
+
+// The numbers that a rule hands to its float32 kernel survive the rounding: a
+// rate or an epsilon above zero stays above zero, a decay below one below one.
+func TestSettingsSurviveFloat32(t *testing.T) {
+	for _, spec := range []string{
+		"adam:beta2=0.99999999", "adam:beta1=0.999999999", "sgd:momentum=0.99999999", "adam:lr=1e-60", "adam:eps=1e-60",
+		"diaghess:lambda=1e-50", "adam:lr=1e39", "sgd:weight-decay=1e39",
+	} {
+		if rule, err := optim.Parse(spec); err == nil {
+			t.Errorf("%s is taken, as %v in float32", spec, optim.Settings(rule))
+		}
+	}
+	for _, spec := range []string{"adam:beta2=0.9999999", "adabelief:eps=1e-38", "adam:lr=3e38", "sgd:weight-decay=1e-60"} {
+		if _, err := optim.Parse(spec); err != nil {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
+}
+
+// DiagHess's constants are the derivatives of x^square at diff: the seed's are
+// exact in binary, 9 (1/4)^8 and 72 (1/4)^7.
+func TestDiagHessConstants(t *testing.T) {
+	for _, c := range []struct {
+		spec   string
+		c1, c2 float64
+	}{
+		{"diaghess", 1.373291015625e-4, 4.39453125e-3},
+		{"diaghess:square=7", 1.708984375e-3, 0.041015625}, // the original rule's
+		{"diaghess:square=1", 1, 0},
+		{"diaghess:square=2,diff=3", 6, 2},
+	} {
+		c1, c2 := parse(t, c.spec).(*optim.DiagHess).Constants()
+		if math.Abs(c1-c.c1) > 1e-15*c.c1 || math.Abs(c2-c.c2) > 1e-15*c.c2 {
+			t.Errorf("%s: c1 %v, c2 %v, want %v and %v", c.spec, c1, c2, c.c1, c.c2)
+		}
+	}
+	// With a power below 1, c2 is negative and c2 g^2 + c1 h no longer bounded
+	// by the damping.
+	if _, err := optim.Parse("diaghess:square=0.5"); err == nil {
+		t.Error("square=0.5 is taken")
+	}
+}
