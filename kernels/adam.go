@@ -42,7 +42,8 @@ func (k *AdamUpdate) update(w, g, m, v []float32, coefficients [CoefficientWords
 	rate, alpha := coefficients[0], coefficients[1]
 	oneMinusBeta1, oneMinusBeta2, epsilon, decay := k.OneMinusBeta1, k.OneMinusBeta2, k.Epsilon, k.WeightDecay
 	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	for i, wi := range w {
+	for i := k.vector(w, g, m, v, coefficients); i < len(w); i++ {
+		wi := w[i]
 		gi := g[i]
 		mi := m[i] + float32((gi-m[i])*oneMinusBeta1)
 		vi := v[i] + float32((float32(gi*gi)-v[i])*oneMinusBeta2)

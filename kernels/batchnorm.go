@@ -46,8 +46,9 @@ func (k *BatchNormStats) Host(lo, hi int) {
 		squares := partial[(chunk*2+1)*channels:][:channels]
 		clear(sum)
 		clear(squares)
-		for row := first; row < last; row++ {
-			addDeviations(y[row*channels:][:channels], shift, sum, squares)
+		done := k.vector(first, last, sum, squares)
+		for row := first; row < last && done < channels; row++ {
+			addDeviations(y[row*channels+done:(row+1)*channels], shift[done:], sum[done:], squares[done:])
 		}
 		n := float32(last - first)
 		for c, s := range sum {
@@ -175,7 +176,7 @@ func (k *BatchNormInference) Host(lo, hi int) {
 // With DGamma null there is no normalization but a bias alone: Slope and Offset
 // are left as they are (zero).
 type BatchNormGradient struct {
-	Partial  gpu.Slice[float32] // [Chunks(Rows, Channels), 2, Channels]
+	Partial  gpu.Slice[float32] // [Chunks, 2, Channels]
 	InvStd   gpu.Slice[float32] // [Channels]
 	Scale    gpu.Slice[float32] // [Channels]
 	DGamma   gpu.Slice[float32] // [Channels], written, or null

@@ -50,9 +50,9 @@ func (k *DiagHessMinimum) Host(lo, hi int) {
 		first, last, _ := chunkAt(chunks, chunk)
 		g := k.G.Host()[first:last]
 		h := k.H.Host()[first:last][:len(g)]
-		least := float32(math.Inf(1))
-		for i, gi := range g {
-			if n := curvature(gi, h[i], k.C1, k.C2); n < least {
+		done, least := k.vector(g, h)
+		for i := done; i < len(g); i++ {
+			if n := curvature(g[i], h[i], k.C1, k.C2); n < least {
 				least = n
 			}
 		}
@@ -142,7 +142,7 @@ func (k *DiagHessUpdate) update(w, g, h, m, v []float32, lam float32, coefficien
 	c1, c2, epsilon := k.C1, k.C2, k.Epsilon
 	beta1, oneMinusBeta1, beta2, oneMinusBeta2 := k.Beta1, k.OneMinusBeta1, k.Beta2, k.OneMinusBeta2
 	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	for i, wi := range w {
+	for i := k.vector(w, g, h, m, v, lam, coefficients); i < len(w); i++ {
 		var hi float32
 		if h != nil {
 			hi = h[i]
@@ -152,7 +152,7 @@ func (k *DiagHessUpdate) update(w, g, h, m, v []float32, lam float32, coefficien
 		mi := float32(beta1*m[i]) + float32(oneMinusBeta1*d)
 		vi := float32(beta2*v[i]) + float32(oneMinusBeta2*(n*n))
 		m[i], v[i] = mi, vi
-		w[i] = wi - float32(alpha*mi)/(float32(beta*squareRoot(vi))+epsilon)
+		w[i] -= float32(alpha*mi) / (float32(beta*squareRoot(vi)) + epsilon)
 	}
 }
 

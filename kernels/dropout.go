@@ -62,6 +62,9 @@ func (k *DropoutMask) Host(lo, hi int) {
 		// Uniform is k / 2^24 with k the word's upper 24 bits, and a float32
 		// rate times 2^24 is exact, so this compares the same without a branch.
 		threshold := uint32(math.Ceil(float64(math.Float32frombits(s[4])) * (1 << 24)))
+		done := k.vector(out, index, stream, step, threshold)
+		index += uint32(done / 4)
+		out = out[done:]
 		for len(out) > 0 {
 			w0, w1, w2, w3 := philox(index, 0, step, stream, seed0, seed1)
 			keep := [4]uint8{atLeast(w0, threshold), atLeast(w1, threshold), atLeast(w2, threshold), atLeast(w3, threshold)}

@@ -44,11 +44,12 @@ func (k *EpilogueForward) Host(lo, hi int) {
 	mean, scale, beta := k.Mean.Host(), k.Scale.Host(), k.Beta.Host()
 	slopes := slopeTable(k.Slope)
 	first, last := span(lo, hi, rowsPerBlock(k.Channels), int(k.Rows))
-	for row := first; row < last; row++ {
-		at := row * channels
-		activate(y[at:][:channels], mean, scale, beta, a[at:][:channels], &slopes)
+	done := k.vector(first, last)
+	for row := first; row < last && done < channels; row++ {
+		at, end := row*channels+done, (row+1)*channels
+		activate(y[at:end], mean[done:], scale[done:], beta[done:], a[at:end], &slopes)
 		if mask != nil {
-			drop(a[at:][:channels], mask[at:][:channels], k.Keep)
+			drop(a[at:end], mask[at:end], k.Keep)
 		}
 	}
 }
@@ -57,9 +58,11 @@ func (k *EpilogueForward) Host(lo, hi int) {
 // load instead of a branch that a processor would guess wrong half the time.
 func slopeTable(slope float32) [2]float32 { return [2]float32{slope, 1} }
 
-// positive is 1 where z > 0, else 0: the sign bit of 0 - z, which unlike that
-// of -z is clear for both zeros.
-func positive(z float32) uint32 { return math.Float32bits(0-z) >> 31 }
+// positive is 1 where z > 0, else 0: the bits of positive numbers, infinity
+// included, are 1 to 0x7f800000.
+func positive(z float32) uint32 {
+	return uint32((uint64(math.Float32bits(z)-1) - 0x7f800000) >> 63)
+}
 
 func activate(y, mean, scale, beta, a []float32, slopes *[2]float32) {
 	mean, scale, beta, a = mean[:len(y)], scale[:len(y)], beta[:len(y)], a[:len(y)]
@@ -116,12 +119,13 @@ func (k *EpilogueReduce) Host(lo, hi int) {
 		clear(sum)
 		clear(moment)
 		first, last := span(chunk, chunk+1, rowsPerChunk(k.Channels), int(k.Rows))
-		for row := first; row < last; row++ {
-			at := row * channels
+		done := k.vector(first, last, sum, moment)
+		for row := first; row < last && done < channels; row++ {
+			at, end := row*channels+done, (row+1)*channels
 			if mask != nil {
-				addMaskedGradients(da[at:][:channels], y[at:][:channels], mean, scale, beta, mask[at:][:channels], sum, moment, &slopes, &keeps)
+				addMaskedGradients(da[at:end], y[at:end], mean[done:], scale[done:], beta[done:], mask[at:end], sum[done:], moment[done:], &slopes, &keeps)
 			} else {
-				addGradients(da[at:][:channels], y[at:][:channels], mean, scale, beta, sum, moment, &slopes)
+				addGradients(da[at:end], y[at:end], mean[done:], scale[done:], beta[done:], sum[done:], moment[done:], &slopes)
 			}
 		}
 	}
@@ -186,12 +190,13 @@ func (k *EpilogueBackward) Host(lo, hi int) {
 	dSlope, dOffset := k.DSlope.Host(), k.DOffset.Host()
 	slopes, keeps := slopeTable(k.Slope), [2]float32{0, k.Keep}
 	first, last := span(lo, hi, rowsPerBlock(k.Channels), int(k.Rows))
-	for row := first; row < last; row++ {
-		at := row * channels
+	done := k.vector(first, last)
+	for row := first; row < last && done < channels; row++ {
+		at, end := row*channels+done, (row+1)*channels
 		if mask != nil {
-			maskedInputGradient(da[at:][:channels], y[at:][:channels], mean, scale, beta, dSlope, dOffset, mask[at:][:channels], dy[at:][:channels], &slopes, &keeps)
+			maskedInputGradient(da[at:end], y[at:end], mean[done:], scale[done:], beta[done:], dSlope[done:], dOffset[done:], mask[at:end], dy[at:end], &slopes, &keeps)
 		} else {
-			inputGradient(da[at:][:channels], y[at:][:channels], mean, scale, beta, dSlope, dOffset, dy[at:][:channels], &slopes)
+			inputGradient(da[at:end], y[at:end], mean[done:], scale[done:], beta[done:], dSlope[done:], dOffset[done:], dy[at:end], &slopes)
 		}
 	}
 }

@@ -81,13 +81,14 @@ func (k *EpiloguePoolForward) Host(lo, hi int) {
 	mean, scale, beta := k.Mean.Host(), k.Scale.Host(), k.Beta.Host()
 	slopes := slopeTable(k.Slope)
 	first, last := span(lo, hi, rowsPerBlock(k.Channels), int(PooledRows(k.Pictures, k.Height, k.Width)))
-	for row := first; row < last; row++ {
+	done := k.vector(first, last)
+	for row := first; row < last && done < channels; row++ {
 		r := windowOf(row, int(k.Height), int(k.Width)).rows()
-		at := row * channels
-		pool(y[r[0]*channels:], y[r[1]*channels:], y[r[2]*channels:], y[r[3]*channels:],
-			mean, scale, beta, a[at:][:channels], index[at:][:channels], &slopes)
+		at, end := row*channels+done, (row+1)*channels
+		pool(y[r[0]*channels+done:], y[r[1]*channels+done:], y[r[2]*channels+done:], y[r[3]*channels+done:],
+			mean[done:], scale[done:], beta[done:], a[at:end], index[at:end], &slopes)
 		if mask != nil {
-			drop(a[at:][:channels], mask[at:][:channels], k.Keep)
+			drop(a[at:end], mask[at:end], k.Keep)
 		}
 	}
 }
@@ -111,7 +112,8 @@ func pool(y0, y1, y2, y3, mean, scale, beta, a []float32, index []uint8, slopes 
 	}
 }
 
-// larger keeps the first of equals, without a branch.
+// larger keeps the first of equals, without a branch. NaN is not larger, nor is
+// anything larger than NaN.
 func larger(best float32, i uint32, v float32, j uint32) (float32, uint32) {
 	take := -positive(v - best) // all ones where v > best
 	bits := math.Float32bits(best)&^take | math.Float32bits(v)&take
@@ -158,11 +160,12 @@ func (k *EpiloguePoolReduce) Host(lo, hi int) {
 		clear(sum)
 		clear(moment)
 		first, last := span(chunk, chunk+1, rowsPerChunk(k.Channels), int(PooledRows(k.Pictures, k.Height, k.Width)))
-		for row := first; row < last; row++ {
+		done := k.vector(first, last, sum, moment)
+		for row := first; row < last && done < channels; row++ {
 			rows := windowOf(row, int(k.Height), int(k.Width)).rows()
 			at := row * channels
 			da, index := da[at:][:channels], index[at:][:channels]
-			for c := range channels {
+			for c := done; c < channels; c++ {
 				d := y[rows[index[c]&3]*channels+c] - mean[c]
 				z := float32(d*scale[c]) + beta[c]
 				dz := da[c] * slopes[positive(z)]
@@ -216,23 +219,17 @@ func (k *EpiloguePoolBackward) Host(lo, hi int) {
 	dSlope, dOffset := k.DSlope.Host(), k.DOffset.Host()
 	slopes, keeps := slopeTable(k.Slope), [2]float32{0, k.Keep}
 	first, last := span(lo, hi, rowsPerBlock(k.Channels), int(PooledRows(k.Pictures, k.Height, k.Width)))
-	for row := first; row < last; row++ {
-		win := windowOf(row, int(k.Height), int(k.Width))
-		rows := win.rows()
+	done := k.vector(first, last)
+	for row := first; row < last && done < channels; row++ {
+		rows := windowOf(row, int(k.Height), int(k.Width)).rows()
 		at := row * channels
-		// First as if no element had won, then the winners' share.
-		affine(y[rows[0]*channels:][:channels], mean, dSlope, dOffset, dy[rows[0]*channels:])
-		if win.right != 0 {
-			affine(y[rows[1]*channels:][:channels], mean, dSlope, dOffset, dy[rows[1]*channels:])
-		}
-		if win.down != 0 {
-			affine(y[rows[2]*channels:][:channels], mean, dSlope, dOffset, dy[rows[2]*channels:])
-		}
-		if win.right != 0 && win.down != 0 {
-			affine(y[rows[3]*channels:][:channels], mean, dSlope, dOffset, dy[rows[3]*channels:])
+		// First as if no element had won, then the winners' share. A pixel that
+		// is missing repeats another, which is then written twice.
+		for _, r := range rows {
+			affine(y[r*channels+done:(r+1)*channels], mean[done:], dSlope[done:], dOffset[done:], dy[r*channels+done:])
 		}
 		da, index := da[at:][:channels], index[at:][:channels]
-		for c := range channels {
+		for c := done; c < channels; c++ {
 			winner := rows[index[c]&3]*channels + c
 			d := y[winner] - mean[c]
 			z := float32(d*scale[c]) + beta[c]

@@ -38,9 +38,9 @@ func (k *Gather) Host(lo, hi int) {
 	for r := lo; r < hi; r++ {
 		picture := int(order[r])
 		y[r] = int32(labels[picture])
-		to := x[r*n:][:n]
-		for i, v := range images[picture*n:][:n] {
-			to[i] = quotient[v]
+		from, to := images[picture*n:][:n], x[r*n:][:n]
+		for i := k.vector(from, to); i < n; i++ {
+			to[i] = quotient[from[i]]
 		}
 	}
 }

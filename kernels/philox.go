@@ -13,14 +13,16 @@ func Philox(counter [4]uint32, key [2]uint32) [4]uint32 {
 	return [4]uint32{c0, c1, c2, c3}
 }
 
+const (
+	rounds                   = 10
+	multiplier0, multiplier1 = 0xD2511F53, 0xCD9E8D57
+	weyl0, weyl1             = 0x9E3779B9, 0xBB67AE85
+)
+
 // philox is Philox on words, which the compiler keeps in registers, unlike
 // arrays.
 func philox(c0, c1, c2, c3, k0, k1 uint32) (_, _, _, _ uint32) {
-	const (
-		multiplier0, multiplier1 = 0xD2511F53, 0xCD9E8D57
-		weyl0, weyl1             = 0x9E3779B9, 0xBB67AE85
-	)
-	for range 10 {
+	for range rounds {
 		product0, product1 := multiplier0*uint64(c0), multiplier1*uint64(c2)
 		c0, c1, c2, c3 = uint32(product1>>32)^c1^k0, uint32(product1), uint32(product0>>32)^c3^k1, uint32(product0)
 		k0 += weyl0

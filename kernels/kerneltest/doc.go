@@ -1,0 +1,9 @@
+// Package kerneltest says what every kernel must compute, as a table that any
+// device can be held against: each case is a kernel at one size on inputs drawn
+// from a seed, with a plain transcription of its contract in float64 that gives
+// the wanted outputs and bounds their float32 error.
+//
+// Buffers lie between guard words that must survive, outputs are poisoned
+// before a run, and inputs must come out as they went in. A test opens a stream
+// of its device and walks [Cases] with [Check].
+package kerneltest

@@ -1,0 +1,25 @@
+//go:build !goexperiment.simd || !amd64
+
+package kernels
+
+import "math"
+
+// A build without vectors leaves all to the scalar loops.
+
+func (*AdamUpdate) vector(_, _, _, _ []float32, _ [CoefficientWords]float32) int { return 0 }
+
+func (*DiagHessUpdate) vector(_, _, _, _, _ []float32, _ float32, _ [CoefficientWords]float32) int {
+	return 0
+}
+func (*DiagHessMinimum) vector(_, _ []float32) (done int, least float32) {
+	return 0, float32(math.Inf(1))
+}
+func (*Gather) vector(_ []uint8, _ []float32) int               { return 0 }
+func (*DropoutMask) vector(_ []uint8, _, _, _, _ uint32) int    { return 0 }
+func (*BatchNormStats) vector(_, _ int, _, _ []float32) int     { return 0 }
+func (*EpilogueForward) vector(_, _ int) int                    { return 0 }
+func (*EpilogueReduce) vector(_, _ int, _, _ []float32) int     { return 0 }
+func (*EpilogueBackward) vector(_, _ int) int                   { return 0 }
+func (*EpiloguePoolForward) vector(_, _ int) int                { return 0 }
+func (*EpiloguePoolReduce) vector(_, _ int, _, _ []float32) int { return 0 }
+func (*EpiloguePoolBackward) vector(_, _ int) int               { return 0 }
