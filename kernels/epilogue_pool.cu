@@ -1,0 +1,171 @@
+// The epilogue that ends in 2x2 max pooling: see epilogue_pool.go.
+#include "epilogue.cuh"
+
+// Window is where a pooled row's elements are in y.
+struct Window {
+  int rows[4];       // of y, in row-major order; a missing pixel repeats one before
+  bool right, down;  // whether the window has a second column, a second row
+};
+
+__device__ __forceinline__ Window windowOf(uint32 pooledRow, uint32 height, uint32 width) {
+  const uint32 pooledHeight = (height + 1) / 2, pooledWidth = (width + 1) / 2;
+  const uint32 w = pooledRow % pooledWidth * 2, above = pooledRow / pooledWidth;
+  const uint32 h = above % pooledHeight * 2, picture = above / pooledHeight;
+  const int first = (picture * height + h) * width + w;
+  const bool right = w + 1 < width, down = h + 1 < height;
+  const int toRight = right ? 1 : 0, toBelow = down ? width : 0;
+  return {{first, first + toRight, first + toBelow, first + toBelow + toRight}, right, down};
+}
+
+__device__ __forceinline__ int pooledRowsOf(int pictures, int height, int width) {
+  return pictures * ((height + 1) / 2) * ((width + 1) / 2);
+}
+
+// epilogue_pool_forward: see EpiloguePoolForward. A block makes whole pooled rows.
+//
+//   y                  [pictures, height, width, channels]
+//   mean, scale, beta  [channels]
+//   mask               [pooled rows, channels], or null: keep all
+//   a, index           [pooled rows, channels], written
+//
+// Moves 4 bytes and takes 5 flops an element of y, and 5 bytes a pooled element,
+// 6 with a mask.
+extern "C" __global__ void __launch_bounds__(threads)
+epilogue_pool_forward(const float *__restrict__ y, const float *__restrict__ mean, const float *__restrict__ scale,
+                      const float *__restrict__ beta, const uint8 *__restrict__ mask, float *__restrict__ a,
+                      uint8 *__restrict__ index, int32 pictures, int32 height, int32 width, int32 channels, float slope,
+                      float keep) {
+  const Rows block = rowsOfBlock(pooledRowsOf(pictures, height, width), rowsPerBlock(channels));
+  const bool packs = aligned(y, mean, scale, beta, mask, a, index);
+  forEachColumn(block, channels, packs, [&](auto packWidth, Column column) {
+    constexpr int N = packWidth.value;
+    Pack<float, N> p[3];
+    perChannel<N>(column, {mean, scale, beta}, p);
+    for (int row = column.first; row < column.last; row += column.groups) {
+      const Window window = windowOf(row, height, width);
+      const uint64 at = uint64(row) * channels + column.channel;
+      Pack<float, N> pixels[4];
+      for (int pixel = 0; pixel < 4; pixel++) pixels[pixel] = load<N>(y + uint64(window.rows[pixel]) * channels + column.channel);
+      const auto kept = loadMask<N>(mask, at);
+      Pack<float, N> ai;
+      Pack<uint8, N> winner;
+      for (int i = 0; i < N; i++) {
+        for (int pixel = 0; pixel < 4; pixel++) {
+          const float z = normalized(pixels[pixel].at[i] - p[0].at[i], p[1].at[i], p[2].at[i]);
+          const float v = z * derivative(z, slope);
+          if (pixel == 0 || v > ai.at[i]) {
+            ai.at[i] = v;
+            winner.at[i] = pixel;
+          }
+        }
+        if (mask) ai.at[i] *= dropped(kept.at[i], keep);
+      }
+      store(a + at, ai);
+      store(index + at, winner);
+    }
+  });
+}
+
+// epilogue_pool_reduce: see EpiloguePoolReduce. A block reduces a chunk of pooled
+// rows. It reads whole windows of y, although one pixel of each counts: which one
+// differs from channel to channel, and memory comes in sectors of 8 channels.
+//
+//   dA, index          [pooled rows, channels]
+//   y                  [pictures, height, width, channels]
+//   mean, scale, beta  [channels]
+//   mask               [pooled rows, channels], or null
+//   partial            [chunks, 2, channels], written
+//
+// Needs 9 bytes a pooled element, 10 with a mask, moves 12 more, and takes 7
+// flops.
+extern "C" __global__ void __launch_bounds__(threads)
+epilogue_pool_reduce(const float *__restrict__ dA, const float *__restrict__ y, const uint8 *__restrict__ index,
+                     const float *__restrict__ mean, const float *__restrict__ scale, const float *__restrict__ beta,
+                     const uint8 *__restrict__ mask, float *__restrict__ partial, int32 pictures, int32 height, int32 width,
+                     int32 channels, float slope, float keep) {
+  const Rows chunk = rowsOfBlock(pooledRowsOf(pictures, height, width), rowsPerChunk(channels));
+  const bool packs = aligned(dA, y, index, mean, scale, beta, mask, partial);
+  forEachColumn(chunk, channels, packs, [&](auto packWidth, Column column) {
+    constexpr int N = packWidth.value;
+    Pack<float, N> p[3];
+    perChannel<N>(column, {mean, scale, beta}, p);
+    Sums<N> sums = {};
+    for (int row = column.first; row < column.last; row += column.groups) {
+      const Window window = windowOf(row, height, width);
+      const uint64 at = uint64(row) * channels + column.channel;
+      Pack<float, N> pixels[4];
+      for (int pixel = 0; pixel < 4; pixel++) pixels[pixel] = load<N>(y + uint64(window.rows[pixel]) * channels + column.channel);
+      const auto dai = load<N>(dA + at);
+      const auto winner = load<N>(index + at);
+      const auto kept = loadMask<N>(mask, at);
+      for (int i = 0; i < N; i++) {
+        float yi = pixels[0].at[i];
+        for (int pixel = 1; pixel < 4; pixel++) {
+          if (winner.at[i] == pixel) yi = pixels[pixel].at[i];
+        }
+        const float d = yi - p[0].at[i];
+        float dz = dai.at[i] * derivative(normalized(d, p[1].at[i], p[2].at[i]), slope);
+        if (mask) dz *= dropped(kept.at[i], keep);
+        sums.first.at[i] += dz;
+        sums.second.at[i] += dz * d;
+      }
+    }
+    sumColumn(column, sums);
+    if (column.group != 0 || !column.active) return;
+    float *const out = partial + uint64(blockIdx.x) * 2 * channels + column.channel;
+    store(out, sums.first);
+    store(out + channels, sums.second);
+  });
+}
+
+// epilogue_pool_backward: see EpiloguePoolBackward. A block writes whole windows.
+//
+//   dA, index                            [pooled rows, channels]
+//   y                                    [pictures, height, width, channels]
+//   mean, scale, beta, dSlope, dOffset   [channels]
+//   mask                                 [pooled rows, channels], or null
+//   dY                                   [pictures, height, width, channels], written
+//
+// Moves 8 bytes and takes 3 flops an element of y, and 5 bytes, 6 with a mask,
+// and 6 flops a pooled element.
+//
+// Three blocks a multiprocessor are enough; for four ptxas would spill registers.
+extern "C" __global__ void __launch_bounds__(threads, 3)
+epilogue_pool_backward(const float *__restrict__ dA, const float *__restrict__ y, const uint8 *__restrict__ index,
+                       const float *__restrict__ mean, const float *__restrict__ scale, const float *__restrict__ beta,
+                       const float *__restrict__ dSlope, const float *__restrict__ dOffset, const uint8 *__restrict__ mask,
+                       float *__restrict__ dY, int32 pictures, int32 height, int32 width, int32 channels, float slope,
+                       float keep) {
+  const Rows block = rowsOfBlock(pooledRowsOf(pictures, height, width), rowsPerBlock(channels));
+  const bool packs = aligned(dA, y, index, mean, scale, beta, dSlope, dOffset, mask, dY);
+  forEachColumn(block, channels, packs, [&](auto packWidth, Column column) {
+    constexpr int N = packWidth.value;
+    Pack<float, N> p[5];
+    perChannel<N>(column, {mean, scale, beta, dSlope, dOffset}, p);
+    for (int row = column.first; row < column.last; row += column.groups) {
+      const Window window = windowOf(row, height, width);
+      const uint64 at = uint64(row) * channels + column.channel;
+      const auto dai = load<N>(dA + at);
+      const auto winner = load<N>(index + at);
+      const auto kept = loadMask<N>(mask, at);
+      for (int pixel = 0; pixel < 4; pixel++) {
+        const bool there = (pixel % 2 == 0 || window.right) && (pixel / 2 == 0 || window.down);
+        if (!there) continue;
+        const uint64 of = uint64(window.rows[pixel]) * channels + column.channel;
+        const auto yi = load<N>(y + of);
+        Pack<float, N> dyi;
+        for (int i = 0; i < N; i++) {
+          const float d = yi.at[i] - p[0].at[i];
+          float affine = d * p[3].at[i];
+          if (winner.at[i] == pixel) {
+            float dz = dai.at[i] * derivative(normalized(d, p[1].at[i], p[2].at[i]), slope);
+            if (mask) dz *= dropped(kept.at[i], keep);
+            affine = dz * p[1].at[i] + affine;
+          }
+          dyi.at[i] = affine + p[4].at[i];
+        }
+        store(dY + of, dyi);
+      }
+    }
+  });
+}
