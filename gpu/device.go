@@ -116,3 +116,28 @@ func (r *Recorder) Group(name string, body func()) {
 
 // Ops returns what has been recorded.
 func (r *Recorder) Ops() []RecordedOp { return r.ops }
+
+// Traffic is what a replay of an op did on a device that counts.
+type Traffic struct {
+	ThreadInstructions int64
+	Bytes              int64 // of global memory, asked for by loads and stores
+	Sectors            int64 // of 32 bytes, touched by the warps' requests for them
+	BankConflicts      int64 // extra passes over shared memory
+	DivergentBranches  int64
+}
+
+// Add adds another op's traffic.
+func (t *Traffic) Add(other Traffic) {
+	t.ThreadInstructions += other.ThreadInstructions
+	t.Bytes += other.Bytes
+	t.Sectors += other.Sectors
+	t.BankConflicts += other.BankConflicts
+	t.DivergentBranches += other.DivergentBranches
+}
+
+// Counter is a [Program] of a device that counts what its kernels move.
+type Counter interface {
+	// Count replays the program once and returns the traffic of each op; it is
+	// zero for convolutions.
+	Count() ([]Traffic, error)
+}

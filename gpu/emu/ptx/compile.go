@@ -20,7 +20,7 @@ type compiler struct {
 // finish compiles the body of a kernel and analyses its control flow.
 func (k *Kernel) finish(body []statement, parameters *scope) error {
 	c := &compiler{kernel: k, constants: map[constant]int32{}, specials: map[special]int32{}, addresses: map[addressUse]int32{}}
-	if k.SharedBytes += k.module.sharedBytes; k.SharedBytes > maxSharedBytes {
+	if k.SharedBytes > maxSharedBytes {
 		return &SyntaxError{File: k.file, Line: k.line, Opcode: ".shared",
 			Message: fmt.Sprintf("kernel %s has %d bytes of static shared memory, the limit is %d", k.Name, k.SharedBytes, maxSharedBytes)}
 	}

@@ -16,7 +16,8 @@ func (p *parser) parseEntry() error {
 			return p.refuse(".entry", "%s is declared twice", name)
 		}
 	}
-	p.kernel = &Kernel{Name: name, MaxThreads: maxBlockThreads, module: p.module, file: p.file, line: p.token.line}
+	// A kernel's own shared memory begins where that of module scope ends.
+	p.kernel = &Kernel{Name: name, MaxThreads: maxBlockThreads, SharedBytes: p.module.sharedBytes, module: p.module, file: p.file, line: p.token.line}
 	p.scope = newScope(p.scope)
 	p.body = nil
 	if p.at("(") {

@@ -1,0 +1,215 @@
+package emu
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"diaghess/gpu"
+	"diaghess/gpu/cpu"
+	"diaghess/gpu/emu/ptx"
+)
+
+// Options configure the device.
+type Options struct {
+	// Source returns the PTX module that holds an entry, and its name for
+	// messages.
+	Source func(entry string) (name, text string, err error)
+	// Check says how much is checked.
+	Check ptx.Check
+	// Threads is how many blocks run at once; 0 means all processors.
+	Threads int
+	// Order draws the order of warps and blocks; 0 is the natural one.
+	Order uint64
+	// Library names the cpu's convolution library, see cpu.Options.
+	Library string
+}
+
+// Device implements [gpu.Device] over interpreted PTX.
+type Device struct {
+	options Options
+	memory  *ptx.Memory
+	cpu     *cpu.Device
+
+	allocated atomic.Int64
+	mutex     sync.Mutex
+	modules   map[string]*ptx.Module // by name
+}
+
+var _ gpu.Device = (*Device)(nil)
+
+// New opens the device.
+func New(o Options) (*Device, error) {
+	host, err := cpu.New(cpu.Options{Threads: o.Threads, Library: o.Library})
+	if err != nil {
+		return nil, err
+	}
+	return &Device{options: o, memory: ptx.NewMemory(), cpu: host, modules: map[string]*ptx.Module{}}, nil
+}
+
+// Name is "emu".
+func (d *Device) Name() string { return "emu" }
+
+// Description says what is checked and what does the convolutions.
+func (d *Device) Description() string {
+	return fmt.Sprintf("PTX interpreted (%v), products on the cpu (%s)", d.options.Check, d.cpu.Description())
+}
+
+// Alloc makes zeroed memory, far from any other: an overrun hits nothing.
+func (d *Device) Alloc(bytes int) (*gpu.Buffer, error) {
+	n := d.allocated.Add(int64(bytes))
+	a, err := d.memory.Allocate(fmt.Sprintf("of %d bytes, after %d", bytes, n-int64(bytes)), bytes, true)
+	if err != nil {
+		return nil, fmt.Errorf("emu: %w", err)
+	}
+	return &gpu.Buffer{Address: a.Address, Host: a.Data, Size: bytes}, nil
+}
+
+// Allocated returns the bytes handed out.
+func (d *Device) Allocated() int64 { return d.allocated.Load() }
+
+// Convolution binds a shape to the cpu's library.
+func (d *Device) Convolution(s gpu.ConvolutionShape) (gpu.Convolution, error) {
+	return d.cpu.Convolution(s)
+}
+
+// NewStream makes an independent queue of work.
+func (d *Device) NewStream() (gpu.Stream, error) {
+	s, err := d.cpu.NewStream()
+	if err != nil {
+		return nil, err
+	}
+	return &stream{device: d, cpu: s}, nil
+}
+
+// Close does nothing: the garbage collector frees host memory.
+func (d *Device) Close() error { return nil }
+
+// kernel returns the parsed kernel of an entry.
+func (d *Device) kernel(entry string) (*ptx.Kernel, error) {
+	name, text, err := d.options.Source(entry)
+	if err != nil {
+		return nil, err
+	}
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	module, ok := d.modules[name]
+	if !ok {
+		if module, err = ptx.Parse(name, []byte(text)); err != nil {
+			return nil, err
+		}
+		d.modules[name] = module
+	}
+	return module.Kernel(entry)
+}
+
+// stream runs kernels one after the other; the cpu's stream does the rest.
+type stream struct {
+	device *Device
+	cpu    gpu.Stream
+}
+
+func (s *stream) Device() gpu.Device { return s.device }
+
+func (s *stream) Upload(dst *gpu.Buffer, offset int, src []byte) error {
+	return s.cpu.Upload(dst, offset, src)
+}
+
+func (s *stream) Download(dst []byte, src *gpu.Buffer, offset int) error {
+	return s.cpu.Download(dst, src, offset)
+}
+
+func (s *stream) Wait() error  { return s.cpu.Wait() }
+func (s *stream) Close() error { return s.cpu.Close() }
+
+// Compile finds each kernel's PTX. It fails on an entry that has none.
+func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
+	p := &program{ops: ops}
+	for _, op := range ops {
+		step, err := s.compile(op)
+		if err != nil {
+			return nil, fmt.Errorf("emu: %s: %w", op.Label, err)
+		}
+		p.steps = append(p.steps, step)
+	}
+	return p, nil
+}
+
+// step does an op and returns what it counted.
+type step func() (ptx.Counters, error)
+
+func (s *stream) compile(op gpu.RecordedOp) (step, error) {
+	k, ok := op.Op.(gpu.Kernel)
+	if !ok {
+		products, err := s.cpu.Compile([]gpu.RecordedOp{op})
+		if err != nil {
+			return nil, err
+		}
+		return func() (ptx.Counters, error) { return ptx.Counters{}, products.Run() }, nil
+	}
+	kernel, err := s.device.kernel(k.Entry())
+	if err != nil {
+		return nil, err
+	}
+	grid, o := k.Grid(), s.device.options
+	launch := ptx.Launch{
+		Grid: [3]int{grid.Blocks, 1, 1}, Block: [3]int{grid.Threads, 1, 1}, Arguments: gpu.Arguments(k),
+		Options: ptx.Options{Check: o.Check, Workers: o.Threads, Order: o.Order},
+	}
+	return func() (ptx.Counters, error) { return kernel.Run(context.Background(), s.device.memory, launch) }, nil
+}
+
+// program is the steps of the ops.
+type program struct {
+	ops   []gpu.RecordedOp
+	steps []step
+}
+
+var _ gpu.Counter = (*program)(nil)
+
+func (p *program) Ops() []gpu.RecordedOp { return p.ops }
+
+// Run does all ops. A kernel that breaks a rule is a *ptx.Fault.
+func (p *program) Run() error {
+	_, err := p.Count()
+	return err
+}
+
+// Count is Run with the traffic of each op.
+func (p *program) Count() ([]gpu.Traffic, error) {
+	traffic := make([]gpu.Traffic, len(p.steps))
+	for i, step := range p.steps {
+		c, err := step()
+		if err != nil {
+			return nil, fmt.Errorf("emu: %s: %w", p.ops[i].Label, err)
+		}
+		traffic[i] = gpu.Traffic{
+			ThreadInstructions: c.ThreadInstructions,
+			Bytes:              c.GlobalLoadBytes + c.GlobalStoreBytes,
+			Sectors:            c.GlobalLoadSectors + c.GlobalStoreSectors,
+			BankConflicts:      c.SharedBankConflicts,
+			DivergentBranches:  c.DivergentBranches,
+		}
+	}
+	return traffic, nil
+}
+
+// Profile times each op of n replays: the interpreter's time, not a GPU's.
+func (p *program) Profile(n int) ([][]time.Duration, error) {
+	durations := make([][]time.Duration, len(p.steps))
+	for i := range durations {
+		durations[i] = make([]time.Duration, n)
+	}
+	for replay := range n {
+		for i, step := range p.steps {
+			start := time.Now()
+			if _, err := step(); err != nil {
+				return nil, fmt.Errorf("emu: %s: %w", p.ops[i].Label, err)
+			}
+			durations[i][replay] = time.Since(start)
+		}
+	}
+	return durations, nil
+}
