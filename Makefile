@@ -13,6 +13,15 @@ TAGS = onednn
 endif
 endif
 
+# Vectors in the Go bodies: an experiment of Go 1.26 for amd64. VECTORS=no does
+# without; the bits are the same.
+VECTORS ?= auto
+ifneq ($(VECTORS),no)
+ifeq ($(shell $(GO) env GOVERSION | grep -q '^go1\.26' && $(GO) env GOARCH),amd64)
+export GOEXPERIMENT = simd
+endif
+endif
+
 commit = $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +)
 BUILDFLAGS = -tags '$(TAGS)' -ldflags '-X diaghess/train.commit=$(commit)'
 
@@ -35,7 +44,7 @@ test: ## run all tests
 
 .PHONY: build
 build: ## make bin/diaghess
-	@echo "building with convolutions by $(if $(TAGS),oneDNN,gonum (pure Go; install oneDNN's headers for five times the speed))"
+	@echo "building with convolutions by $(if $(TAGS),oneDNN,gonum (pure Go; oneDNN's headers would make it five times as fast))$(if $(GOEXPERIMENT), and vectors)"
 	$(GO) build $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
 .PHONY: bench
@@ -44,7 +53,7 @@ bench: build ## measure a training step
 
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck
-	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 ifeq ($(TAGS),onednn)
@@ -74,3 +83,52 @@ else
 		echo "oneDNN's headers (dnnl.h) are not here and apt-get is not either: going on in pure Go, five times as slow"; \
 	fi
 endif
+
+# ---- The CUDA kernels ----
+#
+# kernels/*.cu become kernels/ptx/*.ptx, which are checked in and embedded, so
+# that nothing else needs nvcc. NVCC=... names a compiler; else it is the one on
+# PATH or in CUDA_HOME, else the pinned one, which is installed. Commit what the
+# pinned one makes: NVCC=pinned.
+NVCC ?= $(or $(shell command -v nvcc 2>/dev/null),$(if $(CUDA_HOME),$(wildcard $(CUDA_HOME)/bin/nvcc)),pinned)
+
+# No contraction, so that a product that is added is rounded first, as in Go.
+# -lineinfo writes absolute paths: a profiling build is not the one checked in.
+NVCCFLAGS = -std=c++17 -O3 -arch=compute_75 -fmad=false -Werror=all-warnings
+PTX = kernels/ptx
+ifdef LINEINFO
+NVCCFLAGS += -lineinfo
+PTX = bin/ptx-lineinfo
+endif
+
+families = $(basename $(notdir $(wildcard kernels/*.cu)))
+modules = $(families:%=$(PTX)/%.ptx)
+dependencies = bin/depend/$(PTX)
+nvcc = $(if $(filter pinned,$(NVCC)),$$(kernels/build/toolkit)/nvcc,$(NVCC))
+
+.PHONY: kernels
+kernels: $(modules) $(PTX)/manifest.json ## compile kernels/*.cu to PTX (LINEINFO=1: for a profiler, into bin/ptx-lineinfo)
+
+# The version that PTX states is its compiler's; ours uses nothing newer than
+# 7.0, which drivers from CUDA 11.0 on load.
+$(PTX)/%.ptx: kernels/%.cu $(dependencies)/%.d | $(PTX) $(dependencies)
+	@echo "nvcc $<"
+	@nvcc=$(nvcc) && "$$nvcc" $(NVCCFLAGS) -MD -MP -MF $(dependencies)/$*.d -MT $@ -ptx -o $@.new $<
+	@sed 's/^\.version .*/.version 7.0/' $@.new >$@ && rm $@.new
+
+$(PTX)/manifest.json: $(modules) $(wildcard kernels/*.cuh) kernels/build/manifest
+	@nvcc=$(nvcc) && kernels/build/manifest "$$nvcc" '$(NVCCFLAGS)' >$@.new && mv $@.new $@
+
+$(PTX) $(dependencies):
+	@mkdir -p $@
+
+# Without its list of headers, a module is made anew.
+$(families:%=$(dependencies)/%.d):
+-include $(wildcard $(families:%=$(dependencies)/%.d))
+
+.PHONY: kernels-check
+kernels-check: ## check that kernels/ptx is what the pinned nvcc makes, and assemble it without spills
+	@rm -rf bin/ptx-check bin/depend/bin/ptx-check
+	@$(MAKE) --no-print-directory kernels NVCC=pinned PTX=bin/ptx-check
+	@diff -r kernels/ptx bin/ptx-check || { echo "kernels/ptx is not what its sources make: run make kernels NVCC=pinned"; exit 1; }
+	@kernels/build/assemble "$$(kernels/build/toolkit)/ptxas" $(families:%=kernels/ptx/%.ptx)

@@ -29,6 +29,8 @@ type FamilyCost struct {
 	Time     time.Duration `json:"time_ns"`      // sum over launches of their medians
 	Bytes    int64         `json:"needed_bytes"` // the floors of gpu.Cost
 	Flops    int64         `json:"needed_flops"`
+	// Traffic is what the launches did, on a device that counts.
+	Traffic *gpu.Traffic `json:"traffic,omitempty"`
 }
 
 // Bench measures a step of each optimizer on drawn pictures of CIFAR's shape, n
@@ -88,13 +90,23 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 		if err != nil {
 			return nil, err
 		}
-		costs[i].Families = families(r.training.full.Ops(), durations)
+		var traffic []gpu.Traffic
+		if counter, ok := r.training.full.(gpu.Counter); ok {
+			if err := r.training.begin(r.parts.train, 0); err != nil {
+				return nil, err
+			}
+			if traffic, err = counter.Count(); err != nil {
+				return nil, err
+			}
+		}
+		costs[i].Families = families(r.training.full.Ops(), durations, traffic)
 	}
 	return costs, nil
 }
 
-// families sums the ops of a program up by entry.
-func families(ops []gpu.RecordedOp, durations [][]time.Duration) []FamilyCost {
+// families sums the ops of a program up by entry; traffic is nil on a device
+// that does not count.
+func families(ops []gpu.RecordedOp, durations [][]time.Duration, traffic []gpu.Traffic) []FamilyCost {
 	var all []FamilyCost
 	for i, op := range ops {
 		entry, cost := op.Op.Entry(), op.Op.Cost()
@@ -108,6 +120,12 @@ func families(ops []gpu.RecordedOp, durations [][]time.Duration) []FamilyCost {
 		f.Time += median(durations[i])
 		f.Bytes += cost.Bytes
 		f.Flops += cost.Flops
+		if _, isKernel := op.Op.(gpu.Kernel); isKernel && traffic != nil {
+			if f.Traffic == nil {
+				f.Traffic = &gpu.Traffic{}
+			}
+			f.Traffic.Add(traffic[i])
+		}
 	}
 	slices.SortStableFunc(all, func(a, b FamilyCost) int { return int(b.Time - a.Time) })
 	return all

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -90,37 +91,57 @@ func printFamilies(w io.Writer, cost train.StepCost) {
 		sum.Flops += f.Flops
 	}
 	sum.Entry = "sum"
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
+	counted := slices.ContainsFunc(cost.Families, func(f train.FamilyCost) bool { return f.Traffic != nil })
+	header := table.Row{"op", "launches", "ms", "share", "needed MB", "GB/s", "needed GFLOP", "GFLOP/s"}
+	if counted {
+		header = append(header, "asked MB", "moved MB", "moved/needed", "instructions M", "bank conflicts", "divergent")
+	}
+	t := newTable(header)
 	t.SetTitle("a step of " + cost.Optimizer)
-	t.AppendHeader(table.Row{"op", "launches", "ms", "share", "needed MB", "GB/s", "needed GFLOP", "GFLOP/s"})
 	for _, f := range append(cost.Families, sum) {
 		seconds := f.Time.Seconds()
-		t.AppendRow(table.Row{f.Entry, f.Launches,
+		row := table.Row{f.Entry, f.Launches,
 			millis(f.Time), fmt.Sprintf("%.1f %%", 100*seconds/sum.Time.Seconds()),
-			fmt.Sprintf("%.2f", float64(f.Bytes)/1e6), fmt.Sprintf("%.1f", float64(f.Bytes)/1e9/seconds),
-			fmt.Sprintf("%.3f", float64(f.Flops)/1e9), fmt.Sprintf("%.1f", float64(f.Flops)/1e9/seconds)})
+			megabytes(f.Bytes), fmt.Sprintf("%.1f", float64(f.Bytes)/1e9/seconds),
+			fmt.Sprintf("%.3f", float64(f.Flops)/1e9), fmt.Sprintf("%.1f", float64(f.Flops)/1e9/seconds)}
+		if traffic := f.Traffic; traffic != nil {
+			const sector = 32 // bytes
+			row = append(row, megabytes(traffic.Bytes), megabytes(sector*traffic.Sectors),
+				fmt.Sprintf("%.3f", sector*float64(traffic.Sectors)/float64(f.Bytes)),
+				fmt.Sprintf("%.2f", float64(traffic.ThreadInstructions)/1e6), traffic.BankConflicts, traffic.DivergentBranches)
+		}
+		t.AppendRow(row)
 	}
+	fmt.Fprintf(w, "%s\n\n", t.Render())
+}
+
+// newTable makes a table without borders, numbers at the right.
+func newTable(header table.Row) table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	style.Options = table.Options{SeparateHeader: true}
+	t.SetStyle(style)
+	t.SuppressTrailingSpaces()
+	t.AppendHeader(header)
 	var columns []table.ColumnConfig
-	for i := 2; i <= 8; i++ {
+	for i := 2; i <= len(header); i++ {
 		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(columns)
-	fmt.Fprintf(w, "%s\n\n", t.Render())
+	return t
 }
 
 // printSteps prints whole steps, and their ratio to the first optimizer's.
 func printSteps(w io.Writer, costs []train.StepCost, batch int) {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.AppendHeader(table.Row{"step", "ms", "fastest ms", "images/s", "ratio", "evaluation ms", "memory MB"})
+	t := newTable(table.Row{"step", "ms", "fastest ms", "images/s", "ratio", "evaluation ms", "memory MB"})
 	for _, c := range costs {
 		t.AppendRow(table.Row{c.Optimizer, millis(c.Step), millis(c.Fastest), fmt.Sprintf("%.0f", float64(batch)/c.Step.Seconds()),
-			fmt.Sprintf("%.3f", c.Step.Seconds()/costs[0].Step.Seconds()), millis(c.Evaluate), fmt.Sprintf("%.0f", float64(c.Memory)/1e6)})
+			fmt.Sprintf("%.3f", c.Step.Seconds()/costs[0].Step.Seconds()), millis(c.Evaluate), megabytes(c.Memory)})
 	}
 	fmt.Fprintln(w, t.Render())
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) }
+
+func megabytes(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) }
