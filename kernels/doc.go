@@ -1,7 +1,8 @@
 // Package kernels holds every computation that runs on a device, one family a
 // file. A kernel is a Go struct: its exported fields, in order, are the
 // parameters of the __global__ function that Entry names, Grid is its launch
-// geometry, and Host is the same computation in Go, block for block.
+// geometry, and Host is the same computation in Go, block for block. The CUDA
+// body of what FAMILY.go declares is in FAMILY.cu, its PTX in ptx/FAMILY.ptx.
 //
 // What belongs here is arithmetic on device memory. What does not: products of
 // matrices and convolutions (they are the device's library's, see

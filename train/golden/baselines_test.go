@@ -40,7 +40,7 @@ func TestGoldenBaselines(t *testing.T) {
 				fractions[step] = stepFraction(t, name, h, step)
 			}
 			t.Run(name, func(t *testing.T) {
-				eachDevice(t, func(t *testing.T, s gpu.Stream) results {
+				each(t, machines(), func(t *testing.T, s gpu.Stream) results {
 					return f.train(t, s, rule, name+"/", nil, false)
 				}, func(t *testing.T, r results) {
 					k := newComparison(t, c, r)

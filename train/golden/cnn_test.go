@@ -52,7 +52,7 @@ func TestGoldenCNN(t *testing.T) {
 	eachCase(t, "cnn", func(t *testing.T, c *Case) {
 		config, in := readCNNConfig(t, c), readCNNInput(t, c)
 		steps := slices.Max(config.Steps)
-		eachDevice(t, func(t *testing.T, s gpu.Stream) results {
+		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
 			r := results{}
 			for _, name := range config.Optimizers {
 				trainCNN(t, s, config, in, name, r)

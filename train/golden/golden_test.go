@@ -9,6 +9,9 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/cpu"
+	"diaghess/gpu/emu"
+	"diaghess/gpu/emu/ptx"
+	"diaghess/kernels"
 	"diaghess/optim"
 )
 
@@ -58,14 +61,38 @@ func eachCase(t *testing.T, kind string, body func(t *testing.T, c *Case)) {
 	}
 }
 
-// eachDevice computes results on every convolution library of the cpu device,
-// with one thread and with two, demands the same bits of both, and hands them to
-// check.
-func eachDevice(t *testing.T, compute func(t *testing.T, stream gpu.Stream) results, check func(t *testing.T, r results)) {
+// machine is a way to compute a case.
+type machine struct {
+	name string
+	open func(threads int) (gpu.Device, error)
+}
+
+// cpus are the cpu device with every convolution library that is built in.
+func cpus() []machine {
+	var all []machine
 	for _, library := range cpu.Libraries() {
-		t.Run(library, func(t *testing.T) {
+		all = append(all, machine{library, func(threads int) (gpu.Device, error) {
+			return cpu.New(cpu.Options{Threads: threads, Library: library})
+		}})
+	}
+	return all
+}
+
+// machines are the cpus and the emulator, which runs the kernels' PTX and checks
+// it.
+func machines() []machine {
+	return append(cpus(), machine{"emu", func(threads int) (gpu.Device, error) {
+		return emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Threads: threads, Library: "gonum"})
+	}})
+}
+
+// each computes results on every machine, with one thread and with two, demands
+// the same bits of both, and hands them to check.
+func each(t *testing.T, machines []machine, compute func(t *testing.T, stream gpu.Stream) results, check func(t *testing.T, r results)) {
+	for _, m := range machines {
+		t.Run(m.name, func(t *testing.T) {
 			run := func(threads int) results {
-				device := must(cpu.New(cpu.Options{Threads: threads, Library: library}))(t)
+				device := must(m.open(threads))(t)
 				defer device.Close()
 				stream := must(device.NewStream())(t)
 				defer stream.Close()

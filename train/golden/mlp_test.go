@@ -135,7 +135,7 @@ func TestGoldenMLP(t *testing.T) {
 		if err := c.Config(&config); err != nil {
 			t.Fatal(err)
 		}
-		eachDevice(t, func(t *testing.T, s gpu.Stream) results {
+		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
 			return firstMLPBatch(t, s, c, config)
 		}, func(t *testing.T, r results) {
 			k := newComparison(t, c, r)

@@ -139,7 +139,7 @@ func TestGoldenOptim(t *testing.T) {
 		f := readGiven(t, c, config.Steps)
 		rule := config.Hyper.rule(t, "custom")
 		beta1, beta2 := config.Hyper.number(t, "beta1"), config.Hyper.number(t, "beta2")
-		eachDevice(t, func(t *testing.T, s gpu.Stream) results {
+		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
 			r := f.train(t, s, rule, "", f.h, false)
 			if f.nonNegative() {
 				sameBits(t, "h as such and known to be non-negative", r, f.train(t, s, rule, "", f.h, true))
