@@ -5,6 +5,7 @@ package onednn
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -14,8 +15,42 @@ const (
 	benchWorkers = 2
 )
 
+// team is goroutines that live as long as the benchmark, each on an operating system thread of its own. Starting goroutines anew for
+// every pass costs 8 to 10 % of a step.
+type team struct {
+	work [benchWorkers]chan func(id int)
+	busy sync.WaitGroup
+}
+
+func newTeam(b *testing.B) *team {
+	t := new(team)
+	for id := range t.work {
+		work := make(chan func(id int))
+		t.work[id] = work
+		go func() {
+			runtime.LockOSThread()
+			for f := range work {
+				f(id)
+				t.busy.Done()
+			}
+		}()
+		b.Cleanup(func() { close(work) })
+	}
+	return t
+}
+
+// run calls f on every member and waits for all.
+func (t *team) run(f func(id int)) {
+	t.busy.Add(len(t.work))
+	for _, work := range t.work {
+		work <- f
+	}
+	t.busy.Wait()
+}
+
 // benchLayer is one convolution of the network, cut into slices, with its activations for the whole batch.
 type benchLayer struct {
+	team               *team
 	convolutions       []*Convolution // one a worker
 	shape              Shape          // of a slice
 	x, w, y, dx, dw    []float32
@@ -27,6 +62,7 @@ type benchLayer struct {
 func newBenchLayers(b *testing.B, slice int) []*benchLayer {
 	random := rand.New(rand.NewPCG(6, 0))
 	var workers []*Worker
+	team := newTeam(b)
 	for range benchWorkers {
 		workers = append(workers, newWorker(b))
 	}
@@ -34,7 +70,7 @@ func newBenchLayers(b *testing.B, slice int) []*benchLayer {
 	for i, shape := range networkShapes(slice) {
 		count := benchBatch / slice
 		l := &benchLayer{
-			shape: shape, wantsInputGradient: i > 0,
+			team: team, shape: shape, wantsInputGradient: i > 0,
 			x: draw(random, count*shape.inputLen()), dx: make([]float32, count*shape.inputLen()), y: draw(random, count*shape.outputLen()),
 			w: draw(random, shape.filterLen()), dw: make([]float32, shape.filterLen()),
 		}
@@ -51,7 +87,7 @@ func newBenchLayers(b *testing.B, slice int) []*benchLayer {
 	return layers
 }
 
-// run does one pass of one layer over the batch: what is once a step, and the slices on two goroutines.
+// run does one pass of one layer over the batch: what is once a step, and the slices on two threads.
 func (l *benchLayer) run(b *testing.B, pass Pass) {
 	first := l.convolutions[0]
 	switch pass {
@@ -60,26 +96,23 @@ func (l *benchLayer) run(b *testing.B, pass Pass) {
 	case BackwardData:
 		must(b, first.Pack(BackwardData, l.w, l.backward))
 	}
-	var group sync.WaitGroup
-	for id, c := range l.convolutions {
-		group.Go(func() {
-			for slice := id; slice < len(l.partials); slice += benchWorkers {
-				input := func(values []float32) []float32 {
-					return values[slice*l.shape.inputLen() : (slice+1)*l.shape.inputLen()]
-				}
-				output := l.y[slice*l.shape.outputLen() : (slice+1)*l.shape.outputLen()]
-				switch pass {
-				case Forward:
-					must(b, c.Forward(input(l.x), l.forward, output))
-				case BackwardData:
-					must(b, c.BackwardData(output, l.backward, input(l.dx)))
-				case BackwardFilter:
-					must(b, c.BackwardFilter(input(l.x), output, l.partials[slice]))
-				}
+	l.team.run(func(id int) {
+		c := l.convolutions[id]
+		for slice := id; slice < len(l.partials); slice += benchWorkers {
+			input := func(values []float32) []float32 {
+				return values[slice*l.shape.inputLen() : (slice+1)*l.shape.inputLen()]
 			}
-		})
-	}
-	group.Wait()
+			output := l.y[slice*l.shape.outputLen() : (slice+1)*l.shape.outputLen()]
+			switch pass {
+			case Forward:
+				must(b, c.Forward(input(l.x), l.forward, output))
+			case BackwardData:
+				must(b, c.BackwardData(output, l.backward, input(l.dx)))
+			case BackwardFilter:
+				must(b, c.BackwardFilter(input(l.x), output, l.partials[slice]))
+			}
+		}
+	})
 	if pass == BackwardFilter {
 		sum := l.partials[0]
 		for _, partial := range l.partials[1:] {
@@ -110,7 +143,7 @@ func step(b *testing.B, layers []*benchLayer) {
 	}
 }
 
-// BenchmarkConvolution times each pass of each layer of the network for a batch of 64, cut into slices of 16, on two goroutines.
+// BenchmarkConvolution times each pass of each layer of the network for a batch of 64, cut into slices of 16, on two threads.
 func BenchmarkConvolution(b *testing.B) {
 	layers := newBenchLayers(b, 16)
 	for i, l := range layers {
@@ -142,10 +175,11 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// BenchmarkGemm times the three passes of the network's dense layers for a batch of 64, on two goroutines: outputs and gradients
+// BenchmarkGemm times the three passes of the network's dense layers for a batch of 64, on two threads: outputs and gradients
 // of the input are cut in two by columns, which is 5 to 10 % faster than by rows, gradients of the filter by rows.
 func BenchmarkGemm(b *testing.B) {
 	random := rand.New(rand.NewPCG(7, 0))
+	team := newTeam(b)
 	for _, size := range [][2]int{{2048, 512}, {512, 512}, {512, 10}} {
 		in, out := size[0], size[1]
 		x, w, y := draw(random, benchBatch*in), draw(random, in*out), draw(random, benchBatch*out)
@@ -166,11 +200,7 @@ func BenchmarkGemm(b *testing.B) {
 		for _, pass := range []Pass{Forward, BackwardData, BackwardFilter} {
 			b.Run(fmt.Sprintf("%dto%d/%v", in, out, pass), func(b *testing.B) {
 				for b.Loop() {
-					var group sync.WaitGroup
-					for half := range 2 {
-						group.Go(func() { must(b, passes[pass](half)) })
-					}
-					group.Wait()
+					team.run(func(id int) { must(b, passes[pass](id)) })
 				}
 			})
 		}
