@@ -97,7 +97,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockStudy(s.Out)
+	unlock, err := lockStudy(ctx, s.Out)
 	if err != nil {
 		return err
 	}
@@ -126,14 +126,20 @@ func (s *Study) Run(ctx context.Context, observer Observer) error {
 	return nil
 }
 
+// lockPatience is how long a study waits for another process to leave it: a
+// killed one holds its lock until the system has taken its memory back.
+const lockPatience = 2 * time.Second
+
 // lockStudy sees to it that one process at a time works on a study.
-func lockStudy(folder string) (unlock func(), err error) {
+func lockStudy(ctx context.Context, folder string) (unlock func(), err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the study: %w", err)
 	}
 	lock := flock.New(filepath.Join(folder, ".lock"))
-	locked, err := lock.TryLock()
-	if err != nil {
+	patience, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	locked, err := lock.TryLockContext(patience, 50*time.Millisecond)
+	if err != nil && patience.Err() == nil {
 		return nil, fmt.Errorf("lock the study %s: %w", folder, err)
 	}
 	if !locked {

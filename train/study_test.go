@@ -234,7 +234,7 @@ func TestStudyIsExtended(t *testing.T) {
 
 func TestStudyIsLocked(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	unlock, err := lockStudy(s.Out)
+	unlock, err := lockStudy(t.Context(), s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
