@@ -10,24 +10,26 @@ type Device interface {
 	// Description says what is behind the name, for a person: processor or
 	// card, threads, convolution library and version.
 	Description() string
-	// Alloc makes zeroed memory. It fails when there is not enough.
-	Alloc(bytes int) (*Buffer, error)
-	// Allocated returns how many bytes Alloc has handed out so far.
+	// Allocated returns how many bytes the device's streams hold.
 	Allocated() int64
-	// Convolution binds a convolution of fixed shape to the device: it chooses
-	// the algorithms and allocates what they need.
-	Convolution(ConvolutionShape) (Convolution, error)
 	// NewStream makes an independent queue of work. Streams of one device run
 	// side by side and do not change each other's bits.
 	NewStream() (Stream, error)
-	// Close frees everything that the device made.
+	// Close frees everything that the device made. Its streams must be closed.
 	Close() error
 }
 
 // Stream is a queue of work on a device: things happen in the order in which
-// they were queued. A stream belongs to one goroutine at a time.
+// they were queued. A stream belongs to one goroutine at a time and owns the
+// memory that it makes; work of other streams may use that too, after Wait and
+// before Close.
 type Stream interface {
 	Device() Device
+	// Alloc makes zeroed memory. It fails when there is not enough.
+	Alloc(bytes int) (*Buffer, error)
+	// Convolution binds a convolution of fixed shape: it chooses the algorithms
+	// and allocates what they need.
+	Convolution(ConvolutionShape) (Convolution, error)
 	// Compile turns recorded ops into a program of this stream.
 	Compile([]RecordedOp) (Program, error)
 	// Upload and Download copy bytes between host memory and a buffer, after
@@ -36,6 +38,8 @@ type Stream interface {
 	Download(dst []byte, src *Buffer, offset int) error
 	// Wait returns when everything queued has been done.
 	Wait() error
+	// Close waits and frees everything that the stream made, its memory
+	// included.
 	Close() error
 }
 

@@ -11,7 +11,7 @@ type Element interface {
 	~float32 | ~int32 | ~uint32 | ~uint8
 }
 
-// Buffer is one allocation of device memory. Devices make them; everybody else
+// Buffer is one allocation of device memory. Streams make them; everybody else
 // handles a [Slice] of one.
 type Buffer struct {
 	// Address is the device address of the first byte, aligned to 256 bytes.
@@ -86,9 +86,9 @@ func bytesOf[T Element](host []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), len(host)*sizeOf[T]())
 }
 
-// Alloc makes n zeroed elements of device memory.
-func Alloc[T Element](d Device, n int) (Slice[T], error) {
-	b, err := d.Alloc(n * sizeOf[T]())
+// Alloc makes n zeroed elements of device memory, owned by the stream.
+func Alloc[T Element](s Stream, n int) (Slice[T], error) {
+	b, err := s.Alloc(n * sizeOf[T]())
 	if err != nil {
 		return Slice[T]{}, err
 	}

@@ -26,7 +26,7 @@ func benchmark(b *testing.B, name string, k gpu.Kernel) {
 // memory makes the operands of benchmarks.
 type memory struct {
 	b      *testing.B
-	device gpu.Device
+	stream gpu.Stream
 }
 
 func newMemory(b *testing.B) memory {
@@ -34,11 +34,16 @@ func newMemory(b *testing.B) memory {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return memory{b, d}
+	s, err := d.NewStream()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	return memory{b, s}
 }
 
 func alloc[T gpu.Element](m memory, n int) gpu.Slice[T] {
-	s, err := gpu.Alloc[T](m.device, n)
+	s, err := gpu.Alloc[T](m.stream, n)
 	if err != nil {
 		m.b.Fatal(err)
 	}

@@ -36,7 +36,7 @@ type namedConvolution struct {
 // binder allocates a batch's memory. The first failure is kept in err.
 type binder struct {
 	network  *Network
-	device   gpu.Device
+	stream   gpu.Stream
 	batch    *Batch
 	masks    []kernels.DropoutLayer
 	maskSize int
@@ -55,7 +55,7 @@ func alloc[T gpu.Element](b *binder, n int) gpu.Slice[T] {
 	if b.err != nil {
 		return gpu.Slice[T]{}
 	}
-	s, err := gpu.Alloc[T](b.device, n)
+	s, err := gpu.Alloc[T](b.stream, n)
 	b.err = err
 	return s
 }
@@ -83,7 +83,7 @@ func (b *binder) gradient(n int) gpu.Slice[float32] {
 // Bind allocates what batches of the given size need.
 func (n *Network) Bind(size int) (*Batch, error) {
 	batch := &Batch{Size: size, network: n}
-	b := &binder{network: n, device: n.Stream.Device(), batch: batch}
+	b := &binder{network: n, stream: n.Stream, batch: batch}
 	fail := func(err error) (*Batch, error) {
 		return nil, fmt.Errorf("bind the network to batches of %d: %w", size, err)
 	}

@@ -56,7 +56,7 @@ func bindTrainer(t testing.TB, network *layers.Network, size int, smoothing floa
 	t.Helper()
 	batch, err := network.Bind(size)
 	check(t, err)
-	state, err := gpu.Alloc[uint32](network.Stream.Device(), kernels.StateWords)
+	state, err := gpu.Alloc[uint32](network.Stream, kernels.StateWords)
 	check(t, err)
 	tr := &trainer{TB: t, network: network, batch: batch, state: state}
 	tr.masks = tr.compile(func(r *gpu.Recorder) { batch.DrawMasks(r, maskSeed, state) })

@@ -66,7 +66,7 @@ type linear struct {
 func (l *linear) bind(b *binder, x gpu.Slice[float32]) (unit, gpu.Slice[float32], error) {
 	shape := l.shape
 	shape.Batch = b.batch.Size
-	convolution, err := b.device.Convolution(shape)
+	convolution, err := b.stream.Convolution(shape)
 	if err != nil {
 		return nil, gpu.Slice[float32]{}, fmt.Errorf("%s: %w", l.name, err)
 	}

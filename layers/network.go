@@ -132,7 +132,7 @@ func New(stream gpu.Stream, input Shape, chain []Layer, seed uint64) (*Network, 
 		slice *gpu.Slice[float32]
 		n     int
 	}{{&n.Values, d.values}, {&n.Gradients, d.values}, {&n.Moving, d.moving}} {
-		if *arena.slice, err = gpu.Alloc[float32](stream.Device(), arena.n); err != nil {
+		if *arena.slice, err = gpu.Alloc[float32](stream, arena.n); err != nil {
 			return nil, fmt.Errorf("parameters of the network: %w", err)
 		}
 	}

@@ -57,15 +57,15 @@ func New(stream gpu.Stream, rule Rule, t Tensors, run Length, curvature gpu.Slic
 
 	o := &Optimizer{Rule: rule}
 	b := &o.buffers
-	*b = Buffers{Values: t.Values, Gradients: t.Gradients, Curvature: curvature, NonNegative: nonNegative, device: stream.Device()}
+	*b = Buffers{Values: t.Values, Gradients: t.Gradients, Curvature: curvature, NonNegative: nonNegative, stream: stream}
 	n := t.Values.Len()
-	if o.Slots, err = gpu.Alloc[float32](b.device, len(rule.Slots())*n); err != nil {
+	if o.Slots, err = gpu.Alloc[float32](stream, len(rule.Slots())*n); err != nil {
 		return fail(err)
 	}
 	for i := range rule.Slots() {
 		b.Slots = append(b.Slots, o.Slots.Sub(i*n, (i+1)*n))
 	}
-	if o.State, err = gpu.Alloc[uint32](b.device, kernels.StateWords); err != nil {
+	if o.State, err = gpu.Alloc[uint32](stream, kernels.StateWords); err != nil {
 		return fail(err)
 	}
 	b.State = o.State
@@ -101,7 +101,7 @@ func (o *Optimizer) Record(r *gpu.Recorder) error {
 
 // upload allocates memory for host elements and copies them there.
 func upload[T gpu.Element](stream gpu.Stream, host []T) (gpu.Slice[T], error) {
-	s, err := gpu.Alloc[T](stream.Device(), len(host))
+	s, err := gpu.Alloc[T](stream, len(host))
 	if err != nil {
 		return s, err
 	}

@@ -43,7 +43,7 @@ func (k *bowl) Host(_, _ int) {
 // values places host values on the stream's device.
 func values(t testing.TB, stream gpu.Stream, host []float32) gpu.Slice[float32] {
 	t.Helper()
-	s, err := gpu.Alloc[float32](stream.Device(), len(host))
+	s, err := gpu.Alloc[float32](stream, len(host))
 	check(t, err)
 	check(t, gpu.Upload(stream, s, host))
 	return s

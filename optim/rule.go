@@ -37,14 +37,14 @@ type Buffers struct {
 	Coefficients  gpu.Slice[float32]   // [steps, kernels.CoefficientWords]
 	State         gpu.Slice[uint32]    // [kernels.StateWords]
 
-	device gpu.Device
+	stream gpu.Stream
 	err    error
 }
 
 // scratch allocates memory that a rule needs between its kernels. A failure
 // comes out of Optimizer.Record.
 func (b *Buffers) scratch(n int) gpu.Slice[float32] {
-	s, err := gpu.Alloc[float32](b.device, n)
+	s, err := gpu.Alloc[float32](b.stream, n)
 	if err != nil {
 		b.err = err
 	}

@@ -30,18 +30,17 @@ type pass struct {
 // its batches: an optimizer's in training, or one of its own.
 func newPass(stream gpu.Stream, from residentSplit, pictures, batchSize, classes int, state gpu.Slice[uint32]) (*pass, error) {
 	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, state: state}
-	device := stream.Device()
 	var err error
-	if p.order, err = gpu.Alloc[uint32](device, pictures); err != nil {
+	if p.order, err = gpu.Alloc[uint32](stream, pictures); err != nil {
 		return nil, err
 	}
-	if p.loss, err = gpu.Alloc[float32](device, p.batches()); err != nil {
+	if p.loss, err = gpu.Alloc[float32](stream, p.batches()); err != nil {
 		return nil, err
 	}
-	if p.correct, err = gpu.Alloc[uint32](device, p.batches()); err != nil {
+	if p.correct, err = gpu.Alloc[uint32](stream, p.batches()); err != nil {
 		return nil, err
 	}
-	if p.confusion, err = gpu.Alloc[uint32](device, classes*classes); err != nil {
+	if p.confusion, err = gpu.Alloc[uint32](stream, classes*classes); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -23,7 +23,8 @@ type residentSplit struct {
 	labels   gpu.Slice[uint8] // [pictures]
 }
 
-// makeResident copies a dataset to the stream's device.
+// makeResident copies a dataset to the stream's device, for the runs of any
+// stream.
 func makeResident(stream gpu.Stream, set *data.Set) (*resident, error) {
 	r := &resident{
 		name:    set.Name,
@@ -40,7 +41,7 @@ func makeResident(stream gpu.Stream, set *data.Set) (*resident, error) {
 			to   *gpu.Slice[uint8]
 			from []uint8
 		}{{&part.to.images, part.from.Images}, {&part.to.labels, part.from.Labels}} {
-			slice, err := gpu.Alloc[uint8](stream.Device(), len(s.from))
+			slice, err := gpu.Alloc[uint8](stream, len(s.from))
 			if err != nil {
 				return nil, fmt.Errorf("dataset %s on the device: %w", set.Name, err)
 			}
@@ -50,5 +51,5 @@ func makeResident(stream gpu.Stream, set *data.Set) (*resident, error) {
 			*s.to = slice
 		}
 	}
-	return r, nil
+	return r, stream.Wait()
 }

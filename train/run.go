@@ -130,7 +130,7 @@ func (r *runner) makePasses(set *resident, seed uint64) error {
 // evaluation makes a pass in inference mode. It uses the batches of training,
 // so it needs no activations of its own.
 func (r *runner) evaluation(set *resident, from residentSplit, pictures int) (*pass, error) {
-	state, err := gpu.Alloc[uint32](r.stream.Device(), r.optimizer.State.Len())
+	state, err := gpu.Alloc[uint32](r.stream, r.optimizer.State.Len())
 	if err != nil {
 		return nil, err
 	}

@@ -198,13 +198,18 @@ func (s *Study) share(runs int) (parallel, threads int) {
 func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, parallel int, observer Observer) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	sets := &residents{ctx: ctx, device: device, folder: s.Data, sets: map[string]*resident{}}
+	stream, err := device.NewStream()
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	sets := &residents{ctx: ctx, stream: stream, folder: s.Data, sets: map[string]*resident{}}
 	queue := make(chan Job)
 	var workers sync.WaitGroup
 	for range parallel {
 		workers.Go(func() {
 			for job := range queue {
-				if err := s.runOne(ctx, sets, job, observer); err != nil {
+				if err := s.runOne(ctx, device, sets, job, observer); err != nil {
 					stop(fmt.Errorf("%s: %w", job, err))
 				}
 			}
@@ -225,19 +230,19 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, paral
 }
 
 // runOne does one run on a stream of its own.
-func (s *Study) runOne(ctx context.Context, sets *residents, job Job, observer Observer) error {
+func (s *Study) runOne(ctx context.Context, device gpu.Device, sets *residents, job Job, observer Observer) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	stream, err := sets.device.NewStream()
+	set, err := sets.get(job.Dataset)
+	if err != nil {
+		return err
+	}
+	stream, err := device.NewStream()
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
-	set, err := sets.get(stream, job.Dataset)
-	if err != nil {
-		return err
-	}
 	r, err := newRunner(stream, set, job, recordOf(s.Out, job))
 	if err != nil {
 		return err
@@ -252,14 +257,14 @@ func (s *Study) runOne(ctx context.Context, sets *residents, job Job, observer O
 // residents are the datasets on a study's device, loaded when first asked for.
 type residents struct {
 	ctx    context.Context
-	device gpu.Device
+	stream gpu.Stream // owns their memory
 	folder string
 
 	mutex sync.Mutex
 	sets  map[string]*resident
 }
 
-func (r *residents) get(stream gpu.Stream, name string) (*resident, error) {
+func (r *residents) get(name string) (*resident, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if set, ok := r.sets[name]; ok {
@@ -269,7 +274,7 @@ func (r *residents) get(stream gpu.Stream, name string) (*resident, error) {
 	if err != nil {
 		return nil, err
 	}
-	resident, err := makeResident(stream, set)
+	resident, err := makeResident(r.stream, set)
 	if err == nil {
 		r.sets[name] = resident
 	}

@@ -51,7 +51,6 @@ func largeShapes() []gpu.ConvolutionShape {
 // bench is a device with a stream and the three tensors of a convolution.
 type bench struct {
 	testing.TB
-	device  *cpu.Device
 	stream  gpu.Stream
 	x, w, y *guarded
 }
@@ -77,7 +76,7 @@ func newBench(t testing.TB, o cpu.Options) *bench {
 	stream, err := device.NewStream()
 	check(t, err)
 	t.Cleanup(func() { check(t, stream.Close()) })
-	return &bench{TB: t, device: device, stream: stream}
+	return &bench{TB: t, stream: stream}
 }
 
 func check(t testing.TB, err error) {
@@ -90,7 +89,7 @@ func check(t testing.TB, err error) {
 // place uploads values between guards; nil values poison n elements.
 func (b *bench) place(n int, values []float32) *guarded {
 	b.Helper()
-	around, err := gpu.Alloc[float32](b.device, n+2*guardElements)
+	around, err := gpu.Alloc[float32](b.stream, n+2*guardElements)
 	check(b, err)
 	g := &guarded{slice: around.Sub(guardElements, guardElements+n), around: around, values: values}
 	host := make([]float32, around.Len())
@@ -142,7 +141,7 @@ func (b *bench) convolve(s gpu.ConvolutionShape, d gpu.Direction, seed uint64) [
 		}
 	}
 	b.x, b.w, b.y = tensors[0], tensors[1], tensors[2]
-	c, err := b.device.Convolution(s)
+	c, err := b.stream.Convolution(s)
 	check(b, err)
 	if c.Shape() != s || c.Algorithm(d) == "" {
 		b.Errorf("%s: bound to shape %v with algorithm %q", what, c.Shape(), c.Algorithm(d))
@@ -281,7 +280,7 @@ func TestConvolutionIsTheDirectSum(t *testing.T) {
 			for _, d := range directions {
 				got := b.convolve(s, d, uint64(seed))
 				sum, absolute := direct(s, d, b.x.values, b.w.values, b.y.values)
-				c, err := b.device.Convolution(s)
+				c, err := b.stream.Convolution(s)
 				check(t, err)
 				compareSum(t, fmt.Sprintf("%v %v, seed %d", s, d, seed), c.Algorithm(d), got, sum, absolute, terms(s, d))
 			}
@@ -333,7 +332,7 @@ func TestConvolutionNaN(t *testing.T) {
 					values[i] = append([]float32(nil), values[i]...)
 					values[i][len(values[i])/2] = nan
 					want, _ := direct(s, d, values[0], values[1], values[2])
-					c, err := b.device.Convolution(s)
+					c, err := b.stream.Convolution(s)
 					check(t, err)
 					placed := [3]*guarded{}
 					for j := range placed {
@@ -360,7 +359,7 @@ func TestConvolutionErrors(t *testing.T) {
 	eachLibrary(t, func(t *testing.T, library string) {
 		b := newBench(t, cpu.Options{Library: library})
 		for _, kernel := range []int{0, 2, 4} {
-			if _, err := b.device.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 4, Width: 4, In: 1, Out: 1, Kernel: kernel}); err == nil {
+			if _, err := b.stream.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 4, Width: 4, In: 1, Out: 1, Kernel: kernel}); err == nil {
 				t.Errorf("a filter of extent %d is accepted", kernel)
 			}
 		}

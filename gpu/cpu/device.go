@@ -25,7 +25,8 @@ type Device struct {
 	library library
 	// next is the address that the next allocation gets: addresses only name
 	// buffers here, nothing dereferences them.
-	next atomic.Uint64
+	next      atomic.Uint64
+	allocated atomic.Int64
 }
 
 var _ gpu.Device = (*Device)(nil)
@@ -69,31 +70,32 @@ func (d *Device) Description() string {
 const alignment = 256
 
 // Alloc makes zeroed memory, aligned to 256 bytes.
-func (d *Device) Alloc(bytes int) (*gpu.Buffer, error) {
+func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
 	memory := make([]byte, bytes+alignment)
 	shift := int(-uintptr(unsafe.Pointer(&memory[0])) & (alignment - 1))
 	size := uint64(bytes+2*alignment-1) &^ (alignment - 1)
+	s.allocated += int64(bytes)
+	s.device.allocated.Add(int64(bytes))
 	return &gpu.Buffer{
-		Address: d.next.Add(size) - size,
+		Address: s.device.next.Add(size) - size,
 		Host:    memory[shift : shift+bytes : shift+bytes],
 		Size:    bytes,
 	}, nil
 }
 
-// Allocated returns the bytes handed out, each allocation rounded up to the
-// alignment.
-func (d *Device) Allocated() int64 { return int64(d.next.Load()) - alignment }
+// Allocated returns the bytes that open streams have made.
+func (d *Device) Allocated() int64 { return d.allocated.Load() }
 
 // Convolution binds a shape to the device's library.
-func (d *Device) Convolution(s gpu.ConvolutionShape) (gpu.Convolution, error) {
-	if s.Kernel%2 == 0 {
-		return nil, fmt.Errorf("cpu: convolution %v: the filter's extent must be odd", s)
+func (s *stream) Convolution(shape gpu.ConvolutionShape) (gpu.Convolution, error) {
+	if shape.Kernel%2 == 0 {
+		return nil, fmt.Errorf("cpu: convolution %v: the filter's extent must be odd", shape)
 	}
-	algorithms, err := d.library.algorithms(s)
+	algorithms, err := s.device.library.algorithms(shape)
 	if err != nil {
-		return nil, fmt.Errorf("cpu: convolution %v: %w", s, err)
+		return nil, fmt.Errorf("cpu: convolution %v: %w", shape, err)
 	}
-	return &convolution{shape: s, algorithms: algorithms}, nil
+	return &convolution{shape: shape, algorithms: algorithms}, nil
 }
 
 // NewStream starts a stream of the device's number of threads.
@@ -101,7 +103,7 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 	return newStream(d)
 }
 
-// Close does nothing: the garbage collector frees host memory.
+// Close does nothing: the device holds nothing of its own.
 func (d *Device) Close() error { return nil }
 
 // convolution is a shape whose algorithms are known; a stream compiles it.

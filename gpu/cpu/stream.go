@@ -24,6 +24,8 @@ type stream struct {
 	helpers []chan struct{} // one a helper: a token starts it on the current job
 	done    sync.WaitGroup
 	job     job
+	// allocated is the bytes that Alloc made.
+	allocated int64
 }
 
 // job is the task at work and how far it has been handed out.
@@ -138,13 +140,16 @@ func (s *stream) Download(dst []byte, src *gpu.Buffer, offset int) error {
 // Wait returns at once: Run has done its work when it returns.
 func (s *stream) Wait() error { return nil }
 
-// Close stops the helpers and frees what the library made for them.
+// Close stops the helpers and frees what the library made for them; the garbage
+// collector frees the memory.
 func (s *stream) Close() error {
 	for _, start := range s.helpers {
 		close(start)
 	}
 	s.helpers = nil
 	s.session.close()
+	s.device.allocated.Add(-s.allocated)
+	s.allocated = 0
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (b *bench) chain(seed uint64) (program gpu.Program, results []*guarded) {
 		{Batch: 5, Height: 9, Width: 11, In: 3, Out: 7, Kernel: 3},
 		{Batch: 5, Height: 1, Width: 1, In: 131, Out: 65, Kernel: 1},
 	} {
-		c, err := b.device.Convolution(s)
+		c, err := b.stream.Convolution(s)
 		check(b, err)
 		x, w, y := b.place(s.Input(), normals(random, s.Input())), b.place(s.Filter(), normals(random, s.Filter())), b.place(s.Output(), nil)
 		dy, dx, dw := b.place(s.Output(), normals(random, s.Output())), b.place(s.Input(), nil), b.place(s.Filter(), nil)
@@ -106,7 +106,7 @@ func TestStreamsAtOnce(t *testing.T) {
 				stream, err := device.NewStream()
 				check(t, err)
 				t.Cleanup(func() { check(t, stream.Close()) })
-				b := &bench{TB: t, device: device, stream: stream}
+				b := &bench{TB: t, stream: stream}
 				program, tensors := b.chain(uint64(i))
 				results[i] = tensors
 				start(func() {
@@ -210,13 +210,16 @@ func TestNew(t *testing.T) {
 	check(t, d.Close())
 }
 
-// Memory is zeroed, aligned to 256 bytes, and no two buffers overlap.
+// Memory is zeroed, aligned to 256 bytes, no two buffers overlap, and a stream
+// gives its own back.
 func TestAlloc(t *testing.T) {
 	d, err := cpu.New(cpu.Options{})
 	check(t, err)
+	s, err := d.NewStream()
+	check(t, err)
 	var end uint64
 	for _, bytes := range []int{0, 1, 255, 256, 257, 4099} {
-		b, err := d.Alloc(bytes)
+		b, err := s.Alloc(bytes)
 		check(t, err)
 		if b.Size != bytes || len(b.Host) != bytes || cap(b.Host) != bytes {
 			t.Errorf("%d bytes: size %d, host memory of %d, capacity %d", bytes, b.Size, len(b.Host), cap(b.Host))
@@ -230,5 +233,12 @@ func TestAlloc(t *testing.T) {
 				t.Fatalf("%d bytes: byte %d is %d", bytes, i, v)
 			}
 		}
+	}
+	if d.Allocated() != 1+255+256+257+4099 {
+		t.Errorf("%d bytes held", d.Allocated())
+	}
+	check(t, s.Close())
+	if d.Allocated() != 0 {
+		t.Errorf("%d bytes held after Close", d.Allocated())
 	}
 }

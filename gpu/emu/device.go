@@ -57,23 +57,8 @@ func (d *Device) Description() string {
 	return fmt.Sprintf("PTX interpreted (%v), products on the cpu (%s)", d.options.Check, d.cpu.Description())
 }
 
-// Alloc makes zeroed memory, far from any other: an overrun hits nothing.
-func (d *Device) Alloc(bytes int) (*gpu.Buffer, error) {
-	n := d.allocated.Add(int64(bytes))
-	a, err := d.memory.Allocate(fmt.Sprintf("of %d bytes, after %d", bytes, n-int64(bytes)), bytes, true)
-	if err != nil {
-		return nil, fmt.Errorf("emu: %w", err)
-	}
-	return &gpu.Buffer{Address: a.Address, Host: a.Data, Size: bytes}, nil
-}
-
-// Allocated returns the bytes handed out.
+// Allocated returns the bytes that open streams have made.
 func (d *Device) Allocated() int64 { return d.allocated.Load() }
-
-// Convolution binds a shape to the cpu's library.
-func (d *Device) Convolution(s gpu.ConvolutionShape) (gpu.Convolution, error) {
-	return d.cpu.Convolution(s)
-}
 
 // NewStream makes an independent queue of work.
 func (d *Device) NewStream() (gpu.Stream, error) {
@@ -84,8 +69,8 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 	return &stream{device: d, cpu: s}, nil
 }
 
-// Close does nothing: the garbage collector frees host memory.
-func (d *Device) Close() error { return nil }
+// Close closes the cpu behind it.
+func (d *Device) Close() error { return d.cpu.Close() }
 
 // kernel returns the parsed kernel of an entry.
 func (d *Device) kernel(entry string) (*ptx.Kernel, error) {
@@ -107,11 +92,30 @@ func (d *Device) kernel(entry string) (*ptx.Kernel, error) {
 
 // stream runs kernels one after the other; the cpu's stream does the rest.
 type stream struct {
-	device *Device
-	cpu    gpu.Stream
+	device  *Device
+	cpu     gpu.Stream
+	buffers []*gpu.Buffer
 }
 
 func (s *stream) Device() gpu.Device { return s.device }
+
+// Alloc makes zeroed memory, far from any other: an overrun hits nothing.
+func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
+	held := s.device.allocated.Load()
+	a, err := s.device.memory.Allocate(fmt.Sprintf("of %d bytes, after %d", bytes, held), bytes, true)
+	if err != nil {
+		return nil, fmt.Errorf("emu: %w", err)
+	}
+	s.device.allocated.Add(int64(bytes))
+	b := &gpu.Buffer{Address: a.Address, Host: a.Data, Size: bytes}
+	s.buffers = append(s.buffers, b)
+	return b, nil
+}
+
+// Convolution binds a shape to the cpu's library.
+func (s *stream) Convolution(shape gpu.ConvolutionShape) (gpu.Convolution, error) {
+	return s.cpu.Convolution(shape)
+}
 
 func (s *stream) Upload(dst *gpu.Buffer, offset int, src []byte) error {
 	return s.cpu.Upload(dst, offset, src)
@@ -121,8 +125,19 @@ func (s *stream) Download(dst []byte, src *gpu.Buffer, offset int) error {
 	return s.cpu.Download(dst, src, offset)
 }
 
-func (s *stream) Wait() error  { return s.cpu.Wait() }
-func (s *stream) Close() error { return s.cpu.Close() }
+func (s *stream) Wait() error { return s.cpu.Wait() }
+
+// Close frees the stream's memory: a kernel that still uses it is at fault.
+func (s *stream) Close() error {
+	for _, b := range s.buffers {
+		if err := s.device.memory.Free(b.Address); err != nil {
+			return fmt.Errorf("emu: %w", err)
+		}
+		s.device.allocated.Add(-int64(b.Size))
+	}
+	s.buffers = nil
+	return s.cpu.Close()
+}
 
 // Compile finds each kernel's PTX. It fails on an entry that has none.
 func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {

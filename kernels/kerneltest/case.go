@@ -160,7 +160,7 @@ func place[T gpu.Element](p *placer, name string, n int, values []T, verify func
 	}
 	size := int(unsafe.Sizeof(*new(T)))
 	whole := guardBytes + (n*size+3)/4*4 + guardBytes
-	memory, err := p.stream.Device().Alloc(whole)
+	memory, err := p.stream.Alloc(whole)
 	if err != nil {
 		p.err = fmt.Errorf("%s: %w", name, err)
 		return gpu.Slice[T]{}

@@ -154,7 +154,7 @@ func newCNNRun(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, rule 
 		}
 		r.Record(&kernels.Advance{State: run.trainMetrics.state, Rows: uint32(config.Batch)})
 	})
-	run.inferMetrics = run.newMetrics(must(gpu.Alloc[uint32](s.Device(), kernels.StateWords))(t), steps+len(in.x))
+	run.inferMetrics = run.newMetrics(must(gpu.Alloc[uint32](s, kernels.StateWords))(t), steps+len(in.x))
 	run.inference = compile(t, s, func(r *gpu.Recorder) {
 		run.batch.Forward(r, false)
 		run.batch.Loss(r, 0, false)
@@ -167,8 +167,8 @@ func newCNNRun(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, rule 
 func (run *cnnRun) newMetrics(state gpu.Slice[uint32], batches int) cnnMetrics {
 	return cnnMetrics{
 		state:   state,
-		loss:    must(gpu.Alloc[float32](run.stream.Device(), batches))(run.t),
-		correct: must(gpu.Alloc[uint32](run.stream.Device(), batches))(run.t),
+		loss:    must(gpu.Alloc[float32](run.stream, batches))(run.t),
+		correct: must(gpu.Alloc[uint32](run.stream, batches))(run.t),
 	}
 }
 
@@ -177,7 +177,7 @@ func (run *cnnRun) measure(r *gpu.Recorder, m cnnMetrics) {
 	r.Record(&kernels.BatchMetrics{
 		RowLoss: run.batch.RowLoss, Prediction: run.batch.Prediction, Labels: run.batch.Labels,
 		State: m.state, Loss: m.loss, Correct: m.correct,
-		Confusion: must(gpu.Alloc[uint32](run.stream.Device(), classes*classes))(run.t),
+		Confusion: must(gpu.Alloc[uint32](run.stream, classes*classes))(run.t),
 		Rows:      int32(run.batch.Size), Classes: int32(classes),
 	})
 }

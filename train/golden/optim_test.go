@@ -79,7 +79,7 @@ func (f *given) nonNegative() bool {
 // prefix before.
 func (f *given) train(t *testing.T, s gpu.Stream, rule optim.Rule, prefix string, h [][]float32, nonNegative bool) results {
 	t.Helper()
-	alloc := func() gpu.Slice[float32] { return must(gpu.Alloc[float32](s.Device(), f.size))(t) }
+	alloc := func() gpu.Slice[float32] { return must(gpu.Alloc[float32](s, f.size))(t) }
 	tensors := optim.Tensors{Values: alloc(), Gradients: alloc(), Offsets: f.offsets, Lengths: f.lengths}
 	upload(t, s, tensors.Values, f.p)
 	var curvature gpu.Slice[float32]
