@@ -1,6 +1,6 @@
 // Statistics and coefficients of batch normalization: see batchnorm.go for the
 // formulas.
-#include "common.cuh"
+#include "epilogue.cuh"
 
 // batchnorm_stats: see BatchNormStats. A block reduces a chunk of rows.
 //
@@ -40,23 +40,6 @@ batchnorm_stats(const float *__restrict__ y, float *__restrict__ partial, int32 
     store(out, mean);
     store(out + channels, squares);
   });
-}
-
-// movingAverage is old - (old - now) (1 - momentum).
-__device__ __forceinline__ float movingAverage(float old, float now, float momentum) { return old - (old - now) * (1 - momentum); }
-
-__device__ __forceinline__ float inverseSqrt(float v) { return 1 / sqrtf(v); }
-
-// sumWarps adds up, in order, a value of each warp for each lane; warp 0 gets the
-// sums.
-__device__ __forceinline__ double sumWarps(double value, double (&shared)[warpsPerBlock][warpLanes]) {
-  const int warp = threadIdx.x / warpLanes, lane = threadIdx.x % warpLanes;
-  shared[warp][lane] = value;
-  __syncthreads();
-  if (warp == 0) {
-    for (int other = 1; other < warpsPerBlock; other++) value += shared[other][lane];
-  }
-  return value;
 }
 
 // batchnorm_finish: see BatchNormFinish. A block finishes 32 channels, a lane

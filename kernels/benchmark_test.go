@@ -178,7 +178,7 @@ func BenchmarkDropoutMask(b *testing.B) {
 	})
 }
 
-// BenchmarkGather makes a batch of CIFAR pictures.
+// BenchmarkGather makes a batch of CIFAR pictures, as they are and augmented.
 func BenchmarkGather(b *testing.B) {
 	const rows, values = 64, 32 * 32 * 3
 	m := newMemory(b)
@@ -186,8 +186,13 @@ func BenchmarkGather(b *testing.B) {
 	for i := range order {
 		order[i] = uint32(rows - 1 - i)
 	}
+	images, labels, state := m.bytes(rows*values, 256), m.bytes(rows, 8), alloc[uint32](m, kernels.StateWords)
+	x, y := alloc[float32](m, rows*values), alloc[int32](m, rows)
 	benchmark(b, "Gather", &kernels.Gather{
-		Images: m.bytes(rows*values, 256), Labels: m.bytes(rows, 8), Order: m.words(order), State: alloc[uint32](m, kernels.StateWords),
-		X: alloc[float32](m, rows*values), Y: alloc[int32](m, rows), Rows: rows, Values: values, Divisor: 255,
+		Images: images, Labels: labels, Order: m.words(order), State: state, X: x, Y: y, Rows: rows, Values: values, Divisor: 255,
+	})
+	benchmark(b, "GatherAugment", &kernels.GatherAugment{
+		Images: images, Labels: labels, Order: m.words(order), State: state, X: x, Y: y,
+		Rows: rows, Height: 32, Width: 32, Channels: 3, Divisor: 255, Padding: 4, Flip: 1,
 	})
 }

@@ -11,19 +11,24 @@ using int32 = int;
 using uint32 = unsigned int;
 using uint64 = unsigned long long;
 
-// Launch geometry and table layouts. launch.go, update.go, dropout.go and
-// state.go say what they mean; a test holds them against each other.
+// Launch geometry and table layouts. launch.go, update.go, dropout.go,
+// initialize.go, hutchinson.go and state.go say what they mean; a test holds them against each
+// other.
 constexpr int threads = 256;
 constexpr int elementsPerBlock = 4096;
 constexpr int elementsPerChunk = 8192;
 constexpr int channelsPerBlock = 32;
+constexpr int columnRows = 128;
 constexpr int rowsPerSoftmaxBlock = 8;
 constexpr int chunkWords = 4;
 constexpr int coefficientWords = 4;
 constexpr int dropoutSegmentWords = 8;
+constexpr int initialSegmentWords = 8;
+constexpr int signsPerCall = 128;
 constexpr int stateStep = 0;
 constexpr int stateBatch = 1;
 constexpr int stateSample = 2;
+constexpr int statePass = 3;
 
 constexpr int warpLanes = 32;
 constexpr int warpsPerBlock = 8;
@@ -172,6 +177,24 @@ __device__ __forceinline__ void sumColumn(const Column &column, Sums<N> &sums) {
     __syncthreads();
     n = half;
   }
+}
+
+// warpSum returns the sum of a value of each lane, in a fixed order, on all lanes.
+__device__ __forceinline__ float warpSum(float value) {
+  for (int distance = warpLanes / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(allLanes, value, distance);
+  return value;
+}
+
+// sumWarps adds up, in order, a value of each warp for each lane; warp 0 gets the
+// sums.
+__device__ __forceinline__ double sumWarps(double value, double (&shared)[warpsPerBlock][warpLanes]) {
+  const int warp = threadIdx.x / warpLanes, lane = threadIdx.x % warpLanes;
+  shared[warp][lane] = value;
+  __syncthreads();
+  if (warp == 0) {
+    for (int other = 1; other < warpsPerBlock; other++) value += shared[other][lane];
+  }
+  return value;
 }
 
 // blockReduce combines a value of each thread of the block in a fixed order and

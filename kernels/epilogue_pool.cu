@@ -1,26 +1,6 @@
 // The epilogue that ends in 2x2 max pooling: see epilogue_pool.go.
 #include "epilogue.cuh"
 
-// Window is where a pooled row's elements are in y.
-struct Window {
-  int rows[4];       // of y, in row-major order; a missing pixel repeats one before
-  bool right, down;  // whether the window has a second column, a second row
-};
-
-__device__ __forceinline__ Window windowOf(uint32 pooledRow, uint32 height, uint32 width) {
-  const uint32 pooledHeight = (height + 1) / 2, pooledWidth = (width + 1) / 2;
-  const uint32 w = pooledRow % pooledWidth * 2, above = pooledRow / pooledWidth;
-  const uint32 h = above % pooledHeight * 2, picture = above / pooledHeight;
-  const int first = (picture * height + h) * width + w;
-  const bool right = w + 1 < width, down = h + 1 < height;
-  const int toRight = right ? 1 : 0, toBelow = down ? width : 0;
-  return {{first, first + toRight, first + toBelow, first + toBelow + toRight}, right, down};
-}
-
-__device__ __forceinline__ int pooledRowsOf(int pictures, int height, int width) {
-  return pictures * ((height + 1) / 2) * ((width + 1) / 2);
-}
-
 // epilogue_pool_forward: see EpiloguePoolForward. A block makes whole pooled rows.
 //
 //   y                  [pictures, height, width, channels]

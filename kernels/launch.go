@@ -58,6 +58,10 @@ func channelGrid(channels int32) gpu.Grid {
 	return gpu.Grid{Blocks: blocksOf(int(channels), channelsPerBlock), Threads: threads}
 }
 
+// columnRows is the most rows of a tensor that a block sees whole columns of: a
+// thread keeps 16 of them in registers.
+const columnRows = 128
+
 // rowsPerSoftmaxBlock rows are a block's: one a warp.
 const rowsPerSoftmaxBlock = threads / 32
 

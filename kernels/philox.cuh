@@ -16,3 +16,11 @@ __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
   }
   return counter;
 }
+
+// wordOf returns one of four words.
+__device__ __forceinline__ uint32 wordOf(uint4 words, int i) {
+  return i == 0 ? words.x : i == 1 ? words.y : i == 2 ? words.z : words.w;
+}
+
+// uniform turns a random word into a float in [0, 1), a multiple of 2^-24.
+__device__ __forceinline__ float uniform(uint32 word) { return (word >> 8) * (1.0f / (1 << 24)); }

@@ -18,10 +18,11 @@ import (
 
 // allKernels has one of each struct.
 var allKernels = []gpu.Kernel{
-	&AdaBeliefUpdate{}, &AdamUpdate{}, &Advance{}, &BatchMetrics{}, &BatchNormFinish{}, &BatchNormGradient{}, &BatchNormInference{},
-	&BatchNormStats{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
-	&EpilogueForward{}, &EpiloguePoolBackward{}, &EpiloguePoolForward{}, &EpiloguePoolReduce{}, &EpilogueReduce{}, &Gather{},
-	&RMSPropUpdate{}, &SGDUpdate{}, &SoftmaxCrossEntropy{},
+	&AdaBeliefUpdate{}, &AdaHessianUpdate{}, &AdamUpdate{}, &Advance{}, &BatchMetrics{}, &BatchNormFinish{}, &BatchNormGradient{}, &BatchNormInference{},
+	&BatchNormStats{}, &CalibrateApply{}, &CalibrateRatio{}, &CalibrateSums{}, &CenteredSquare{}, &ChannelMean{}, &ColumnsBackward{}, &ColumnsForward{}, &CurvatureAverage{}, &CurvatureSum{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
+	&EpilogueForward{}, &EpiloguePoolBackward{}, &EpiloguePoolForward{}, &EpiloguePoolReduce{}, &EpilogueReduce{}, &Fill{}, &Gather{},
+	&GatherAugment{}, &HutchinsonSample{}, &Initialize{}, &RMSPropUpdate{}, &Rademacher{}, &RecursionBackward{}, &RecursionFinish{}, &RecursionLogits{}, &RecursionSlope{}, &SampleLabels{}, &Square{}, &SGDUpdate{}, &SophiaUpdate{}, &SoftmaxCrossEntropy{}, &TangentBackward{}, &TangentFinish{}, &TangentForward{}, &TangentGradient{},
+	&TangentLoss{}, &TangentPoolForward{}, &TangentReduce{}, &TangentStats{}, &TapMean{},
 }
 
 // TestAllKernels holds the list above against the methods in the source files.
@@ -191,9 +192,9 @@ func TestUnknownPTX(t *testing.T) {
 func TestGeometry(t *testing.T) {
 	want := map[string]int{
 		"threads": threads, "elementsPerBlock": elementsPerBlock, "elementsPerChunk": elementsPerChunk,
-		"channelsPerBlock": channelsPerBlock, "rowsPerSoftmaxBlock": rowsPerSoftmaxBlock, "chunkWords": ChunkWords,
-		"coefficientWords": CoefficientWords, "dropoutSegmentWords": DropoutSegmentWords,
-		"stateStep": StateStep, "stateBatch": StateBatch, "stateSample": StateSample,
+		"channelsPerBlock": channelsPerBlock, "columnRows": columnRows, "rowsPerSoftmaxBlock": rowsPerSoftmaxBlock, "chunkWords": ChunkWords,
+		"coefficientWords": CoefficientWords, "dropoutSegmentWords": DropoutSegmentWords, "initialSegmentWords": InitialSegmentWords, "signsPerCall": signsPerCall,
+		"stateStep": StateStep, "stateBatch": StateBatch, "stateSample": StateSample, "statePass": StatePass,
 		// What these have no name for in Go.
 		"warpLanes": 32, "warpsPerBlock": threads / 32, "maxLanes": threads / 2,
 	}

@@ -1,12 +1,6 @@
 // The loss and what is measured of a batch: see softmax.go for the formulas.
 #include "common.cuh"
 
-// warpSum returns the sum of a value of each lane, in a fixed order, on all lanes.
-__device__ __forceinline__ float warpSum(float value) {
-  for (int distance = warpLanes / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(allLanes, value, distance);
-  return value;
-}
-
 // softmax_cross_entropy: see SoftmaxCrossEntropy. A warp does a row. A row of
 // logits is read three times; all but the first come from the cache.
 //

@@ -8,7 +8,7 @@ const (
 	StateStep   = iota // optimizer steps done since the run began
 	StateBatch         // batches done in this pass over the data
 	StateSample        // samples done in this pass over the data
-	_
+	StatePass          // passes over the data done before this one
 	StateWords
 )
 

@@ -140,13 +140,13 @@ func curvatures(g, h, c1, c2 archsimd.Float32x8, infinity archsimd.Int32x8) arch
 	return n.AndNot(n.And(infinity).Equal(infinity).ToInt32x8()).AsFloat32x8()
 }
 
-func (k *Gather) vector(from []uint8, to []float32) int {
+func (s *scaling) vector(from []uint8, to []float32) int {
 	done := whole(len(from), lanes)
 	if done == 0 {
 		return 0
 	}
 	to = to[:len(from)]
-	divisor := archsimd.BroadcastFloat32x8(k.Divisor)
+	divisor := archsimd.BroadcastFloat32x8(s.divisor)
 	for i := 0; i < done; i += lanes {
 		store(loadBytes(from, i).ConvertToFloat32().Div(divisor), to, i)
 	}

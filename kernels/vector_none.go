@@ -14,12 +14,19 @@ func (*DiagHessUpdate) vector(_, _, _, _, _ []float32, _ float32, _ [Coefficient
 func (*DiagHessMinimum) vector(_, _ []float32) (done int, least float32) {
 	return 0, float32(math.Inf(1))
 }
-func (*Gather) vector(_ []uint8, _ []float32) int               { return 0 }
-func (*DropoutMask) vector(_ []uint8, _, _, _, _ uint32) int    { return 0 }
-func (*BatchNormStats) vector(_, _ int, _, _ []float32) int     { return 0 }
-func (*EpilogueForward) vector(_, _ int) int                    { return 0 }
-func (*EpilogueReduce) vector(_, _ int, _, _ []float32) int     { return 0 }
-func (*EpilogueBackward) vector(_, _ int) int                   { return 0 }
-func (*EpiloguePoolForward) vector(_, _ int) int                { return 0 }
-func (*EpiloguePoolReduce) vector(_, _ int, _, _ []float32) int { return 0 }
-func (*EpiloguePoolBackward) vector(_, _ int) int               { return 0 }
+func (*scaling) vector(_ []uint8, _ []float32) int                              { return 0 }
+func (*DropoutMask) vector(_ []uint8, _, _, _, _ uint32) int                    { return 0 }
+func (*BatchNormStats) vector(_, _ int, _, _ []float32) int                     { return 0 }
+func (*EpilogueForward) vector(_, _ int) int                                    { return 0 }
+func (*EpilogueReduce) vector(_, _ int, _, _ []float32) int                     { return 0 }
+func (*EpilogueBackward) vector(_, _ int) int                                   { return 0 }
+func (*EpiloguePoolForward) vector(_, _ int) int                                { return 0 }
+func (*EpiloguePoolReduce) vector(_, _ int, _, _ []float32) int                 { return 0 }
+func (*EpiloguePoolBackward) vector(_, _ int) int                               { return 0 }
+func (*RecursionSlope) vector(_, _ int, _, _, _ []float32) int                  { return 0 }
+func (*RecursionBackward) vector(_, _ int) int                                  { return 0 }
+func (*TangentStats) vector(_, _ int, _, _ []float32) int                       { return 0 }
+func (*TangentForward) vector(_, _ int, _ *tangentChannels) int                 { return 0 }
+func (*TangentPoolForward) vector(_, _ int, _ *tangentChannels) int             { return 0 }
+func (*TangentReduce) vector(_, _ int, _, _ []float32, _ *tangentGradients) int { return 0 }
+func (*TangentBackward) vector(_, _ int, _ *tangentGradients) int               { return 0 }

@@ -175,6 +175,17 @@ func TestVectorEpilogue(t *testing.T) {
 						DA: da, Y: y, Mean: mean, Scale: scale, Beta: beta, DSlope: dSlope, DOffset: dOffset, Mask: mask, DY: out,
 						Rows: int32(rows), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
 					})
+					sums := o.float(3*channels*Chunks(int32(rows), int32(channels)), 7, 8)
+					for _, qz := range []gpu.Slice[float32]{out, {}} {
+						o.compare(t, name("RecursionSlope"), &RecursionSlope{
+							QA: da, Y: y, Mean: mean, Scale: scale, Beta: beta, Mask: mask, QZ: qz, Partial: sums,
+							Rows: int32(rows), Height: 1, Width: 1, Channels: int32(channels), Slope: .01, Keep: 1 / .6,
+						})
+					}
+					coefficients := o.float(5*channels, -1, 1)
+					o.compare(t, name("RecursionBackward"), &RecursionBackward{
+						Q: out, Y: y, Mean: mean, Coefficients: coefficients, Rows: int32(rows), Channels: int32(channels),
+					})
 				}
 			}
 		}
@@ -220,6 +231,12 @@ func TestVectorEpiloguePool(t *testing.T) {
 					o.compare(t, name("EpiloguePoolBackward"), &EpiloguePoolBackward{
 						DA: da, Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, DSlope: dSlope, DOffset: dOffset, Mask: mask, DY: dy,
 						Pictures: pictures, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
+					})
+					all := int32(pictures * height * width)
+					o.compare(t, name("RecursionSlope"), &RecursionSlope{
+						QA: da, Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, Mask: mask, QZ: dy,
+						Partial: o.float(3*channels*Chunks(all, int32(channels)), 7, 8),
+						Rows:    all, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
 					})
 				}
 			}
@@ -282,6 +299,30 @@ func TestVectorGather(t *testing.T) {
 				Order: hostSlice([]uint32{3, 1, 2, 0}), State: hostSlice([]uint32{StateSample: 1, StateWords - 1: 0}),
 				X: o.float(rows*n, 7, 8), Y: hostSlice(make([]int32, rows)), Rows: rows, Values: int32(n), Divisor: divisor,
 			})
+		}
+	}
+}
+
+func TestVectorGatherAugment(t *testing.T) {
+	needVectors(t)
+	const pictures, rows, height = 16, 12, 5
+	order := make([]uint32, pictures)
+	for i := range order {
+		order[i] = uint32(pictures - 1 - i)
+	}
+	for _, width := range []int{1, 3, 8, 31, 32} {
+		for _, channels := range []int{1, 3} {
+			for _, padding := range []int32{0, 4} {
+				o := newOperands(nil)
+				n := height * width * channels
+				o.compare(t, fmt.Sprintf("GatherAugment, width %d, %d channels, padding %d", width, channels, padding), &GatherAugment{
+					Images: o.byte(pictures*n, 256), Labels: o.byte(pictures, 10),
+					Order: hostSlice(order), State: hostSlice([]uint32{StateSample: 1, StatePass: 2}),
+					X: o.float(rows*n, 7, 8), Y: hostSlice(make([]int32, rows)),
+					Rows: rows, Height: height, Width: int32(width), Channels: int32(channels),
+					Divisor: 255, Padding: padding, Flip: 1, Stream: 3, Seed: 4,
+				})
+			}
 		}
 	}
 }

@@ -33,7 +33,9 @@ func openStream(t *testing.T, o emu.Options) gpu.Stream {
 // give the same bits.
 var inexact = map[string]bool{
 	"batchnorm_stats": true, "epilogue_reduce": true, "epilogue_pool_reduce": true,
-	"softmax_cross_entropy": true,
+	"softmax_cross_entropy": true, "sample_labels": true,
+	"recursion_logits": true, "recursion_slope": true, "calibrate_sums": true, "calibrate_ratio": true,
+	"tangent_stats": true, "tangent_reduce": true, "tangent_loss": true,
 }
 
 // TestParity runs the PTX of every kernel at every size of the table: it must
@@ -44,7 +46,6 @@ func TestParity(t *testing.T) {
 	stream := openStream(t, emu.Options{Check: ptx.CheckFull})
 	compared := map[string]int{}
 	for _, c := range kerneltest.Cases() {
-		kerneltest.Check(t, stream, c)
 		instance, err := c.Place(stream)
 		if err != nil {
 			t.Fatal(err)
@@ -70,6 +71,9 @@ func TestParity(t *testing.T) {
 			t.Fatal(err)
 		}
 		emulated := memory(program.Run)
+		if err := instance.Verify(); err != nil {
+			t.Error(err)
+		}
 		host := memory(func() error { k.Host(0, k.Grid().Blocks); return nil })
 		if !inexact[k.Entry()] && !equalBits(emulated, host) {
 			t.Errorf("%s: PTX and Go body differ in bits", c.Name)

@@ -61,21 +61,14 @@ func batchNormStats(p *placer, rows, channels int) gpu.Kernel {
 }
 
 func batchNormFinish(p *placer, rows, channels int) gpu.Kernel {
-	const epsilon, momentum = float32(1e-3), float32(0.99)
-	correction := float32(1)
-	if rows > 1 {
-		correction = float32(float64(rows) / float64(rows-1))
-	}
 	chunks := chunksOf(rows, channels)
 	var partial []float32
 	for range chunks {
 		partial = append(partial, normal(p.random, channels, 3, 1)...)
 		partial = append(partial, uniform(p.random, channels, 0, 5)...)
 	}
-	gamma := normal(p.random, channels, 1, 0.5)
-	movingMean, movingVariance := normal(p.random, channels, 0, 1), uniform(p.random, channels, 0.5, 2)
-	mean, invStd, scale := make([]number, channels), make([]number, channels), make([]number, channels)
-	wantMean, wantVariance := make([]number, channels), make([]number, channels)
+	n := drawNormalization(p, rows, channels)
+	mean, variance := make([]number, channels), make([]number, channels)
 	for c := range channels {
 		var m, squares float64
 		for i, chunk := range chunks {
@@ -86,22 +79,53 @@ func batchNormFinish(p *placer, rows, channels int) gpu.Kernel {
 			squares += float64(partial[(2*i+1)*channels+c]) + float64(chunk[1]-chunk[0])*d*d
 		}
 		mean[c] = double(m, math.Abs(m)+10)
-		variance := double(squares/float64(rows), squares/float64(rows))
-		invStd[c] = exactly(1).over(variance.plus(exactly(epsilon)).squareRoot())
-		scale[c] = exactly(gamma[c]).times(invStd[c])
-		move := func(old float32, new number) number {
-			return exactly(old).minus(exactly(old).minus(new).times(exactly(1).minus(exactly(momentum))))
-		}
-		wantMean[c] = move(movingMean[c], mean[c])
-		wantVariance[c] = move(movingVariance[c], variance.times(exactly(correction)))
+		variance[c] = double(squares/float64(rows), squares/float64(rows))
 	}
+	n.finish(p, mean, variance)
 	return &kernels.BatchNormFinish{
-		Partial: input(p, "Partial", partial), Gamma: input(p, "Gamma", gamma),
-		MovingMean:     update(p, "MovingMean", movingMean, wantMean),
-		MovingVariance: update(p, "MovingVariance", movingVariance, wantVariance),
-		Mean:           output(p, "Mean", mean), InvStd: output(p, "InvStd", invStd), Scale: output(p, "Scale", scale),
-		Rows: int32(rows), Channels: int32(channels), Epsilon: epsilon, Momentum: momentum, Correction: correction,
+		Partial: input(p, "Partial", partial), Gamma: n.Gamma, MovingMean: n.MovingMean, MovingVariance: n.MovingVariance,
+		Mean: n.Mean, InvStd: n.InvStd, Scale: n.Scale,
+		Rows: int32(rows), Channels: int32(channels), Epsilon: n.epsilon, Momentum: n.momentum, Correction: n.correction,
 	}
+}
+
+// normalization is what batch normalization keeps of channels.
+type normalization struct {
+	epsilon, momentum, correction     float32
+	gamma, movingMean, movingVariance []float32
+	scale                             []number
+
+	Gamma, MovingMean, MovingVariance, Mean, InvStd, Scale gpu.Slice[float32]
+}
+
+func drawNormalization(p *placer, rows, channels int) *normalization {
+	n := &normalization{
+		epsilon: 1e-3, momentum: 0.99, correction: 1,
+		gamma: normal(p.random, channels, 1, 0.5), movingMean: normal(p.random, channels, 0, 1), movingVariance: uniform(p.random, channels, 0.5, 2),
+	}
+	if rows > 1 {
+		n.correction = float32(float64(rows) / float64(rows-1))
+	}
+	return n
+}
+
+// finish places what a batch's mean and variance must make of the channels.
+func (n *normalization) finish(p *placer, mean, variance []number) {
+	channels := len(mean)
+	invStd, wantMean, wantVariance := make([]number, channels), make([]number, channels), make([]number, channels)
+	n.scale = make([]number, channels)
+	move := func(old float32, new number) number {
+		return exactly(old).minus(exactly(old).minus(new).times(exactly(1).minus(exactly(n.momentum))))
+	}
+	for c := range channels {
+		invStd[c] = exactly(1).over(variance[c].plus(exactly(n.epsilon)).squareRoot())
+		n.scale[c] = exactly(n.gamma[c]).times(invStd[c])
+		wantMean[c] = move(n.movingMean[c], mean[c])
+		wantVariance[c] = move(n.movingVariance[c], variance[c].times(exactly(n.correction)))
+	}
+	n.Gamma = input(p, "Gamma", n.gamma)
+	n.MovingMean, n.MovingVariance = update(p, "MovingMean", n.movingMean, wantMean), update(p, "MovingVariance", n.movingVariance, wantVariance)
+	n.Mean, n.InvStd, n.Scale = output(p, "Mean", mean), output(p, "InvStd", invStd), output(p, "Scale", n.scale)
 }
 
 func batchNormInference(p *placer, channels int) gpu.Kernel {

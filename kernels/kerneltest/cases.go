@@ -8,19 +8,22 @@ import (
 // Cases returns every kernel at every size.
 func Cases() []Case {
 	return slices.Concat(
-		batchNormCases(), epilogueCases(), poolCases(), lossCases(),
-		updateCases(), diagHessCases(), dropoutCases(), feedCases(),
+		batchNormCases(), epilogueCases(), columnsCases(), poolCases(), lossCases(),
+		updateCases(), diagHessCases(), curvatureCases(), recursionCases(), tangentCases(), hutchinsonCases(), dropoutCases(), initialCases(), feedCases(),
 	)
 }
 
 // lengths are the sizes of what has one extent: around a warp, a block of
-// threads, and more than one block's 4096 elements.
-var lengths = []int{1, 3, 31, 33, 257, 1000, 5001}
+// threads, and more than one block's 4096 elements; the last four are whole
+// 16-byte accesses, of bytes too.
+var lengths = []int{1, 3, 31, 33, 257, 1000, 5001, 16, 64, 4096, 5120}
 
 // matrices are the sizes of [rows, channels]: the same, more than one chunk of
-// 8192 elements, and rows longer than a block and than a chunk.
+// 8192 elements, and rows longer than a block and than a chunk; in the last line
+// rows of whole 16-byte accesses, fewer and more than a block's 128 side by side.
 var matrices = [][2]int{
 	{1, 1}, {1, 257}, {3, 31}, {31, 3}, {33, 33}, {257, 1}, {1000, 3}, {257, 33}, {3, 1000}, {1000, 33}, {9001, 1}, {2, 5000}, {3, 8193},
+	{257, 64}, {65, 128}, {100, 12}, {1000, 4}, {33, 516},
 }
 
 // coarse draws multiples of 1/16 from -2 to 2. Sums and products of a few of

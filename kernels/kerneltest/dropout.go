@@ -25,7 +25,7 @@ func dropoutCases() []Case {
 func dropoutMask(p *placer, seed uint64, step uint32) gpu.Kernel {
 	var layers []kernels.DropoutLayer
 	var values, want []uint8
-	rates := []float32{0.4, 0.5, 0.004, 0.99, 0, 0.25, 0.3}
+	rates := []float32{0.4, 0.5, 0.004, 0.99, 0, 0.25, 0.3, 0.1, 0.6, 0.75, 0.9}
 	lengths := slices.Clone(lengths)
 	// A rate that is the number drawn for an element, of each of the four words
 	// of a counter, keeps it; the next larger rate drops it.

@@ -8,9 +8,11 @@ import (
 )
 
 // pictures are sizes [pictures, height, width, channels]: odd and even extents,
-// a single row or column, several chunks, rows longer than a block and a chunk.
+// a single row or column, several chunks, rows longer than a block and a chunk,
+// channels of whole 16-byte accesses.
 var pictures = [][4]int{
 	{1, 1, 1, 1}, {3, 1, 3, 3}, {2, 3, 1, 31}, {3, 5, 3, 33}, {2, 6, 10, 7}, {1, 31, 33, 3}, {33, 2, 2, 9}, {5, 9, 7, 257}, {1, 2, 3, 5000}, {2, 3, 2, 8193},
+	{3, 5, 4, 12}, {5, 6, 7, 64},
 }
 
 func poolCases() []Case {

@@ -235,6 +235,59 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// TestSharedVariablesDoNotOverlap: a kernel's own shared variables come after those of module scope that stand before it, aligned, and dynamic memory after
+// both. Each is given a value of its own and read back when all have theirs.
+func TestSharedVariablesDoNotOverlap(t *testing.T) {
+	entry := func(name, declare, write, read string) string {
+		return `.visible .entry ` + name + `(.param .u64 out) {
+	.reg .b32 %r<6>; .reg .b64 %d<2>;
+	` + declare + `
+	ld.param.u64 %d1, [out];
+	st.shared.u32 [common], 0x11111111;
+	st.shared.u16 [common+4], 0x2222;
+	st.shared.u32 [dynamic], 0x55555555;
+	` + write + `
+	ld.shared.u32 %r1, [common];
+	ld.shared.u16 %r2, [common+4];
+	` + read + `
+	ld.shared.u32 %r5, [dynamic];
+	st.global.u32 [%d1], %r1;
+	st.global.u32 [%d1+4], %r2;
+	st.global.u32 [%d1+8], %r3;
+	st.global.u32 [%d1+12], %r4;
+	st.global.u32 [%d1+16], %r5;
+	ret;
+}
+`
+	}
+	m, err := Parse("test.ptx", []byte(header+`
+.shared .align 4 .b8 common[6];
+.extern .shared .align 16 .b8 dynamic[];
+`+entry("first", ".shared .align 8 .u64 own;",
+		"st.shared.v2.u32 [own], {0x33333333, 0x44444444};", "ld.shared.v2.u32 {%r3, %r4}, [own];")+`
+.shared .align 4 .u32 later;
+`+entry("second", ".shared .align 4 .u32 own;",
+		"st.shared.u32 [later], 0x33333333; st.shared.u32 [own], 0x44444444;", "ld.shared.u32 %r3, [later]; ld.shared.u32 %r4, [own];")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// first: 6 bytes, 2 to align, 8; second: 6 bytes, 2 to align, 4, 4.
+	const bytes = 16
+	for _, name := range []string{"first", "second"} {
+		k, memory := kernel(t, m, name), NewMemory()
+		out := output(t, memory, "out", 5)
+		run(t, k, memory, Launch{Shared: 4, Arguments: [][]byte{at(out)}, Options: Options{Check: CheckFull}})
+		for i, want := range []uint32{0x11111111, 0x2222, 0x33333333, 0x44444444, 0x55555555} {
+			if got := wordAt(out, i); got != want {
+				t.Errorf("kernel %s: word %d is %#x, want %#x: shared variables overlap", name, i, got, want)
+			}
+		}
+		if k.SharedBytes != bytes {
+			t.Errorf("kernel %s has %d bytes of static shared memory, want %d", name, k.SharedBytes, bytes)
+		}
+	}
+}
+
 // TestBarrierReduction: bar.red over two warps, named barriers, bar.arrive.
 func TestBarrierReduction(t *testing.T) {
 	m, err := Parse("test.ptx", []byte(kernelOf(`

@@ -1,0 +1,74 @@
+package kernels
+
+import (
+	"math"
+
+	"diaghess/gpu"
+)
+
+// Initialize gives tensors their initial values, each either uniform around a
+// constant or, with Limit 0, that constant. Element i of a tensor becomes
+//
+//	Constant + float32((2 Uniform(Random(Seed, Stream, 0, i / 4)[i % 4]) - 1) * Limit)
+//
+// so it depends on the seed, the tensor's stream and the place alone.
+type Initialize struct {
+	Values   gpu.Slice[float32] // the tensors, written; what lies between them is not
+	Segments gpu.Slice[uint32]  // [blocks, InitialSegmentWords], see InitialSegments
+	Seed     uint64
+}
+
+// InitialSegmentWords is the number of words that describe a block's work:
+// offset in Values, length, index of its first element in its tensor, stream,
+// bits of the constant, bits of the limit, and two words of padding.
+const InitialSegmentWords = 8
+
+// InitialTensor is a tensor among the values.
+type InitialTensor struct {
+	Offset, Elements int // in the values
+	Stream           uint32
+	Constant, Limit  float32
+}
+
+// InitialSegments cuts the tensors into the blocks of an Initialize.
+func InitialSegments(tensors []InitialTensor) []uint32 {
+	var words []uint32
+	for _, t := range tensors {
+		for first := 0; first < t.Elements; first += elementsPerBlock {
+			n := min(elementsPerBlock, t.Elements-first)
+			words = append(words, uint32(t.Offset+first), uint32(n), uint32(first), t.Stream,
+				math.Float32bits(t.Constant), math.Float32bits(t.Limit), 0, 0)
+		}
+	}
+	return words
+}
+
+func (k *Initialize) Entry() string { return "initialize" }
+func (k *Initialize) Grid() gpu.Grid {
+	return gpu.Grid{Blocks: k.Segments.Len() / InitialSegmentWords, Threads: threads}
+}
+
+// Cost takes the tensors to fill Values.
+func (k *Initialize) Cost() gpu.Cost {
+	n := int64(k.Values.Len())
+	return gpu.Cost{Bytes: 4*n + 4*int64(k.Segments.Len()), Flops: 4 * n}
+}
+
+// Host initializes segments lo to hi-1.
+func (k *Initialize) Host(lo, hi int) {
+	values, segments := k.Values.Host(), k.Segments.Host()
+	for block := lo; block < hi; block++ {
+		s := segments[block*InitialSegmentWords:][:InitialSegmentWords]
+		out, index, stream := values[s[0]:][:s[1]], s[2]/4, s[3]
+		constant, limit := math.Float32frombits(s[4]), math.Float32frombits(s[5])
+		for len(out) > 0 {
+			w0, w1, w2, w3 := philox(index, 0, 0, stream, uint32(k.Seed), uint32(k.Seed>>32))
+			var drawn [4]float32
+			for i, word := range [4]uint32{w0, w1, w2, w3} {
+				drawn[i] = constant + float32((2*Uniform(word)-1)*limit)
+			}
+			out = out[copy(out, drawn[:]):]
+			index++
+		}
+	}
+}

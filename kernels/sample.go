@@ -1,0 +1,54 @@
+package kernels
+
+import "diaghess/gpu"
+
+// SampleLabels draws each row's label from the softmax of its logits: the first
+// class up to which the exponentials exceed the drawn part of their sum,
+//
+//	sum of exp(Logits - largest) up to Labels > u (sum over all)
+//	u = Uniform(Random(Seed, Stream, State.step, Draw 2^32 + row / 4)[row % 4])
+type SampleLabels struct {
+	Logits  gpu.Slice[float32] // [Rows, Classes]
+	Labels  gpu.Slice[int32]   // [Rows], written
+	State   gpu.Slice[uint32]  // [StateWords]
+	Seed    uint64
+	Stream  uint32
+	Draw    uint32 // of the draws at a step
+	Rows    int32
+	Classes int32
+}
+
+func (k *SampleLabels) Entry() string { return "sample_labels" }
+func (k *SampleLabels) Grid() gpu.Grid {
+	return gpu.Grid{Blocks: blocksOf(int(k.Rows), rowsPerSoftmaxBlock), Threads: threads}
+}
+func (k *SampleLabels) Cost() gpu.Cost {
+	return gpu.Cost{Bytes: 4 * int64(k.Logits.Len()+int(k.Rows)), Flops: 4 * int64(k.Logits.Len())}
+}
+
+// Host draws the rows of blocks lo to hi-1.
+func (k *SampleLabels) Host(lo, hi int) {
+	logits, labels, step := k.Logits.Host(), k.Labels.Host(), k.State.Host()[StateStep]
+	classes := int(k.Classes)
+	first, last := span(lo, hi, rowsPerSoftmaxBlock, int(k.Rows))
+	for row := first; row < last; row++ {
+		x := logits[row*classes:][:classes]
+		largest := x[0]
+		for _, v := range x {
+			largest = max(largest, v)
+		}
+		var sum float32
+		for _, v := range x {
+			sum += exp(v - largest)
+		}
+		part := Uniform(Random(k.Seed, k.Stream, step, uint64(k.Draw)<<32|uint64(row/4))[row%4]) * sum
+		var upTo float32
+		labels[row] = int32(classes - 1)
+		for c, v := range x {
+			if upTo += exp(v - largest); upTo > part {
+				labels[row] = int32(c)
+				break
+			}
+		}
+	}
+}
