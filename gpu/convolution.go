@@ -2,9 +2,48 @@ package gpu
 
 import "fmt"
 
+// FilterLayout is the order in which a filter's elements lie in device memory.
+type FilterLayout int
+
+const (
+	// HWIO is [Kernel, Kernel, In, Out], of a dense layer [In, Out]: the order of
+	// records and of everything on the host.
+	HWIO FilterLayout = iota
+	// OHWI is [Out, Kernel, Kernel, In], of a dense layer [Out, In]: HWIO as a
+	// matrix of Out columns, transposed.
+	OHWI
+)
+
+// FromHWIO copies a filter with the given number of outputs from HWIO into the layout,
+// and ToHWIO copies it back. The slices must not overlap.
+func (l FilterLayout) FromHWIO(to, hwio []float32, outputs int) {
+	if l == HWIO {
+		copy(to, hwio)
+		return
+	}
+	transpose(to, hwio, len(hwio)/outputs, outputs)
+}
+
+func (l FilterLayout) ToHWIO(hwio, from []float32, outputs int) {
+	if l == HWIO {
+		copy(hwio, from)
+		return
+	}
+	transpose(hwio, from, outputs, len(from)/outputs)
+}
+
+// transpose copies a matrix [rows, columns] as [columns, rows].
+func transpose(to, from []float32, rows, columns int) {
+	for r := range rows {
+		for c, v := range from[r*columns : (r+1)*columns] {
+			to[c*rows+r] = v
+		}
+	}
+}
+
 // ConvolutionShape describes a convolution with stride 1 and same padding over
-// NHWC pictures with HWIO filters. A dense layer is the one with Kernel,
-// Height and Width 1.
+// NHWC pictures, with filters in the device's [FilterLayout]. A dense layer is the
+// one with Kernel, Height and Width 1.
 type ConvolutionShape struct {
 	Batch, Height, Width int
 	In, Out              int // channels
@@ -12,7 +51,7 @@ type ConvolutionShape struct {
 }
 
 // Input, Output and Filter return the number of elements of the three tensors:
-// [Batch, Height, Width, In], [Batch, Height, Width, Out] and
+// [Batch, Height, Width, In], [Batch, Height, Width, Out] and, in HWIO,
 // [Kernel, Kernel, In, Out].
 func (s ConvolutionShape) Input() int  { return s.Batch * s.Height * s.Width * s.In }
 func (s ConvolutionShape) Output() int { return s.Batch * s.Height * s.Width * s.Out }

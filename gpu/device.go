@@ -1,6 +1,9 @@
 package gpu
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Device is one machine that runs programs.
 type Device interface {
@@ -10,6 +13,9 @@ type Device interface {
 	// Description says what is behind the name, for a person: processor or
 	// card, threads, convolution library and version.
 	Description() string
+	// FilterLayout is how the device's convolutions take filters and their
+	// gradients.
+	FilterLayout() FilterLayout
 	// Allocated returns how many bytes the device's streams hold.
 	Allocated() int64
 	// NewStream makes an independent queue of work. Streams of one device run
@@ -137,6 +143,41 @@ func (t *Traffic) Add(other Traffic) {
 	t.Sectors += other.Sectors
 	t.BankConflicts += other.BankConflicts
 	t.DivergentBranches += other.DivergentBranches
+}
+
+// OutOfMemory is the error of an allocation that a device has no room for.
+type OutOfMemory struct {
+	Bytes       int64 // asked for; 0 where a library does not say
+	Free, Total int64 // of the device
+	Held        int64 // by the device's streams in this process
+}
+
+func (e *OutOfMemory) Error() string {
+	wanted := ""
+	if e.Bytes > 0 {
+		wanted = fmt.Sprintf(" for %.1f MB", float64(e.Bytes)/1e6)
+	}
+	return fmt.Sprintf("no room%s: %.1f of the device's %.1f MB are free, and this process holds %.1f MB",
+		wanted, float64(e.Free)/1e6, float64(e.Total)/1e6, float64(e.Held)/1e6)
+}
+
+// Meter is a [Device] that knows how much memory it has.
+type Meter interface {
+	// Memory returns the bytes that are free and those that there are.
+	Memory() (free, total int64, err error)
+}
+
+// Tracer is a [Stream] of a device that a profiler can watch.
+type Tracer interface {
+	// Trace waits, calls body and waits again while the profiler records. Meanwhile the
+	// stream's programs run op by op, each within a range of its label.
+	Trace(body func() error) error
+}
+
+// Graph is a [Program] that a device takes as a whole.
+type Graph interface {
+	// Nodes returns the number of launches that the device makes of it.
+	Nodes() int
 }
 
 // Counter is a [Program] of a device that counts what its kernels move.

@@ -9,7 +9,7 @@
 // [Program] and replays it, without an allocation and without a copy between
 // host and device.
 //
-// Sub-packages implement the interfaces: gpu/cpu runs the Go bodies. Nothing
-// outside them imports a driver, and this package imports nothing of the
-// project.
+// Sub-packages implement the interfaces: gpu/cpu runs the Go bodies, gpu/emu
+// interprets the PTX of the CUDA bodies, gpu/cuda runs it on a GPU. Nothing outside
+// them imports a driver, and this package imports nothing of the project.
 package gpu

@@ -24,8 +24,16 @@ type Batch struct {
 	network      *Network
 	units        []unit
 	dLogits      gpu.Slice[float32]
+	sampled      sampled
 	segments     gpu.Slice[uint32]
 	convolutions []namedConvolution
+	retained     bool // the gradients by the activations
+}
+
+// sampled is what the loss of drawn labels is about; none of it counts.
+type sampled struct {
+	labels, prediction gpu.Slice[int32]   // [Size]
+	rowLoss            gpu.Slice[float32] // [Size]
 }
 
 type namedConvolution struct {
@@ -74,8 +82,11 @@ func (b *binder) partial(rows, channels int) {
 }
 
 // gradient returns room for n elements that does not overlap the last one it
-// returned.
+// returned, nor any other where the network retains its gradients.
 func (b *binder) gradient(n int) gpu.Slice[float32] {
+	if b.network.Retain {
+		return alloc[float32](b, n)
+	}
 	b.turn = 1 - b.turn
 	return b.scratch[b.turn].Sub(0, n)
 }
@@ -92,6 +103,7 @@ func (n *Network) Bind(size int) (*Batch, error) {
 	batch.RowLoss = alloc[float32](b, size)
 	batch.Prediction = alloc[int32](b, size)
 	batch.dLogits = alloc[float32](b, size*n.Classes)
+	batch.sampled = sampled{alloc[int32](b, size), alloc[int32](b, size), alloc[float32](b, size)}
 	x := batch.X
 	largest := x.Len()
 	for _, node := range n.nodes {
@@ -108,7 +120,9 @@ func (n *Network) Bind(size int) (*Batch, error) {
 	}
 	batch.Logits = x
 	b.partials = alloc[float32](b, b.partialSize)
-	b.scratch = [2]gpu.Slice[float32]{alloc[float32](b, largest), alloc[float32](b, largest)}
+	if !n.Retain {
+		b.scratch = [2]gpu.Slice[float32]{alloc[float32](b, largest), alloc[float32](b, largest)}
+	}
 	segments := kernels.DropoutSegments(b.masks)
 	if len(segments) > 0 {
 		batch.Mask = alloc[uint8](b, b.maskSize)
@@ -124,6 +138,10 @@ func (n *Network) Bind(size int) (*Batch, error) {
 	for i := len(batch.units) - 1; i >= 0; i-- {
 		gradient = batch.units[i].bindGradient(b, gradient, i > 0)
 	}
+	if b.err != nil {
+		return fail(b.err)
+	}
+	batch.retained = n.Retain
 	return batch, nil
 }
 
@@ -161,12 +179,31 @@ func (b *Batch) Loss(r *gpu.Recorder, smoothing float32, gradient bool) {
 	r.Group("loss", func() { r.Record(k) })
 }
 
-// Backward records the gradient of the loss by every parameter.
-func (b *Batch) Backward(r *gpu.Recorder) {
+// SampledLoss records the gradient of the loss by the logits, for Backward, with
+// labels that are drawn from the network's predictions instead of the batch's: a
+// function of the seed, the state's step and the number of the draw.
+func (b *Batch) SampledLoss(r *gpu.Recorder, seed uint64, draw uint32, state gpu.Slice[uint32]) {
+	rows, classes := int32(b.Size), int32(b.network.Classes)
+	r.Group("loss", func() {
+		r.Record(&kernels.SampleLabels{
+			Logits: b.Logits, Labels: b.sampled.labels, State: state,
+			Seed: seed, Stream: kernels.RandomStream("labels"), Draw: draw, Rows: rows, Classes: classes,
+		})
+		r.Record(&kernels.SoftmaxCrossEntropy{
+			Logits: b.Logits, Labels: b.sampled.labels, DLogits: b.dLogits,
+			RowLoss: b.sampled.rowLoss, Prediction: b.sampled.prediction, Rows: rows, Classes: classes,
+		})
+	})
+}
+
+// Backward records the gradient of the loss by every parameter, from that by
+// the logits which Loss has left, into an arena with the layout of the network's
+// values: Network.Gradients, or another.
+func (b *Batch) Backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 	r.Group("backward", func() {
 		for i := len(b.units) - 1; i >= 0; i-- {
 			u := b.units[i]
-			r.Group(u.label(), func() { u.backward(r) })
+			r.Group(u.label(), func() { u.backward(r, gradients) })
 		}
 	})
 }

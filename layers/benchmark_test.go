@@ -30,7 +30,7 @@ func BenchmarkStep(b *testing.B) {
 					tr.batch.DrawMasks(r, maskSeed, optimizer.State)
 					tr.batch.Forward(r, true)
 					tr.batch.Loss(r, 0, true)
-					tr.batch.Backward(r)
+					tr.batch.Backward(r, tr.network.Gradients)
 					check(b, optimizer.Record(r))
 					r.Record(&kernels.Advance{State: optimizer.State, Rows: size})
 				})

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"slices"
 
 	"diaghess/gpu"
 	"diaghess/kernels"
@@ -90,7 +91,7 @@ func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float3
 	b.partial(u.outRows(), channels)
 	if !e.BatchNorm && b.err == nil {
 		// A bias is a normalization with mean 0 and deviation 1.
-		ones := constant(1)(0, "", channels)
+		ones := slices.Repeat([]float32{1}, channels)
 		for _, s := range []gpu.Slice[float32]{u.invStd, u.scale} {
 			if err := gpu.Upload(b.network.Stream, s, ones); err != nil {
 				return nil, u.a, fmt.Errorf("%s: %w", e.Name, err)
@@ -118,6 +119,9 @@ func (u *epilogueUnit) label() string { return u.Name }
 // rows and outRows are the rows, of a channel each, before and after pooling.
 func (u *epilogueUnit) rows() int    { return u.batch * u.in.Height * u.in.Width }
 func (u *epilogueUnit) outRows() int { return u.batch * u.out.Height * u.out.Width }
+
+// columns says that a block of a kernel can do whole columns.
+func (u *epilogueUnit) columns() bool { return u.in.Flat && kernels.FitsColumns(u.rows()) }
 
 // identity says that nothing but a bias is added.
 func (u *epilogueUnit) identity() bool {
@@ -154,6 +158,14 @@ func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
 		mask = u.mask
 	}
 	switch {
+	case u.BatchNorm && training && u.columns():
+		r.Record(&kernels.ColumnsForward{
+			Y: u.y, Gamma: u.gamma.Value, Beta: u.beta.Value, Mask: mask,
+			MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value,
+			Mean: u.mean, InvStd: u.invStd, Scale: u.scale, A: u.a, Rows: int32(u.rows()), Channels: channels,
+			Epsilon: BatchNormEpsilon, Momentum: BatchNormMomentum, Correction: u.correction(), Slope: u.Slope, Keep: u.keep(),
+		})
+		return
 	case u.BatchNorm && training:
 		rows := int32(u.rows())
 		partial := u.partials.Sub(0, 2*kernels.Chunks(rows, channels)*u.in.Channels)
@@ -183,8 +195,22 @@ func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
 	})
 }
 
-func (u *epilogueUnit) backward(r *gpu.Recorder) {
+func (u *epilogueUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 	channels := int32(u.in.Channels)
+	if u.columns() {
+		k := &kernels.ColumnsBackward{
+			DA: u.da, Y: u.y, Mean: u.mean, InvStd: u.invStd, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask,
+			DBeta: u.beta.In(gradients), Rows: int32(u.rows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
+		}
+		if u.BatchNorm {
+			k.DGamma = u.gamma.In(gradients)
+		}
+		if !u.identity() {
+			k.DY = u.dy
+		}
+		r.Record(k)
+		return
+	}
 	chunks := kernels.Chunks(int32(u.outRows()), channels)
 	partial := u.partials.Sub(0, 2*chunks*u.in.Channels)
 	if u.Pool {
@@ -200,11 +226,11 @@ func (u *epilogueUnit) backward(r *gpu.Recorder) {
 		})
 	}
 	gradient := &kernels.BatchNormGradient{
-		Partial: partial, InvStd: u.invStd, Scale: u.scale, DBeta: u.beta.Gradient, Slope: u.dSlope, Offset: u.dOffset,
+		Partial: partial, InvStd: u.invStd, Scale: u.scale, DBeta: u.beta.In(gradients), Slope: u.dSlope, Offset: u.dOffset,
 		Rows: int32(u.rows()), Channels: channels, Chunks: int32(chunks),
 	}
 	if u.BatchNorm {
-		gradient.DGamma = u.gamma.Gradient
+		gradient.DGamma = u.gamma.In(gradients)
 	}
 	r.Record(gradient)
 	switch {

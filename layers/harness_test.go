@@ -9,6 +9,7 @@ import (
 	"diaghess/gpu/cpu"
 	"diaghess/kernels"
 	"diaghess/layers"
+	"diaghess/layers/exact"
 )
 
 // unit is float32's unit roundoff.
@@ -63,7 +64,7 @@ func bindTrainer(t testing.TB, network *layers.Network, size int, smoothing floa
 	tr.step = tr.compile(func(r *gpu.Recorder) {
 		batch.Forward(r, true)
 		batch.Loss(r, smoothing, true)
-		batch.Backward(r)
+		batch.Backward(r, network.Gradients)
 	})
 	tr.eval = tr.compile(func(r *gpu.Recorder) {
 		batch.Forward(r, false)
@@ -117,25 +118,30 @@ func (tr *trainer) loss() float64 {
 	return sum / float64(tr.batch.Size)
 }
 
+// reference is a network in float64 with a batch: what the recorded programs are
+// held against.
+type reference struct {
+	*exact.Network
+	batch exact.Batch
+}
+
+func (m *reference) forward() *exact.Pass { return m.Forward(m.batch) }
+
 // draw fills input, labels and parameters with random values of moderate size
-// and copies them into a reference of the same network.
+// and copies them, and the masks, into a reference of the same network.
 func (tr *trainer) draw(seed uint64, chain []layers.Layer, smoothing float32) *reference {
 	tr.Helper()
 	random := rand.New(rand.NewPCG(seed, 0))
-	m := &reference{
-		input: tr.network.Input, chain: chain, batch: tr.batch.Size, labels: make([]int32, tr.batch.Size),
-		smoothing: float64(smoothing), training: true, parameters: map[string][]float64{}, moving: map[string][]float64{},
-	}
 	x := make([]float32, tr.batch.X.Len())
 	for i := range x {
 		x[i] = float32(random.NormFloat64())
 	}
-	m.x = widen(x)
 	upload(tr, tr.batch.X, x)
-	for i := range m.labels {
-		m.labels[i] = random.Int32N(int32(tr.network.Classes))
+	labels := make([]int32, tr.batch.Size)
+	for i := range labels {
+		labels[i] = random.Int32N(int32(tr.network.Classes))
 	}
-	upload(tr, tr.batch.Labels, m.labels)
+	upload(tr, tr.batch.Labels, labels)
 	for _, p := range tr.network.Parameters {
 		values := make([]float32, p.Elements())
 		for i := range values {
@@ -150,7 +156,6 @@ func (tr *trainer) draw(seed uint64, chain []layers.Layer, smoothing float32) *r
 			}
 		}
 		upload(tr, p.Value, values)
-		m.parameters[p.Name] = widen(values)
 	}
 	for _, s := range tr.network.Statistics {
 		values := make([]float32, s.Value.Len())
@@ -158,47 +163,22 @@ func (tr *trainer) draw(seed uint64, chain []layers.Layer, smoothing float32) *r
 			values[i] = 0.5 + random.Float32()
 		}
 		upload(tr, s.Value, values)
-		m.moving[s.Name] = widen(values)
 	}
-	m.masks = tr.cutMasks(chain)
-	return m
+	twin, err := exact.New(tr.network.Input, chain)
+	check(tr, err)
+	check(tr, twin.Load(tr.network))
+	return &reference{twin, exact.Batch{
+		X: exact.Widen(x), Labels: labels, Smoothing: float64(smoothing), Training: true,
+		Masks: tr.cutMasks(chain),
+	}}
 }
 
-// cutMasks cuts the batch's masks, each at a multiple of 16 elements, by layer.
+// cutMasks cuts the batch's masks by layer.
 func (tr *trainer) cutMasks(chain []layers.Layer) [][]uint8 {
 	tr.Helper()
-	all := download(tr, tr.batch.Mask)
-	var masks [][]uint8
-	shape := tr.network.Input
-	for _, l := range chain {
-		switch l := l.(type) {
-		case layers.Conv:
-			shape.Channels = l.Filters
-		case layers.Dense:
-			shape = layers.Shape{Height: 1, Width: 1, Channels: l.Units}
-		case layers.Epilogue:
-			if l.Pool {
-				shape.Height, shape.Width = (shape.Height+1)/2, (shape.Width+1)/2
-			}
-			if l.Dropout > 0 {
-				n := tr.batch.Size * shape.Elements()
-				masks = append(masks, all[:n])
-				all = all[(n+15)/16*16:]
-			}
-		}
-	}
-	if len(all) != 0 {
-		tr.Fatalf("%d elements of Mask belong to no layer", len(all))
-	}
-	return masks
-}
-
-func widen(values []float32) []float64 {
-	wide := make([]float64, len(values))
-	for i, v := range values {
-		wide[i] = float64(v)
-	}
-	return wide
+	twin, err := exact.New(tr.network.Input, chain)
+	check(tr, err)
+	return twin.Masks(download(tr, tr.batch.Mask), tr.batch.Size)
 }
 
 func largest(values []float64) float64 {

@@ -1,70 +1,126 @@
 package layers
 
 import (
+	"fmt"
 	"math"
 
+	"diaghess/gpu"
 	"diaghess/kernels"
 )
 
-// initializer returns the n initial values of the tensor of a name, drawn from
-// the seed. They are drawn on the host, so that they are the same on every
-// device.
-type initializer func(seed uint64, name string, n int) []float32
-
-// draw calls put with the random words of a tensor's stream, in order.
-func draw(seed uint64, name string, n int, put func(i int, word uint32)) {
-	stream := kernels.RandomStream("init/" + name)
-	for i := 0; i < n; i += 4 {
-		words := kernels.Random(seed, stream, 0, uint64(i/4))
-		for j := range min(4, n-i) {
-			put(i+j, words[j])
-		}
-	}
+// initializer says what the initial values of a tensor are: uniform around a
+// constant, which the device draws with the bits that any other would, or
+// normal, which the host draws, because logarithm and cosine are rounded
+// otherwise elsewhere. Each is a pure function of the seed and the tensor's name.
+type initializer struct {
+	constant, limit float32 // uniform in [constant - limit, constant + limit)
+	deviation       float64 // of the normal distribution with mean 0; 0 for none
 }
+
+func constant(value float32) initializer { return initializer{constant: value} }
 
 // glorotUniform draws from U(-l, l), l = sqrt(6 / (fan in + fan out)): Glorot
 // and Bengio 2010, eq. 16, Keras's default. The fans of a convolution count
 // every tap.
 func glorotUniform(fanIn, fanOut int) initializer {
-	limit := float32(math.Sqrt(6 / float64(fanIn+fanOut)))
-	return func(seed uint64, name string, n int) []float32 {
-		values := make([]float32, n)
-		draw(seed, name, n, func(i int, word uint32) {
-			values[i] = (2*kernels.Uniform(word) - 1) * limit
-		})
-		return values
-	}
+	return initializer{limit: float32(math.Sqrt(6 / float64(fanIn+fanOut)))}
 }
 
-// heNormal draws from N(0, 2 / fan in), He et al. 2015, not truncated: pairs by
-// the method of Box and Muller 1958.
+// heNormal draws from N(0, 2 / fan in), He et al. 2015, not truncated.
 func heNormal(fanIn, _ int) initializer {
-	deviation := math.Sqrt(2 / float64(fanIn))
-	return func(seed uint64, name string, n int) []float32 {
-		uniform := make([]float64, (n+1)/2*2)
-		draw(seed, name, len(uniform), func(i int, word uint32) {
-			uniform[i] = (float64(word) + 0.5) / (1 << 32) // in (0, 1): its logarithm is finite
-		})
-		values := make([]float32, n)
-		for i := range values {
-			radius := deviation * math.Sqrt(-2*math.Log(uniform[i&^1]))
-			angle := 2 * math.Pi * uniform[i|1]
-			if i%2 == 0 {
-				values[i] = float32(radius * math.Cos(angle))
-			} else {
-				values[i] = float32(radius * math.Sin(angle))
-			}
-		}
-		return values
-	}
+	return initializer{deviation: math.Sqrt(2 / float64(fanIn))}
 }
 
-func constant(value float32) initializer {
-	return func(_ uint64, _ string, n int) []float32 {
-		values := make([]float32, n)
-		for i := range values {
-			values[i] = value
+// stream is that of a tensor's initial values.
+func (initializer) stream(name string) uint32 { return kernels.RandomStream("init/" + name) }
+
+// tensor describes what the device draws.
+func (i initializer) tensor(name string, offset, elements int) kernels.InitialTensor {
+	return kernels.InitialTensor{Offset: offset, Elements: elements, Stream: i.stream(name), Constant: i.constant, Limit: i.limit}
+}
+
+// normal draws the values of a tensor of n elements, pairs by the method of Box
+// and Muller 1958.
+func (i initializer) normal(seed uint64, name string, n int) []float32 {
+	uniform := make([]float64, (n+3)/4*4)
+	for j := 0; j < len(uniform); j += 4 {
+		for k, word := range kernels.Random(seed, i.stream(name), 0, uint64(j/4)) {
+			uniform[j+k] = (float64(word) + 0.5) / (1 << 32) // in (0, 1): its logarithm is finite
 		}
-		return values
 	}
+	values := make([]float32, n)
+	for j := range values {
+		radius := i.deviation * math.Sqrt(-2*math.Log(uniform[j&^1]))
+		angle := 2 * math.Pi * uniform[j|1]
+		if j%2 == 0 {
+			values[j] = float32(radius * math.Cos(angle))
+		} else {
+			values[j] = float32(radius * math.Sin(angle))
+		}
+	}
+	return values
+}
+
+// Initialize gives parameters and statistics their initial values, a pure
+// function of the seed and each tensor's name.
+func (n *Network) Initialize(seed uint64) error {
+	var values, moving []kernels.InitialTensor
+	for _, p := range n.Parameters {
+		if p.initial.deviation == 0 {
+			values = append(values, p.initial.tensor(p.Name, p.Offset, p.Elements()))
+			continue
+		}
+		if err := gpu.Upload(n.Stream, p.Value, p.initial.normal(seed, p.Name, p.Elements())); err != nil {
+			return fmt.Errorf("initial values of %s: %w", p.Name, err)
+		}
+	}
+	for _, s := range n.Statistics {
+		moving = append(moving, constant(s.initial).tensor(s.Name, s.offset, s.n))
+	}
+	if err := n.draw(seed, n.Values, values); err != nil {
+		return fmt.Errorf("initial values of the parameters: %w", err)
+	}
+	if err := n.toLayout(); err != nil {
+		return fmt.Errorf("initial values of the parameters: %w", err)
+	}
+	if err := n.draw(seed, n.Moving, moving); err != nil {
+		return fmt.Errorf("initial values of the statistics: %w", err)
+	}
+	return nil
+}
+
+// toLayout brings values that were drawn in the host's order into that of the device.
+func (n *Network) toLayout() error {
+	if n.Stream.Device().FilterLayout() == gpu.HWIO {
+		return nil
+	}
+	host := make([]float32, n.Values.Len())
+	if err := gpu.Download(n.Stream, host, n.Values); err != nil {
+		return err
+	}
+	return n.Upload(n.Values, host)
+}
+
+// draw gives tensors of an arena their initial values on the device.
+func (n *Network) draw(seed uint64, arena gpu.Slice[float32], tensors []kernels.InitialTensor) error {
+	if len(tensors) == 0 {
+		return nil
+	}
+	words := kernels.InitialSegments(tensors)
+	segments, err := gpu.Alloc[uint32](n.Stream, len(words))
+	if err != nil {
+		return err
+	}
+	if err := gpu.Upload(n.Stream, segments, words); err != nil {
+		return err
+	}
+	var r gpu.Recorder
+	r.Group("initialize", func() {
+		r.Record(&kernels.Initialize{Values: arena, Segments: segments, Seed: seed})
+	})
+	program, err := n.Stream.Compile(r.Ops())
+	if err != nil {
+		return err
+	}
+	return program.Run()
 }

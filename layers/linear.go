@@ -44,14 +44,14 @@ func (l Conv) declare(d *declaration, in Shape) (node, Shape, error) {
 		return nil, Shape{}, fmt.Errorf("convolution %s after a dense layer", l.Name)
 	}
 	taps := l.Kernel * l.Kernel
-	kernel := d.parameter(l.Name+"/kernel", l.Initializer.draw(taps*in.Channels, taps*l.Filters), l.Kernel, l.Kernel, in.Channels, l.Filters)
+	kernel := d.filter(l.Name+"/kernel", l.Initializer.draw(taps*in.Channels, taps*l.Filters), l.Kernel, l.Kernel, in.Channels, l.Filters)
 	shape := gpu.ConvolutionShape{Height: in.Height, Width: in.Width, In: in.Channels, Out: l.Filters, Kernel: l.Kernel}
 	return &linear{name: l.Name, kernel: kernel, shape: shape}, Shape{Height: in.Height, Width: in.Width, Channels: l.Filters}, nil
 }
 
 func (l Dense) declare(d *declaration, in Shape) (node, Shape, error) {
 	n := in.Elements()
-	kernel := d.parameter(l.Name+"/kernel", l.Initializer.draw(n, l.Units), n, l.Units)
+	kernel := d.filter(l.Name+"/kernel", l.Initializer.draw(n, l.Units), n, l.Units)
 	shape := gpu.ConvolutionShape{Height: 1, Width: 1, In: n, Out: l.Units, Kernel: 1}
 	return &linear{name: l.Name, kernel: kernel, shape: shape}, Shape{Height: 1, Width: 1, Channels: l.Units, Flat: true}, nil
 }
@@ -95,9 +95,12 @@ func (u *linearUnit) forward(r *gpu.Recorder, _ bool) {
 	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.Forward, u.x, u.kernel.Value, u.y))
 }
 
-func (u *linearUnit) backward(r *gpu.Recorder) {
-	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardFilter, u.x, u.kernel.Gradient, u.dy))
+func (u *linearUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
+	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardFilter, u.x, u.kernel.In(gradients), u.dy))
 	if !u.dx.IsNull() {
 		r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardData, u.dx, u.kernel.Value, u.dy))
 	}
 }
+
+// rows are those of the input, a channel each.
+func (u *linearUnit) rows() int { return u.x.Len() / u.shape.In }

@@ -37,12 +37,14 @@ type unit interface {
 	// returns that by its input, or null if it is not wanted.
 	bindGradient(b *binder, output gpu.Slice[float32], wanted bool) gpu.Slice[float32]
 	forward(r *gpu.Recorder, training bool)
-	backward(r *gpu.Recorder)
+	// backward writes the parameters' gradients into an arena of their layout.
+	backward(r *gpu.Recorder, gradients gpu.Slice[float32])
 	// label names the layer in profiles.
 	label() string
 }
 
-// Parameter is a trainable tensor.
+// Parameter is a trainable tensor. Its elements are in the order of Shape on the host;
+// see Upload for the device.
 type Parameter struct {
 	Name     string // "conv1/kernel"
 	Shape    []int
@@ -51,6 +53,13 @@ type Parameter struct {
 	Offset   int // of both in Network.Values and Network.Gradients
 
 	initial initializer
+	layout  gpu.FilterLayout // of a filter or a dense kernel on the device
+}
+
+// In returns the parameter's part of an arena with the layout of
+// Network.Values.
+func (p *Parameter) In(arena gpu.Slice[float32]) gpu.Slice[float32] {
+	return arena.Sub(p.Offset, p.Offset+p.Elements())
 }
 
 // Elements returns the number of elements of the tensor.
@@ -78,6 +87,10 @@ type Network struct {
 	// all statistics: what an optimizer's update and a checkpoint work on. The
 	// gaps that align the tensors are zero.
 	Values, Gradients, Moving gpu.Slice[float32]
+	// Retain makes the batches that Bind returns keep the gradients by all
+	// activations, as much memory as these take, instead of two of them in turn:
+	// Batch.BindTangent needs them.
+	Retain bool
 
 	nodes    []node
 	dropouts int
@@ -94,6 +107,13 @@ func (d *declaration) parameter(name string, initial initializer, shape ...int) 
 	p := &Parameter{Name: name, Shape: shape, Offset: d.values, initial: initial}
 	d.values = align(d.values + p.Elements())
 	d.network.Parameters = append(d.network.Parameters, p)
+	return p
+}
+
+// filter is parameter with the layout that the device's convolutions take.
+func (d *declaration) filter(name string, initial initializer, shape ...int) *Parameter {
+	p := d.parameter(name, initial, shape...)
+	p.layout = d.network.Stream.Device().FilterLayout()
 	return p
 }
 
@@ -137,29 +157,12 @@ func New(stream gpu.Stream, input Shape, chain []Layer, seed uint64) (*Network, 
 		}
 	}
 	for _, p := range n.Parameters {
-		p.Value = n.Values.Sub(p.Offset, p.Offset+p.Elements())
-		p.Gradient = n.Gradients.Sub(p.Offset, p.Offset+p.Elements())
+		p.Value, p.Gradient = p.In(n.Values), p.In(n.Gradients)
 	}
 	for _, s := range n.Statistics {
 		s.Value = n.Moving.Sub(s.offset, s.offset+s.n)
 	}
 	return n, n.Initialize(seed)
-}
-
-// Initialize gives parameters and statistics their initial values, a pure
-// function of the seed and each tensor's name.
-func (n *Network) Initialize(seed uint64) error {
-	for _, p := range n.Parameters {
-		if err := gpu.Upload(n.Stream, p.Value, p.initial(seed, p.Name, p.Elements())); err != nil {
-			return err
-		}
-	}
-	for _, s := range n.Statistics {
-		if err := gpu.Upload(n.Stream, s.Value, constant(s.initial)(seed, s.Name, s.n)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Trainable returns the number of trainable parameters.

@@ -9,6 +9,7 @@ import (
 
 	"diaghess/gpu/cpu"
 	"diaghess/layers"
+	"diaghess/layers/exact"
 )
 
 var cifar = layers.Shape{Height: 32, Width: 32, Channels: 3}
@@ -204,7 +205,7 @@ func TestGlorotUniform(t *testing.T) {
 	all := weights(t, newNetwork(t, cifar, layers.SeedCNN().Layers(10), 3))
 	for name, sum := range fans {
 		limit := math.Sqrt(6 / sum)
-		most := largest(widen(all[name]))
+		most := largest(exact.Widen(all[name]))
 		// The largest of n draws misses the limit by limit/n on average.
 		if most > limit*(1+unit) || most < limit*(1-20/float64(len(all[name]))) {
 			t.Errorf("%s: largest weight %g, want just below %g", name, most, limit)

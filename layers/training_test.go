@@ -54,22 +54,23 @@ func TestMovingStatistics(t *testing.T) {
 			flat := map[string]bool{"norm4": true, "norm2": n.name != "mixed"}
 			for range 2 {
 				tr.run(tr.step)
-				for name, mean := range out.mean {
+				for name, batch := range out.Normalizations {
 					correction := 1.0
-					if rows := float64(out.rows[name]); !flat[name] && rows > 1 {
+					if rows := float64(batch.Rows); !flat[name] && rows > 1 {
 						correction = rows / (rows - 1)
 					}
-					movingMean, movingVariance := m.moving[name+"/moving_mean"], m.moving[name+"/moving_variance"]
-					for c := range mean {
-						movingMean[c] = 0.99*movingMean[c] + 0.01*mean[c]
-						movingVariance[c] = 0.99*movingVariance[c] + 0.01*out.variance[name][c]*correction
+					movingMean, movingVariance := m.Tensor(name+"/moving_mean").Value, m.Tensor(name+"/moving_variance").Value
+					for c := range batch.Mean {
+						movingMean[c] = 0.99*movingMean[c] + 0.01*batch.Mean[c]
+						movingVariance[c] = 0.99*movingVariance[c] + 0.01*batch.Variance[c]*correction
 					}
 				}
 			}
 			for _, s := range tr.network.Statistics {
 				// A hundredth of the batch's statistic with the chain's error, and
 				// two roundings a step of a number below 2.
-				compare(t, s.Name, download(tr, s.Value), m.moving[s.Name], n.tolerance()/100*max(1, largest(m.moving[s.Name]))+8*unit)
+				want := m.Tensor(s.Name).Value
+				compare(t, s.Name, download(tr, s.Value), want, n.tolerance()/100*max(1, largest(want))+8*unit)
 			}
 		})
 	}
@@ -85,19 +86,17 @@ func TestInference(t *testing.T) {
 				tr.run(tr.masks)
 				m := tr.draw(1, n.chain, n.smoothing)
 				tr.run(tr.step) // moves the statistics, leaves its own coefficients behind
-				for _, s := range tr.network.Statistics {
-					m.moving[s.Name] = widen(download(tr, s.Value))
-				}
+				check(t, m.Load(tr.network))
 				moving, gradients := download(tr, tr.network.Moving), download(tr, tr.network.Gradients)
-				m.training = false
+				m.batch.Training = false
 				want := m.forward()
 				poison(tr, tr.batch.Logits)
 				tr.run(tr.eval)
 
-				size := max(1, largest(want.logits))
+				size := max(1, largest(want.Logits))
 				logits := download(tr, tr.batch.Logits)
-				compare(t, "logits", logits, want.logits, n.tolerance()*size)
-				compare(t, "loss", []float32{float32(tr.loss())}, []float64{want.loss}, n.tolerance()*size)
+				compare(t, "logits", logits, want.Logits, n.tolerance()*size)
+				compare(t, "loss", []float32{float32(tr.loss())}, []float64{want.Loss}, n.tolerance()*size)
 				equalBits(t, "moving statistics", download(tr, tr.network.Moving), moving)
 				equalBits(t, "gradients", download(tr, tr.network.Gradients), gradients)
 				for row, class := range download(tr, tr.batch.Prediction) {

@@ -5,6 +5,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/kernels"
+	"diaghess/optim/curvature"
 )
 
 // DiagHess is the seed's rule: RMSprop of the curvature with damping. With g
@@ -23,13 +24,14 @@ import (
 // loss^square, whose curvature holds g^2 whatever h is. No weight decay.
 //
 // Source: github.com/YunInSung/diagonal-hessian-cnn, MyModel.train_step. As
-// published the network's h was identically zero, which is curvature=none.
+// published the network's h was identically zero, which is curvature=none; see
+// package curvature for what else h can be.
 type DiagHess struct {
 	Schedule
 	Beta1, Beta2, Epsilon float64
 	Lambda                float64 // damping
 	Diff, Square          float64
-	Curvature             string // source of h; none: h = 0
+	Curvature             curvature.Options // what h is
 }
 
 var _ Rule = (*DiagHess)(nil)
@@ -38,7 +40,7 @@ var _ Rule = (*DiagHess)(nil)
 func NewDiagHess() *DiagHess {
 	return &DiagHess{
 		Schedule: schedule(1e-6), Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7,
-		Lambda: 1e-3, Diff: 0.25, Square: 9, Curvature: "none",
+		Lambda: 1e-3, Diff: 0.25, Square: 9, Curvature: curvatureOptions(curvature.None),
 	}
 }
 
@@ -46,9 +48,10 @@ func (o *DiagHess) Name() string        { return "diaghess" }
 func (o *DiagHess) Slots() []string     { return []string{"m", "v"} }
 func (o *DiagHess) schedule() *Schedule { return &o.Schedule }
 
+func (o *DiagHess) curvature() *curvature.Options { return &o.Curvature }
+
 func (o *DiagHess) tunables() []tunable {
-	return append(o.Schedule.tunables(),
-		choice("curvature", "source of the curvature's diagonal", &o.Curvature, []string{"none"}),
+	return append(append(o.Schedule.tunables(), curvatureTunables(&o.Curvature, curvature.Kinds())...),
 		fraction("beta1", "decay of the first moment", &o.Beta1),
 		fraction("beta2", "decay of the second moment", &o.Beta2),
 		positive("eps", "added to the root of the second moment", &o.Epsilon),
@@ -90,3 +93,15 @@ func (o *DiagHess) Record(r *gpu.Recorder, b *Buffers) {
 	}
 	r.Record(update)
 }
+
+// observe says whether the least n of a tensor is below 0.
+func (o *DiagHess) observe(g, h []float32, _ [][]float32) (clipped int, damped bool) {
+	c1, c2 := o.Constants()
+	for i, gi := range g {
+		n := c2*float64(gi)*float64(gi) + c1*float64(h[i])
+		damped = damped || n < 0 && !math.IsInf(n, 0)
+	}
+	return 0, damped
+}
+
+func (o *DiagHess) observed(seen *Observation, _ float64, damped int) { seen.Damped = &damped }

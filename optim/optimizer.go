@@ -34,6 +34,7 @@ type Optimizer struct {
 	// State counts the steps; see package kernels, state.go.
 	State gpu.Slice[uint32]
 
+	tensors Tensors
 	buffers Buffers
 }
 
@@ -55,7 +56,7 @@ func New(stream gpu.Stream, rule Rule, t Tensors, run Length, curvature gpu.Slic
 	}
 	chunks, first := kernels.ChunkTable(t.Offsets, t.Lengths)
 
-	o := &Optimizer{Rule: rule}
+	o := &Optimizer{Rule: rule, tensors: t}
 	b := &o.buffers
 	*b = Buffers{Values: t.Values, Gradients: t.Gradients, Curvature: curvature, NonNegative: nonNegative, stream: stream}
 	n := t.Values.Len()

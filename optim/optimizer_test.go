@@ -252,6 +252,7 @@ func TestSlots(t *testing.T) {
 	p := newProblem(t)
 	for name, slots := range map[string][]string{
 		"diaghess": {"m", "v"}, "adamw": {"m", "v"}, "adam": {"m", "v"}, "adabelief": {"m", "v"}, "sgd": {"v"}, "rmsprop": {"v"},
+		"sophia": {"m"}, "adahessian": {"m", "v"}, "adahesscale": {"m", "v"},
 	} {
 		optimizer, err := optim.New(p.stream, parse(t, name), p.tensors, optim.Length{Steps: 1, StepsPerEpoch: 1}, gpu.Slice[float32]{}, false)
 		check(t, err)

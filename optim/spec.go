@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"diaghess/optim/curvature"
 )
 
 // tunable is a key of a spec.
@@ -45,6 +47,19 @@ func fraction(key, help string, value *float64) tunable {
 	return number(key, help, value, func(v float64) bool { return v >= 0 && v < 1 }, "in [0, 1)")
 }
 
+func count(key, help string, value *int) tunable {
+	return tunable{key, help,
+		func() string { return strconv.Itoa(*value) },
+		func(text string) error {
+			v, err := strconv.Atoi(text)
+			if err != nil || v < 1 || v > math.MaxInt32 {
+				return fmt.Errorf("%s=%s: must be a whole number of at least 1", key, text)
+			}
+			*value = v
+			return nil
+		}}
+}
+
 func boolean(key, help string, value *bool) tunable {
 	return tunable{key, help,
 		func() string { return strconv.FormatBool(*value) },
@@ -70,10 +85,41 @@ func choice(key, help string, value *string, known []string) tunable {
 		}}
 }
 
+// curvatureOptions are the defaults of a rule whose curvature is of a kind.
+func curvatureOptions(kind string) curvature.Options {
+	return curvature.Options{Kind: kind, Every: 1, Samples: 1, Decay: 0.9}
+}
+
+// curvatureTunables are the keys that every rule with a curvature has; kinds are
+// those that it can do with.
+func curvatureTunables(o *curvature.Options, kinds []string) []tunable {
+	return []tunable{
+		choice("curvature", "estimator of the curvature's diagonal", &o.Kind, kinds),
+		count("every", "steps from one estimate to the next", &o.Every),
+		count("samples", "draws that an estimate is the mean of", &o.Samples),
+		fraction("decay", "decay of the average over estimates; 0 is none", &o.Decay),
+		boolean("abs", "of hutchinson the absolute values, a filter's averaged over its taps", &o.Absolute),
+	}
+}
+
+// someCurvature are the kinds for a rule that cannot do without.
+func someCurvature() []string {
+	return slices.DeleteFunc(curvature.Kinds(), func(kind string) bool { return kind == curvature.None })
+}
+
+// CurvatureOf returns what estimates the curvature for a rule; its kind is
+// curvature.None for one that uses none.
+func CurvatureOf(rule Rule) curvature.Options {
+	if c, ok := rule.(interface{ curvature() *curvature.Options }); ok {
+		return *c.curvature()
+	}
+	return curvature.Options{Kind: curvature.None}
+}
+
 // rules makes each rule with its defaults, in the order in which they are
 // listed.
 func rules() []Rule {
-	return []Rule{NewDiagHess(), NewAdamW(), NewAdam(), NewSGD(), NewRMSProp(), NewAdaBelief()}
+	return []Rule{NewDiagHess(), NewAdamW(), NewAdam(), NewSGD(), NewRMSProp(), NewAdaBelief(), NewSophia(), NewAdaHessian(), NewAdaHesScale()}
 }
 
 // Names returns the names of the rules.
@@ -135,6 +181,9 @@ func Parse(spec string) (Rule, error) {
 		if err := tunables[i].set(value); err != nil {
 			return nil, fmt.Errorf("optimizer %s: %w", name, err)
 		}
+	}
+	if err := CurvatureOf(rule).Validate(); err != nil {
+		return nil, fmt.Errorf("optimizer %s: %w", name, err)
 	}
 	return rule, nil
 }

@@ -61,7 +61,7 @@ func TestParseAndSpec(t *testing.T) {
 
 // Every rule has a default spec, its own name, and a help for each key.
 func TestRules(t *testing.T) {
-	want := []string{"diaghess", "adamw", "adam", "sgd", "rmsprop", "adabelief"}
+	want := []string{"diaghess", "adamw", "adam", "sgd", "rmsprop", "adabelief", "sophia", "adahessian", "adahesscale"}
 	if got := optim.Names(); !slices.Equal(got, want) {
 		t.Errorf("rules %v, want %v", got, want)
 	}
@@ -82,15 +82,19 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// The defaults are those of the seed's study: Keras's, but for AdamW's decay.
+// The defaults are those of the seed's study, Keras's but for AdamW's decay, and
+// of the authors of the rules with a curvature.
 func TestDefaults(t *testing.T) {
 	for name, want := range map[string]map[string]string{
-		"diaghess":  {"lr": "1e-06", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07", "lambda": "0.001", "diff": "0.25", "square": "9", "curvature": "none"},
-		"adamw":     {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07", "weight-decay": "0.0005"},
-		"adam":      {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07"},
-		"sgd":       {"lr": "0.01", "momentum": "0.9", "nesterov": "true", "weight-decay": "0"},
-		"rmsprop":   {"lr": "0.001", "rho": "0.9", "eps": "1e-07", "legacy": "false", "weight-decay": "0"},
-		"adabelief": {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-14", "rectify": "true", "weight-decay": "0.0001"},
+		"diaghess":    {"lr": "1e-06", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07", "lambda": "0.001", "diff": "0.25", "square": "9", "curvature": "none", "every": "1", "samples": "1", "decay": "0.9", "abs": "false"},
+		"adamw":       {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07", "weight-decay": "0.0005"},
+		"adam":        {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-07"},
+		"sgd":         {"lr": "0.01", "momentum": "0.9", "nesterov": "true", "weight-decay": "0"},
+		"rmsprop":     {"lr": "0.001", "rho": "0.9", "eps": "1e-07", "legacy": "false", "weight-decay": "0"},
+		"adabelief":   {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-14", "rectify": "true", "weight-decay": "0.0001"},
+		"sophia":      {"lr": "0.0001", "beta1": "0.965", "rho": "0.04", "eps": "1e-12", "weight-decay": "0.1", "curvature": "gnb", "every": "10", "samples": "1", "decay": "0.99", "abs": "false"},
+		"adahesscale": {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-08", "weight-decay": "0", "curvature": "recursion", "every": "1", "samples": "1", "decay": "0", "abs": "false"},
+		"adahessian":  {"lr": "0.15", "beta1": "0.9", "beta2": "0.999", "eps": "0.0001", "weight-decay": "0", "curvature": "hutchinson", "every": "1", "samples": "1", "decay": "0", "abs": "true"},
 	} {
 		for _, key := range []string{"schedule", "warmup", "step-every", "step-factor"} {
 			want[key] = map[string]string{"schedule": "constant", "warmup": "0", "step-every": "30", "step-factor": "0.1"}[key]

@@ -13,13 +13,20 @@ import (
 // StepCost is what a training step of an optimizer was measured to cost.
 type StepCost struct {
 	Optimizer string        `json:"optimizer"`
-	Step      time.Duration `json:"step_ns"`     // median of whole steps
-	Fastest   time.Duration `json:"fastest_ns"`  // of them
-	Evaluate  time.Duration `json:"evaluate_ns"` // median of a batch in inference mode
-	// Families are the ops of a step by entry, the most expensive first.
+	Step      time.Duration `json:"step_ns"`    // median of whole steps
+	Fastest   time.Duration `json:"fastest_ns"` // of them
+	// Estimate is the median of the steps that estimate the curvature, 0 without
+	// one, and Mean that of all steps, one in so many with an estimate.
+	Estimate time.Duration `json:"estimate_ns,omitempty"`
+	Mean     time.Duration `json:"mean_ns"`
+	Evaluate time.Duration `json:"evaluate_ns"` // median of a batch in inference mode
+	// Families are the ops of a step by entry, the most expensive first; of one
+	// that estimates the curvature where there is such.
 	Families []FamilyCost `json:"families"`
 	// Memory is what the run allocated on the device, without the dataset.
 	Memory int64 `json:"memory_bytes"`
+	// Nodes is the number of nodes of a step's graph, on a device that has graphs.
+	Nodes int `json:"graph_nodes,omitempty"`
 }
 
 // FamilyCost is what the ops of one entry cost in a step.
@@ -34,8 +41,16 @@ type FamilyCost struct {
 }
 
 // Bench measures a step of each optimizer on drawn pictures of CIFAR's shape, n
-// times each, in turn, so that a slow moment of the machine hits all of them.
-func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n int) ([]StepCost, error) {
+// times each, in turn, so that a slow moment of the machine hits all of them. profile
+// has a profiler record steps of the first optimizer after that.
+func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n int, profile bool) ([]StepCost, error) {
+	var profiler gpu.Tracer
+	if profile {
+		var err error
+		if profiler, err = tracerOf(stream); err != nil {
+			return nil, err
+		}
+	}
 	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, ProtocolSeed
 	set, err := makeResident(stream, drawnSet(settings.Batch*n, settings.Batch, classes))
 	if err != nil {
@@ -51,55 +66,84 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 		}
 		costs[i] = StepCost{Optimizer: spec, Memory: stream.Device().Allocated() - before}
 	}
-	// timed runs a program from the start of its pass.
-	timed := func(p *pass, pictures []uint32) (time.Duration, error) {
-		if err := p.begin(pictures, 0); err != nil {
+	// timed runs a full batch from the start of its pass.
+	timed := func(p *pass, pictures []uint32, estimate bool) (time.Duration, error) {
+		if err := p.begin(pictures, 0, 0); err != nil {
 			return 0, err
 		}
 		start := time.Now()
-		if err := p.full.Run(); err != nil {
+		if err := p.full.run(estimate); err != nil {
 			return 0, err
 		}
 		err := stream.Wait()
 		return time.Since(start), err
 	}
 	const warmUp = 2
-	steps, evaluations := make([][]time.Duration, len(runners)), make([][]time.Duration, len(runners))
+	steps, estimates, evaluations := make([][]time.Duration, len(runners)), make([][]time.Duration, len(runners)), make([][]time.Duration, len(runners))
 	for round := range n + warmUp {
 		for i, r := range runners {
-			step, err := timed(r.training, r.parts.train)
+			step, err := timed(r.training, r.parts.train, false)
 			if err != nil {
 				return nil, err
 			}
-			evaluation, err := timed(r.validation, r.parts.validation)
+			estimate := step
+			if r.estimator != nil {
+				if estimate, err = timed(r.training, r.parts.train, true); err != nil {
+					return nil, err
+				}
+			}
+			evaluation, err := timed(r.validation, r.parts.validation, false)
 			if err != nil {
 				return nil, err
 			}
 			if round >= warmUp {
-				steps[i], evaluations[i] = append(steps[i], step), append(evaluations[i], evaluation)
+				steps[i], estimates[i], evaluations[i] = append(steps[i], step), append(estimates[i], estimate), append(evaluations[i], evaluation)
 			}
 		}
 	}
 	for i, r := range runners {
 		costs[i].Step, costs[i].Evaluate = median(steps[i]), median(evaluations[i])
-		costs[i].Fastest = slices.Min(steps[i])
-		if err := r.training.begin(r.parts.train, 0); err != nil {
+		costs[i].Fastest, costs[i].Mean = slices.Min(steps[i]), costs[i].Step
+		program := r.training.full.plain
+		if r.estimator != nil {
+			program = r.training.full.estimate
+			costs[i].Estimate = median(estimates[i])
+			costs[i].Mean += (costs[i].Estimate - costs[i].Step) / time.Duration(r.curvature.Every)
+		}
+		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
 			return nil, err
 		}
-		durations, err := r.training.full.Profile(n)
+		durations, err := program.Profile(n)
 		if err != nil {
 			return nil, err
 		}
 		var traffic []gpu.Traffic
-		if counter, ok := r.training.full.(gpu.Counter); ok {
-			if err := r.training.begin(r.parts.train, 0); err != nil {
+		if counter, ok := program.(gpu.Counter); ok {
+			if err := r.training.begin(r.parts.train, 0, 0); err != nil {
 				return nil, err
 			}
 			if traffic, err = counter.Count(); err != nil {
 				return nil, err
 			}
 		}
-		costs[i].Families = families(r.training.full.Ops(), durations, traffic)
+		costs[i].Families = families(program.Ops(), durations, traffic)
+		if graph, ok := program.(gpu.Graph); ok {
+			costs[i].Nodes = graph.Nodes()
+		}
+	}
+	if profiler != nil {
+		r := runners[0]
+		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+			return nil, err
+		}
+		return costs, profiler.Trace(func() error {
+			for step := range min(profileSteps, n) {
+				if err := r.training.full.run(r.curvature.Due(step)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	return costs, nil
 }

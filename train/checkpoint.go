@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"diaghess/gpu"
+	"diaghess/layers"
 	"diaghess/train/atomicfile"
 )
 
@@ -26,10 +27,24 @@ type position struct {
 
 const checkpointMagic = "diaghess checkpoint 1\n"
 
+// memory is what a checkpoint keeps of a run's memory, in this order.
+type memory struct {
+	network *layers.Network
+	floats  []floats
+	words   []gpu.Slice[uint32]
+}
+
+// floats is a tensor of a checkpoint. Arenas with the layout of the network's values are
+// kept in the order of the host, the same on every device.
+type floats struct {
+	slice  gpu.Slice[float32]
+	arenas bool
+}
+
 // writeCheckpoint keeps a position and tensors: a magic line, the position as a
 // line of JSON, each tensor's elements in little-endian order, and the SHA-256
 // of all that.
-func writeCheckpoint(path string, stream gpu.Stream, p position, floats []gpu.Slice[float32], words []gpu.Slice[uint32]) error {
+func writeCheckpoint(path string, p position, m memory) error {
 	header, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -40,13 +55,21 @@ func writeCheckpoint(path string, stream gpu.Stream, p position, floats []gpu.Sl
 		if _, err := fmt.Fprintf(w, "%s%s\n", checkpointMagic, header); err != nil {
 			return err
 		}
-		for _, s := range floats {
-			if err := writeTensor(w, stream, s); err != nil {
+		for _, f := range m.floats {
+			host := make([]float32, f.slice.Len())
+			if err := m.download(host, f); err != nil {
+				return err
+			}
+			if err := binary.Write(w, binary.LittleEndian, host); err != nil {
 				return err
 			}
 		}
-		for _, s := range words {
-			if err := writeTensor(w, stream, s); err != nil {
+		for _, s := range m.words {
+			host := make([]uint32, s.Len())
+			if err := gpu.Download(m.network.Stream, host, s); err != nil {
+				return err
+			}
+			if err := binary.Write(w, binary.LittleEndian, host); err != nil {
 				return err
 			}
 		}
@@ -55,17 +78,23 @@ func writeCheckpoint(path string, stream gpu.Stream, p position, floats []gpu.Sl
 	})
 }
 
-func writeTensor[T gpu.Element](w io.Writer, stream gpu.Stream, s gpu.Slice[T]) error {
-	host := make([]T, s.Len())
-	if err := gpu.Download(stream, host, s); err != nil {
-		return err
+func (m memory) download(host []float32, from floats) error {
+	if from.arenas {
+		return m.network.Download(host, from.slice)
 	}
-	return binary.Write(w, binary.LittleEndian, host)
+	return gpu.Download(m.network.Stream, host, from.slice)
+}
+
+func (m memory) upload(to floats, host []float32) error {
+	if to.arenas {
+		return m.network.Upload(to.slice, host)
+	}
+	return gpu.Upload(m.network.Stream, to.slice, host)
 }
 
 // readCheckpoint reads back what writeCheckpoint wrote, into tensors of the
 // same lengths. ok is false where there is no checkpoint.
-func readCheckpoint(path string, stream gpu.Stream, floats []gpu.Slice[float32], words []gpu.Slice[uint32]) (p position, ok bool, err error) {
+func readCheckpoint(path string, m memory) (p position, ok bool, err error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, false, nil
@@ -87,26 +116,26 @@ func readCheckpoint(path string, stream gpu.Stream, floats []gpu.Slice[float32],
 		return p, false, damaged
 	}
 	r := bytes.NewReader(tensors)
-	for _, s := range floats {
-		if err := readTensor(r, stream, s); err != nil {
+	for _, f := range m.floats {
+		host := make([]float32, f.slice.Len())
+		if err := binary.Read(r, binary.LittleEndian, host); err != nil {
 			return p, false, fmt.Errorf("%w (%w)", damaged, err)
 		}
+		if err := m.upload(f, host); err != nil {
+			return p, false, err
+		}
 	}
-	for _, s := range words {
-		if err := readTensor(r, stream, s); err != nil {
+	for _, s := range m.words {
+		host := make([]uint32, s.Len())
+		if err := binary.Read(r, binary.LittleEndian, host); err != nil {
 			return p, false, fmt.Errorf("%w (%w)", damaged, err)
+		}
+		if err := gpu.Upload(m.network.Stream, s, host); err != nil {
+			return p, false, err
 		}
 	}
 	if r.Len() != 0 {
 		return p, false, fmt.Errorf("%w (%d bytes too many)", damaged, r.Len())
 	}
 	return p, true, nil
-}
-
-func readTensor[T gpu.Element](r io.Reader, stream gpu.Stream, s gpu.Slice[T]) error {
-	host := make([]T, s.Len())
-	if err := binary.Read(r, binary.LittleEndian, host); err != nil {
-		return err
-	}
-	return gpu.Upload(stream, s, host)
 }

@@ -18,19 +18,21 @@ type Settings struct {
 	Epochs         int     `json:"epochs"`          // passes over the training pictures
 	Batch          int     `json:"batch"`           // pictures a step; the last step of an epoch takes what is left
 	Protocol       string  `json:"protocol"`        // see Protocols
+	Augment        string  `json:"augment"`         // see Augmentations
 	Limit          int     `json:"limit"`           // train on the first Limit pictures; 0 for all
 	LabelSmoothing float64 `json:"label_smoothing"` // in training; in [0, 1)
+	Math           string  `json:"math"`            // of the convolutions, see Maths
 }
 
 // DefaultSettings are the seed's, for CIFAR-10.
 func DefaultSettings() Settings {
-	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed}
+	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed, Augment: AugmentNone, Math: MathFP32}
 }
 
 // The protocols: what a run is measured on.
 const (
-	// ProtocolSeed is the seed's: pixels divided by their largest value, no
-	// augmentation, and the test set as validation set after every epoch.
+	// ProtocolSeed is the seed's: pixels divided by their largest value, and the
+	// test set as validation set after every epoch. The seed did not augment.
 	ProtocolSeed = "seed"
 	// ProtocolHoldout keeps HoldoutPictures training pictures aside, the same
 	// in every run, as validation set after every epoch, and touches the test
@@ -56,6 +58,10 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("limit 1: batch normalization needs at least 2 pictures")
 	case !slices.Contains(Protocols(), s.Protocol):
 		return fmt.Errorf("unknown protocol %q (known: %s)", s.Protocol, strings.Join(Protocols(), ", "))
+	case !slices.Contains(Augmentations(), s.Augment):
+		return fmt.Errorf("unknown augmentation %q (known: %s)", s.Augment, strings.Join(Augmentations(), ", "))
+	case !slices.Contains(Maths(), s.Math):
+		return fmt.Errorf("unknown arithmetic %q (known: %s)", s.Math, strings.Join(Maths(), ", "))
 	case !(s.LabelSmoothing >= 0 && s.LabelSmoothing < 1):
 		return fmt.Errorf("label smoothing %g is not in [0, 1)", s.LabelSmoothing)
 	}

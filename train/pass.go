@@ -16,6 +16,8 @@ type pass struct {
 	batchSize int
 	classes   int
 	from      residentSplit
+	augment   string // see Augmentations
+	seed      uint64 // of what is augmented
 
 	order     gpu.Slice[uint32]  // [pictures]
 	state     gpu.Slice[uint32]  // [kernels.StateWords]
@@ -23,13 +25,26 @@ type pass struct {
 	correct   gpu.Slice[uint32]  // [batches]
 	confusion gpu.Slice[uint32]  // [classes, classes]
 
-	full, last gpu.Program // last is of the batch with what is left; it may be full
+	reset      gpu.Program // zeroes what a pass counts up
+	full, last step        // last is of the batch with what is left; it may be full
+}
+
+// step is the programs of a batch: plain, and of training with a curvature also
+// the one that estimates it.
+type step struct{ plain, estimate gpu.Program }
+
+// run queues the program of a step, with an estimate of the curvature or not.
+func (s step) run(estimate bool) error {
+	if estimate {
+		return s.estimate.Run()
+	}
+	return s.plain.Run()
 }
 
 // newPass allocates a pass over pictures of a part of a dataset. state counts
 // its batches: an optimizer's in training, or one of its own.
 func newPass(stream gpu.Stream, from residentSplit, pictures, batchSize, classes int, state gpu.Slice[uint32]) (*pass, error) {
-	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, state: state}
+	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, augment: AugmentNone, state: state}
 	var err error
 	if p.order, err = gpu.Alloc[uint32](stream, pictures); err != nil {
 		return nil, err
@@ -60,21 +75,19 @@ func (p *pass) rows(batch int) int {
 	return p.batchSize
 }
 
-// compile makes the programs: body records what comes after the pictures have
-// been gathered into the batch.
-func (p *pass) compile(bind func(size int) (*layers.Batch, error), divisor float32, body func(r *gpu.Recorder, b *layers.Batch) error) error {
-	program := func(size int) (gpu.Program, error) {
+// body records what comes after the pictures have been gathered into the batch.
+type body func(r *gpu.Recorder, b *layers.Batch) error
+
+// compile makes the programs of the set's pictures: of plain steps and, unless
+// estimate is nil, of those that estimate the curvature.
+func (p *pass) compile(bind func(size int) (*layers.Batch, error), set *resident, plain, estimate body) error {
+	program := func(size int, body body) (gpu.Program, error) {
 		b, err := bind(size)
 		if err != nil {
 			return nil, err
 		}
 		r := &gpu.Recorder{}
-		r.Group("gather", func() {
-			r.Record(&kernels.Gather{
-				Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
-				Rows: int32(size), Values: int32(b.X.Len() / size), Divisor: divisor,
-			})
-		})
+		r.Group("gather", func() { r.Record(p.gather(b, set.input, set.divisor)) })
 		if err := body(r, b); err != nil {
 			return nil, err
 		}
@@ -87,37 +100,51 @@ func (p *pass) compile(bind func(size int) (*layers.Batch, error), divisor float
 		})
 		return p.stream.Compile(r.Ops())
 	}
+	programs := func(size int) (s step, err error) {
+		if s.plain, err = program(size, plain); err == nil && estimate != nil {
+			s.estimate, err = program(size, estimate)
+		}
+		return s, err
+	}
 	var err error
-	if p.last, err = program(p.lastSize()); err != nil {
+	if p.last, err = programs(p.lastSize()); err != nil {
 		return err
 	}
 	p.full = p.last
 	if p.lastSize() != p.batchSize && p.batches() > 1 {
-		p.full, err = program(p.batchSize)
+		if p.full, err = programs(p.batchSize); err != nil {
+			return err
+		}
 	}
+	r := &gpu.Recorder{}
+	r.Group("reset", func() {
+		r.Record(&kernels.Fill{X: p.confusion, Elements: int32(p.confusion.Len()), Value: 0})
+	})
+	p.reset, err = p.stream.Compile(r.Ops())
 	return err
 }
 
 // begin puts the pass at its start: the order in which it visits the pictures,
-// and the number of optimizer steps done before it.
-func (p *pass) begin(order []uint32, step int) error {
+// and the numbers of optimizer steps and of passes done before it.
+func (p *pass) begin(order []uint32, step, passes int) error {
 	if err := gpu.Upload(p.stream, p.order, order); err != nil {
 		return err
 	}
-	if err := gpu.Upload(p.stream, p.confusion, make([]uint32, p.confusion.Len())); err != nil {
+	if err := p.reset.Run(); err != nil {
 		return err
 	}
 	state := make([]uint32, kernels.StateWords)
-	state[kernels.StateStep] = uint32(step)
+	state[kernels.StateStep], state[kernels.StatePass] = uint32(step), uint32(passes)
 	return gpu.Upload(p.stream, p.state, state)
 }
 
-// run queues a batch: they must come in order.
-func (p *pass) run(batch int) error {
+// run queues a batch, with an estimate of the curvature or not: batches must come
+// in order.
+func (p *pass) run(batch int, estimate bool) error {
 	if batch == p.batches()-1 {
-		return p.last.Run()
+		return p.last.run(estimate)
 	}
-	return p.full.Run()
+	return p.full.run(estimate)
 }
 
 // losses returns the losses of the first n batches.

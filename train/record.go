@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"diaghess/optim"
 	"diaghess/train/atomicfile"
 	"diaghess/train/report"
 )
@@ -41,6 +43,8 @@ type Epoch struct {
 	ValAcc    float64 `json:"val_acc"`
 	F1        float64 `json:"f1"`
 	Seconds   float64 `json:"seconds"` // training and validation of this epoch
+	// Curvature is of the epoch's last step, where the optimizer has one.
+	Curvature *optim.Observation `json:"curvature,omitempty"`
 }
 
 // Final is final.json: how a run ended.
@@ -52,6 +56,7 @@ type Final struct {
 	Epochs    int           `json:"epochs"` // trained
 	Limit     int           `json:"limit,omitempty"`
 	Protocol  string        `json:"protocol"`
+	Augment   string        `json:"augment"`
 	Build     Build         `json:"build"`
 	// Score is taken after the last epoch, of the validation set.
 	ValLoss float64 `json:"val_loss"`
@@ -86,8 +91,19 @@ func (f Final) row(source string) report.Row {
 		r.Protocol = "Measured on the test set once, after the last epoch"
 		r.ValLoss, r.ValAcc, r.F1 = f.Test.Loss, f.Test.Acc, f.Test.F1
 	}
+	if augment := augmentOf(f.Augment); augment != AugmentNone {
+		r.Protocol += "; trained on pictures augmented by " + augment
+	}
 	return r
 }
+
+// mathOf reads the arithmetic of a record; those that were written before there was
+// another name none.
+func mathOf(recorded string) string { return cmp.Or(recorded, MathFP32) }
+
+// augmentOf reads the augmentation of a record; those that were written before
+// there was any name none.
+func augmentOf(recorded string) string { return cmp.Or(recorded, AugmentNone) }
 
 // record is a run's folder.
 type record struct{ folder string }
@@ -155,8 +171,8 @@ func fields(c Config, bits bool) map[string]string {
 	}
 	f := map[string]string{
 		"model": show(c.Model), "epochs": show(c.Epochs), "batch": show(c.Batch), "protocol": show(c.Protocol),
-		"limit": show(c.Limit), "label smoothing": show(c.LabelSmoothing), "dataset": show(c.Dataset), "seed": show(c.Seed),
-		"optimizer": show(c.OptimizerSettings), "device": show(c.Device),
+		"augment": show(augmentOf(c.Augment)), "limit": show(c.Limit), "label smoothing": show(c.LabelSmoothing), "dataset": show(c.Dataset), "seed": show(c.Seed),
+		"optimizer": show(c.OptimizerSettings), "device": show(c.Device), "math": show(mathOf(c.Math)),
 	}
 	if bits {
 		f["algorithms"], f["build"] = show(c.Algorithms), show(c.Build)

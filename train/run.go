@@ -10,6 +10,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/layers"
 	"diaghess/optim"
+	"diaghess/optim/curvature"
 	"diaghess/train/report"
 )
 
@@ -22,6 +23,8 @@ type runner struct {
 	stream    gpu.Stream
 	network   *layers.Network
 	optimizer *optim.Optimizer
+	curvature curvature.Options   // of the optimizer
+	estimator curvature.Estimator // nil for an optimizer without curvature
 	parts     parts
 
 	batches                    map[int]*layers.Batch // by size
@@ -31,6 +34,7 @@ type runner struct {
 	epochStart      time.Time // of the running epoch, or of going on with it
 	checkpointed    time.Time
 	checkpointEvery time.Duration
+	profiler        gpu.Tracer // watches some steps; nil for none
 }
 
 // checkpointEvery is how much work a killed process loses at most.
@@ -61,7 +65,16 @@ func newRunner(stream gpu.Stream, set *resident, job Job, rec record) (*runner, 
 	}
 	stepsPerEpoch := (len(r.parts.train) + job.Batch - 1) / job.Batch
 	length := optim.Length{Steps: stepsPerEpoch * job.Epochs, StepsPerEpoch: stepsPerEpoch}
-	if r.optimizer, err = optim.New(stream, rule, optim.TensorsOf(r.network), length, gpu.Slice[float32]{}, true); err != nil {
+	r.curvature = optim.CurvatureOf(rule)
+	if r.estimator, err = curvature.New(r.network, r.curvature, length.Steps, seed); err != nil {
+		return nil, err
+	}
+	var diagonal gpu.Slice[float32]
+	nonNegative := true
+	if r.estimator != nil {
+		diagonal, nonNegative = r.estimator.Diagonal(), r.estimator.NonNegative()
+	}
+	if r.optimizer, err = optim.New(stream, rule, optim.TensorsOf(r.network), length, diagonal, nonNegative); err != nil {
 		return nil, err
 	}
 	if err := r.makePasses(set, seed); err != nil {
@@ -101,14 +114,26 @@ func (r *runner) makePasses(set *resident, seed uint64) error {
 	if err != nil {
 		return fmt.Errorf("training pass: %w", err)
 	}
-	err = r.training.compile(r.bind, set.divisor, func(rec *gpu.Recorder, b *layers.Batch) error {
-		b.DrawMasks(rec, seed, r.optimizer.State)
-		b.Forward(rec, true)
-		b.Loss(rec, float32(r.job.LabelSmoothing), true)
-		b.Backward(rec)
-		return r.optimizer.Record(rec)
-	})
-	if err != nil {
+	r.training.augment, r.training.seed = r.job.Augment, seed
+	training := func(estimate bool) body {
+		return func(rec *gpu.Recorder, b *layers.Batch) error {
+			b.DrawMasks(rec, seed, r.optimizer.State)
+			b.Forward(rec, true)
+			b.Loss(rec, float32(r.job.LabelSmoothing), true)
+			b.Backward(rec, r.network.Gradients)
+			if estimate {
+				if err := r.estimator.Record(rec, b, r.optimizer.State); err != nil {
+					return err
+				}
+			}
+			return r.optimizer.Record(rec)
+		}
+	}
+	estimating := training(true)
+	if r.estimator == nil {
+		estimating = nil
+	}
+	if err = r.training.compile(r.bind, set, training(false), estimating); err != nil {
 		return fmt.Errorf("training pass: %w", err)
 	}
 
@@ -138,11 +163,11 @@ func (r *runner) evaluation(set *resident, from residentSplit, pictures int) (*p
 	if err != nil {
 		return nil, err
 	}
-	return p, p.compile(r.bind, set.divisor, func(rec *gpu.Recorder, b *layers.Batch) error {
+	return p, p.compile(r.bind, set, func(rec *gpu.Recorder, b *layers.Batch) error {
 		b.Forward(rec, false)
 		b.Loss(rec, 0, false)
 		return nil
-	})
+	}, nil)
 }
 
 // errDiverged ends a run whose loss is not finite.
@@ -157,7 +182,7 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 	seen := observer.Run(r.job, r.config, r.Step, r.config.Steps)
 	final := Final{
 		Dataset: r.job.Dataset, Optimizer: r.job.Optimizer, Seed: r.job.Seed,
-		Limit: r.job.Limit, Protocol: r.job.Protocol, Build: r.config.Build,
+		Limit: r.job.Limit, Protocol: r.job.Protocol, Augment: r.job.Augment, Build: r.config.Build,
 	}
 	err := r.epochs(ctx, seen)
 	if err == nil && r.test != nil {
@@ -201,7 +226,7 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 	for r.Epoch < r.job.Epochs {
 		if r.Batch == 0 {
 			order := epochOrder(r.parts.train, uint64(r.job.Seed), r.Epoch)
-			if err := r.training.begin(order, r.Step); err != nil {
+			if err := r.training.begin(order, r.Step, r.Epoch); err != nil {
 				return err
 			}
 		}
@@ -209,6 +234,10 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 			return err
 		}
 		trained, err := r.training.score()
+		if err != nil {
+			return err
+		}
+		curved, err := r.optimizer.Observe()
 		if err != nil {
 			return err
 		}
@@ -220,7 +249,8 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 		epoch := Epoch{
 			Epoch: r.Epoch + 1, TrainLoss: trained.Loss, TrainAcc: trained.Accuracy,
 			ValLoss: validated.Loss, ValAcc: validated.Accuracy, F1: validated.F1,
-			Seconds: r.Seconds + now.Sub(r.epochStart).Seconds(),
+			Seconds:   r.Seconds + now.Sub(r.epochStart).Seconds(),
+			Curvature: curved,
 		}
 		r.position = position{Epoch: r.Epoch + 1, Step: r.Step, Epochs: append(r.Epochs, epoch)}
 		r.epochStart = now
@@ -238,12 +268,13 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 		if err := ctx.Err(); err != nil {
 			return r.interrupted(ctx, err)
 		}
-		if err := r.training.run(r.Batch); err != nil {
+		steps := 1
+		if r.profiler != nil && r.Step == profileAfter {
+			steps = min(profileSteps, r.training.batches()-r.Batch)
+		}
+		if err := r.trainSteps(steps, seen); err != nil {
 			return err
 		}
-		r.Batch++
-		r.Step++
-		seen.Step(r.training.rows(r.Batch - 1))
 		if r.Batch%waitEvery == 0 || r.Batch == r.training.batches() {
 			if err := r.checkLosses(); err != nil {
 				return err
@@ -256,6 +287,25 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 		}
 	}
 	return nil
+}
+
+// trainSteps does so many steps of the epoch; more than one are for a profiler.
+func (r *runner) trainSteps(n int, seen RunObserver) error {
+	body := func() error {
+		for range n {
+			if err := r.training.run(r.Batch, r.curvature.Due(r.Step)); err != nil {
+				return err
+			}
+			r.Batch++
+			r.Step++
+			seen.Step(r.training.rows(r.Batch - 1))
+		}
+		return nil
+	}
+	if n > 1 {
+		return r.profiler.Trace(body)
+	}
+	return body()
 }
 
 // checkLosses waits for the epoch's steps so far and looks at their losses. At
@@ -279,14 +329,14 @@ func (r *runner) checkLosses() error {
 // evaluate measures the network on pictures. A loss that is not finite is
 // errDiverged.
 func (r *runner) evaluate(ctx context.Context, p *pass, pictures []uint32) (Score, error) {
-	if err := p.begin(pictures, 0); err != nil {
+	if err := p.begin(pictures, 0, 0); err != nil {
 		return Score{}, err
 	}
 	for batch := range p.batches() {
 		if err := ctx.Err(); err != nil {
 			return Score{}, err
 		}
-		if err := p.run(batch); err != nil {
+		if err := p.run(batch, false); err != nil {
 			return Score{}, err
 		}
 	}
@@ -305,20 +355,37 @@ func (r *runner) interrupted(ctx context.Context, err error) error {
 	return errors.Join(err, r.checkpoint())
 }
 
-// tensors are what a checkpoint keeps.
-func (r *runner) tensors() ([]gpu.Slice[float32], []gpu.Slice[uint32]) {
+// memory is what a checkpoint keeps.
+func (r *runner) memory() memory {
 	t := r.training
-	return []gpu.Slice[float32]{r.network.Values, r.network.Moving, r.optimizer.Slots, t.loss},
-		[]gpu.Slice[uint32]{t.state, t.order, t.correct, t.confusion}
+	m := memory{
+		network: r.network,
+		floats: []floats{
+			{r.network.Values, true}, {r.network.Moving, false}, {r.optimizer.Slots, true}, {t.loss, false},
+		},
+		words: []gpu.Slice[uint32]{t.state, t.order, t.correct, t.confusion},
+	}
+	if r.estimator != nil {
+		arenas, others := r.estimator.State()
+		for _, s := range arenas {
+			m.floats = append(m.floats, floats{s, true})
+		}
+		for _, s := range others {
+			m.floats = append(m.floats, floats{s, false})
+		}
+		if !r.estimator.NonNegative() { // Observe looks at them
+			m.floats = append(m.floats, floats{r.network.Gradients, true})
+		}
+	}
+	return m
 }
 
 // checkpoint keeps the position and the tensors.
 func (r *runner) checkpoint() error {
 	p := r.position
 	p.Seconds += time.Since(r.epochStart).Seconds()
-	floats, words := r.tensors()
 	r.checkpointed = time.Now()
-	return writeCheckpoint(r.record.path("checkpoint"), r.stream, p, floats, words)
+	return writeCheckpoint(r.record.path("checkpoint"), p, r.memory())
 }
 
 // resume claims the record and goes to its checkpoint, if it has one.
@@ -326,8 +393,7 @@ func (r *runner) resume() error {
 	if err := r.record.claim(r.config); err != nil {
 		return err
 	}
-	floats, words := r.tensors()
-	p, ok, err := readCheckpoint(r.record.path("checkpoint"), r.stream, floats, words)
+	p, ok, err := readCheckpoint(r.record.path("checkpoint"), r.memory())
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,13 @@ type Study struct {
 	Library    string // see OpenDevice
 	// Parallel is how many runs go side by side and Threads how many threads
 	// each has; 0 lets the study choose: as many runs as there are processors
-	// or runs, and the processors shared among them. Neither changes a bit.
+	// or runs, and the processors shared among them; on a GPU as many runs as its
+	// memory takes, up to mostParallel. Neither changes a bit.
 	Parallel, Threads int
+
+	// Profile has a profiler record a few steps of each run, op by op, on a device that
+	// has something for it.
+	Profile bool
 
 	// checkpointEvery is how often a run keeps a checkpoint; 0 means
 	// checkpointEvery.
@@ -89,7 +94,7 @@ var errStopped = errors.New("stopped before its end; the same command goes on fr
 // Run does all runs that have not ended yet. A run that diverges is an outcome;
 // any other failure stops the study after the runs beside it have kept their
 // checkpoints.
-func (s *Study) Run(ctx context.Context, observer Observer) error {
+func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if observer == nil {
 		observer = silent{}
 	}
@@ -108,11 +113,11 @@ func (s *Study) Run(ctx context.Context, observer Observer) error {
 		return err
 	}
 	parallel, threads := s.share(len(left))
-	device, err := OpenDevice(s.Device, threads, s.Library)
+	device, err := OpenDevice(DeviceOptions{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
 	if err != nil {
 		return err
 	}
-	defer device.Close()
+	defer closing(device, &err)
 	if err := writeJSON(filepath.Join(s.Out, studyFile), plan{Jobs: jobs}); err != nil {
 		return err
 	}
@@ -195,21 +200,27 @@ func (s *Study) share(runs int) (parallel, threads int) {
 
 // runAll does the jobs, parallel at a time. The first failure stops the others
 // at their next step.
-func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, parallel int, observer Observer) error {
+func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, parallel int, observer Observer) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	stream, err := device.NewStream()
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
+	defer closing(stream, &err)
 	sets := &residents{ctx: ctx, stream: stream, folder: s.Data, sets: map[string]*resident{}}
+	runs := &runners{device: device}
+	if meter, ok := device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
+		if parallel, err = s.room(runs, meter, sets, jobs); err != nil {
+			return err
+		}
+	}
 	queue := make(chan Job)
 	var workers sync.WaitGroup
 	for range parallel {
 		workers.Go(func() {
 			for job := range queue {
-				if err := s.runOne(ctx, device, sets, job, observer); err != nil {
+				if err := s.runOne(ctx, runs, sets, job, observer); err != nil {
 					stop(fmt.Errorf("%s: %w", job, err))
 				}
 			}
@@ -230,7 +241,7 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, paral
 }
 
 // runOne does one run on a stream of its own.
-func (s *Study) runOne(ctx context.Context, device gpu.Device, sets *residents, job Job, observer Observer) error {
+func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job Job, observer Observer) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -238,14 +249,15 @@ func (s *Study) runOne(ctx context.Context, device gpu.Device, sets *residents, 
 	if err != nil {
 		return err
 	}
-	stream, err := device.NewStream()
+	r, err := runs.make(set, job, recordOf(s.Out, job))
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
-	r, err := newRunner(stream, set, job, recordOf(s.Out, job))
-	if err != nil {
-		return err
+	defer runs.close(r, &err)
+	if s.Profile {
+		if r.profiler, err = tracerOf(r.stream); err != nil {
+			return err
+		}
 	}
 	if s.checkpointEvery > 0 {
 		r.checkpointEvery = s.checkpointEvery

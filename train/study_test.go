@@ -298,6 +298,7 @@ func TestJobsAreChecked(t *testing.T) {
 		"unknown dataset":         func(s *Study) { s.Datasets = []string{"x"} },
 		"unknown model":           func(s *Study) { s.Model = "x" },
 		"unknown protocol":        func(s *Study) { s.Protocol = "x" },
+		"unknown augmentation":    func(s *Study) { s.Augment = "x" },
 		"in the study twice":      func(s *Study) { s.Optimizers = []string{"adam", "adam:lr=0.001"} },
 		"is in the study twice":   func(s *Study) { s.Seeds = []int{1, 1} },
 		"at least one":            func(s *Study) { s.Seeds = nil },

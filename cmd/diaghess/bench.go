@@ -22,8 +22,10 @@ func benchCommand() *cli.Command {
 		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure a step of each of `LIST`"},
 		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
 		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
+		augmentFlag(),
 		&cli.IntFlag{Name: "classes", Value: 10, Usage: "classes of the network"},
 		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "steps that are measured"},
+		profileFlag("of the first optimizer, at the end"),
 		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 	}
 	return &cli.Command{
@@ -41,14 +43,14 @@ func benchCommand() *cli.Command {
 
 func runBench(c *cli.Context) error {
 	settings := train.DefaultSettings()
-	settings.Model, settings.Batch = c.String("model"), c.Int("batch")
+	settings.Model, settings.Batch, settings.Augment, settings.Math = c.String("model"), c.Int("batch"), c.String("augment"), c.String("math")
 	if err := settings.Validate(); err != nil {
 		return err
 	}
 	if c.Int("repeats") < 1 || c.Int("classes") < 2 || c.Int("classes") > 256 {
 		return fmt.Errorf("%d repeats of %d classes: give at least 1 repeat and 2 to 256 classes", c.Int("repeats"), c.Int("classes"))
 	}
-	device, err := train.OpenDevice(c.String("device"), c.Int("threads"), c.String("library"))
+	device, err := openDevice(c)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	defer stream.Close()
-	costs, err := train.Bench(stream, settings, optim.SplitList(c.String("optimizers")), c.Int("classes"), c.Int("repeats"))
+	costs, err := train.Bench(stream, settings, optim.SplitList(c.String("optimizers")), c.Int("classes"), c.Int("repeats"), c.Bool("profile"))
 	if err != nil {
 		return err
 	}
@@ -132,12 +134,20 @@ func newTable(header table.Row) table.Writer {
 	return t
 }
 
-// printSteps prints whole steps, and their ratio to the first optimizer's.
+// printSteps prints whole steps, and the ratio of their mean to the first
+// optimizer's.
 func printSteps(w io.Writer, costs []train.StepCost, batch int) {
-	t := newTable(table.Row{"step", "ms", "fastest ms", "images/s", "ratio", "evaluation ms", "memory MB"})
+	t := newTable(table.Row{"step", "ms", "fastest ms", "with estimate ms", "mean ms", "images/s", "ratio", "evaluation ms", "memory MB", "graph nodes"})
 	for _, c := range costs {
-		t.AppendRow(table.Row{c.Optimizer, millis(c.Step), millis(c.Fastest), fmt.Sprintf("%.0f", float64(batch)/c.Step.Seconds()),
-			fmt.Sprintf("%.3f", c.Step.Seconds()/costs[0].Step.Seconds()), millis(c.Evaluate), megabytes(c.Memory)})
+		estimate, nodes := "", ""
+		if c.Nodes > 0 {
+			nodes = fmt.Sprint(c.Nodes)
+		}
+		if c.Estimate > 0 {
+			estimate = millis(c.Estimate)
+		}
+		t.AppendRow(table.Row{c.Optimizer, millis(c.Step), millis(c.Fastest), estimate, millis(c.Mean), fmt.Sprintf("%.0f", float64(batch)/c.Mean.Seconds()),
+			fmt.Sprintf("%.3f", c.Mean.Seconds()/costs[0].Mean.Seconds()), millis(c.Evaluate), megabytes(c.Memory), nodes})
 	}
 	fmt.Fprintln(w, t.Render())
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"diaghess/gpu"
 	"diaghess/gpu/cpu"
 	"diaghess/layers"
 	"diaghess/optim"
@@ -22,6 +23,7 @@ func settingsFlags() []cli.Flag {
 		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "passes over the training pictures"},
 		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
 		&cli.StringFlag{Name: "protocol", Value: s.Protocol, Usage: "`NAME`: seed (validate on the test set after every epoch) or holdout (on 5,000 training pictures kept aside, and the test set once at the end)"},
+		augmentFlag(),
 		&cli.IntFlag{Name: "limit", Usage: "train on the first `N` pictures, for a quick look; 0 for all"},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of the label spread over all classes, in training"},
 	}
@@ -30,8 +32,14 @@ func settingsFlags() []cli.Flag {
 func settings(c *cli.Context) train.Settings {
 	return train.Settings{
 		Model: c.String("model"), Epochs: c.Int("epochs"), Batch: c.Int("batch"), Protocol: c.String("protocol"),
-		Limit: c.Int("limit"), LabelSmoothing: c.Float64("label-smoothing"),
+		Augment: c.String("augment"), Limit: c.Int("limit"), LabelSmoothing: c.Float64("label-smoothing"), Math: c.String("math"),
 	}
+}
+
+func augmentFlag() cli.Flag {
+	return &cli.StringFlag{Name: "augment", Value: train.DefaultSettings().Augment, Usage: fmt.Sprintf(
+		"change the training pictures by `NAME`: %s (a flip is left to right, a crop moves by up to %d pixels)",
+		strings.Join(train.Augmentations(), ", "), train.CropPadding)}
 }
 
 // machineFlags choose where runs happen.
@@ -39,8 +47,32 @@ func machineFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(train.Devices(), ", ")},
 		&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`: " + strings.Join(cpu.Libraries(), ", ") + " (default: the first)"},
+		&cli.StringFlag{Name: "math", Value: train.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32, or tf32, which is faster and rounds factors to 10 bits"},
 		&cli.IntFlag{Name: "threads", Usage: "threads of a run on the cpu (default: the processors shared among the runs); does not change results"},
 	}
+}
+
+// profileFlag has a profiler record steps.
+func profileFlag(which string) cli.Flag {
+	return &cli.BoolFlag{Name: "profile", Usage: "have a profiler that waits for it (nsys profile -c cudaProfilerApi) record a few steps on a GPU, " + which + ", op by op"}
+}
+
+// device reads the device's name. It says what auto stands for.
+func device(c *cli.Context) string {
+	name := c.String("device")
+	if name != "auto" {
+		return name
+	}
+	name, why := train.ChooseDevice()
+	fmt.Fprintf(c.App.ErrWriter, "device %s (%s)\n", name, why)
+	return name
+}
+
+// openDevice opens the device of the machineFlags.
+func openDevice(c *cli.Context) (gpu.Device, error) {
+	return train.OpenDevice(train.DeviceOptions{
+		Name: device(c), Threads: c.Int("threads"), Library: c.String("library"), Math: c.String("math"),
+	})
 }
 
 // outFlag and dataFlag are where records and datasets lie.

@@ -41,6 +41,7 @@ func newApp() *cli.App {
 			trainCommand(),
 			reportCommand(train.ReadRows),
 			dataCommand(),
+			devicesCommand(),
 			benchCommand(),
 		},
 		// An unknown command is an error, not the help text and success.

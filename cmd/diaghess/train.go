@@ -16,6 +16,7 @@ func trainCommand() *cli.Command {
 	flags = append(flags, settingsFlags()...)
 	flags = append(flags, outFlag("results/train"), dataFlag())
 	flags = append(flags, machineFlags()...)
+	flags = append(flags, profileFlag("after the first 20 of a new run"))
 	return &cli.Command{
 		Name:        "train",
 		Usage:       "train one network with one optimizer from one seed",
@@ -36,6 +37,7 @@ func runTrain(c *cli.Context) error {
 	study.Datasets = []string{c.String("dataset")}
 	study.Optimizers = []string{c.String("optimizer")}
 	study.Seeds = []int{c.Int("seed")}
+	study.Profile = c.Bool("profile")
 	if err := run(c, study); err != nil {
 		return err
 	}

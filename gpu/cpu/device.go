@@ -67,6 +67,9 @@ func (d *Device) Description() string {
 	return fmt.Sprintf("%s, %d thread(s), convolutions by %s", runtime.GOARCH, d.threads, d.library.version())
 }
 
+// FilterLayout is HWIO.
+func (d *Device) FilterLayout() gpu.FilterLayout { return gpu.HWIO }
+
 const alignment = 256
 
 // Alloc makes zeroed memory, aligned to 256 bytes.

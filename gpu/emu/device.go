@@ -57,6 +57,9 @@ func (d *Device) Description() string {
 	return fmt.Sprintf("PTX interpreted (%v), products on the cpu (%s)", d.options.Check, d.cpu.Description())
 }
 
+// FilterLayout is the cpu's.
+func (d *Device) FilterLayout() gpu.FilterLayout { return d.cpu.FilterLayout() }
+
 // Allocated returns the bytes that open streams have made.
 func (d *Device) Allocated() int64 { return d.allocated.Load() }
 

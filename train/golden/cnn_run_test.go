@@ -91,7 +91,13 @@ type cnnRun struct {
 	// training and inference are whole steps, which count in a metric.
 	training, inference        gpu.Program
 	trainMetrics, inferMetrics cnnMetrics
-	normalizations             map[string]*kernels.BatchNormFinish // by layer: "bn1"
+	normalizations             map[string]normalization // by layer: "bn1"
+}
+
+// normalization is what a layer of batch normalization found of a batch.
+type normalization struct {
+	mean, invStd gpu.Slice[float32]
+	epsilon      float32
 }
 
 // cnnMetrics are the metrics of a pass, an element a batch.
@@ -130,24 +136,28 @@ func newCNNRun(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, rule 
 	t.Helper()
 	n := newCNN(t, s, config, in.masks != nil)
 	for _, p := range n.Parameters {
-		upload(t, s, p.Value, in.parameters[p.Name])
+		uploadParameter(t, s, p, p.Value, in.parameters[p.Name])
 	}
 	for _, m := range n.Statistics {
 		upload(t, s, m.Value, in.statistics[m.Name])
 	}
-	run := &cnnRun{t: t, stream: s, in: in, network: n, batch: must(n.Bind(config.Batch))(t), normalizations: map[string]*kernels.BatchNormFinish{}}
+	run := &cnnRun{t: t, stream: s, in: in, network: n, batch: must(n.Bind(config.Batch))(t), normalizations: map[string]normalization{}}
 	run.optimizer = must(optim.New(s, rule, optim.TensorsOf(n), optim.Length{Steps: steps, StepsPerEpoch: steps}, gpu.Slice[float32]{}, false))(t)
 
 	run.trainMetrics = run.newMetrics(run.optimizer.State, steps)
 	run.training = compile(t, s, func(r *gpu.Recorder) {
 		run.batch.Forward(r, true)
 		for _, op := range r.Ops() {
-			if k, ok := op.Op.(*kernels.BatchNormFinish); ok {
-				run.normalizations[strings.TrimPrefix(op.Label, "forward/")] = k
+			layer := strings.TrimPrefix(op.Label, "forward/")
+			switch k := op.Op.(type) {
+			case *kernels.BatchNormFinish:
+				run.normalizations[layer] = normalization{k.Mean, k.InvStd, k.Epsilon}
+			case *kernels.ColumnsForward:
+				run.normalizations[layer] = normalization{k.Mean, k.InvStd, k.Epsilon}
 			}
 		}
 		run.batch.Loss(r, 0, true)
-		run.batch.Backward(r)
+		run.batch.Backward(r, run.network.Gradients)
 		run.measure(r, run.trainMetrics)
 		if err := run.optimizer.Record(r); err != nil {
 			t.Fatal(err)
@@ -219,20 +229,66 @@ func (run *cnnRun) infer() []float32 {
 	return gaps
 }
 
+// edge is how near the last training step came to another decision: the least
+// input of LeakyReLU, in magnitude, and the least distance between the two
+// largest of a window, as normalized. An input is seen from the output, whose
+// mask must not drop it.
+func (run *cnnRun) edge() float32 {
+	t, s := run.t, run.stream
+	nearest := math.Inf(1)
+	inputs := func(a gpu.Slice[float32], slope float32) {
+		for _, v := range download(t, s, a) {
+			if distance := float64(v); slope != 1 && distance > 0 {
+				nearest = min(nearest, distance)
+			} else if slope != 1 {
+				nearest = min(nearest, -distance/float64(slope))
+			}
+		}
+	}
+	for _, op := range run.training.Ops() {
+		switch k := op.Op.(type) {
+		case *kernels.EpilogueForward:
+			inputs(k.A, k.Slope)
+		case *kernels.ColumnsForward:
+			inputs(k.A, k.Slope)
+		case *kernels.EpiloguePoolForward:
+			inputs(k.A, k.Slope)
+			y, scale := download(t, s, k.Y), download(t, s, k.Scale)
+			height, width, channels := int(k.Height), int(k.Width), int(k.Channels)
+			for picture := range int(k.Pictures) {
+				for i := range (height + 1) / 2 * ((width + 1) / 2) * channels {
+					row, column, c := 2*(i/channels/((width+1)/2)), 2*(i/channels%((width+1)/2)), i%channels
+					var window []float64
+					for h := row; h < min(row+2, height); h++ {
+						for w := column; w < min(column+2, width); w++ {
+							window = append(window, float64(y[((picture*height+h)*width+w)*channels+c])*float64(scale[c]))
+						}
+					}
+					slices.Sort(window)
+					if n := len(window); n > 1 {
+						nearest = min(nearest, window[n-1]-window[n-2])
+					}
+				}
+			}
+		}
+	}
+	return float32(nearest)
+}
+
 // first adds the results of the first step.
 func (run *cnnRun) first(r results) {
 	t, s := run.t, run.stream
 	r["loss1"] = download(t, s, run.trainMetrics.loss)[:1]
 	r["logits1"] = download(t, s, run.batch.Logits)
 	for _, p := range run.network.Parameters {
-		r["grad1/"+p.Name] = download(t, s, p.Gradient)
+		r["grad1/"+p.Name] = downloadParameter(t, s, p, p.Gradient)
 	}
-	for layer, k := range run.normalizations {
+	for layer, n := range run.normalizations {
 		number := strings.TrimPrefix(layer, "bn")
-		r["bnmean1/"+number] = download(t, s, k.Mean)
-		variance := download(t, s, k.InvStd)
+		r["bnmean1/"+number] = download(t, s, n.mean)
+		variance := download(t, s, n.invStd)
 		for i, v := range variance {
-			variance[i] = float32(1/(float64(v)*float64(v)) - float64(k.Epsilon))
+			variance[i] = float32(1/(float64(v)*float64(v)) - float64(n.epsilon))
 		}
 		r["bnvar1/"+number] = variance
 	}
@@ -241,7 +297,7 @@ func (run *cnnRun) first(r results) {
 // tensors adds parameters and moving statistics under a prefix.
 func (run *cnnRun) tensors(r results, prefix string) {
 	for _, p := range run.network.Parameters {
-		r[prefix+p.Name] = download(run.t, run.stream, p.Value)
+		r[prefix+p.Name] = downloadParameter(run.t, run.stream, p, p.Value)
 	}
 	for _, m := range run.network.Statistics {
 		r[prefix+m.Name] = download(run.t, run.stream, m.Value)
@@ -250,7 +306,7 @@ func (run *cnnRun) tensors(r results, prefix string) {
 
 // trainCNN runs a case of kind cnn with one of its optimizers and adds the
 // results to r. Beside those of the case these are OPT/gaps and OPT/evalgaps,
-// see infer, OPT/norms, the norm of the whole gradient at each step, and
+// see infer, OPT/edges, see edge, OPT/norms, the norm of the whole gradient at each step, and
 // OPT/stepN/gradient/T, the largest entry of T's gradient so far.
 func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name string, r results) {
 	t.Helper()
@@ -260,13 +316,14 @@ func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name s
 	largest := map[string]float64{}
 	for step := 1; step <= steps; step++ {
 		run.train(step - 1)
+		r[name+"/edges"] = append(r[name+"/edges"], run.edge())
 		if step == 1 {
 			run.first(r)
 		}
 		prefix := fmt.Sprintf("%s/step%d/", name, step)
 		var squares float64
 		for _, p := range run.network.Parameters {
-			gradient := download(t, s, p.Gradient)
+			gradient := downloadParameter(t, s, p, p.Gradient)
 			for _, g := range gradient {
 				squares += float64(g) * float64(g)
 			}
@@ -280,9 +337,8 @@ func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name s
 		}
 		run.tensors(r, prefix)
 		for _, slot := range rule.Slots() {
-			values := download(t, s, run.optimizer.Slot(slot))
 			for _, p := range run.network.Parameters {
-				r[prefix+slot+"/"+p.Name] = values[p.Offset:][:p.Elements()]
+				r[prefix+slot+"/"+p.Name] = downloadParameter(t, s, p, p.In(run.optimizer.Slot(slot)))
 			}
 		}
 	}

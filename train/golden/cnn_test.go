@@ -46,12 +46,15 @@ import (
 //
 // All this holds while both programs decide alike which side of 0 an input of
 // LeakyReLU is on and which of a window is the largest. A trajectory that comes
-// closer to such an edge than its rounding, some 1e-6, may part there: of thirty
-// sets drawn like these two did, with a gap of 2e-6 and an input of 1e-6.
+// closer to such an edge than its error, which is that of the logits, may part
+// there: of thirty sets drawn like these two did, with a gap of 2e-6 and an input
+// of 1e-6. That is excused from the edge on, where another machine, which rounds
+// otherwise, has stayed with the seed to the end.
 func TestGoldenCNN(t *testing.T) {
 	eachCase(t, "cnn", func(t *testing.T, c *Case) {
 		config, in := readCNNConfig(t, c), readCNNInput(t, c)
 		steps := slices.Max(config.Steps)
+		stayed := map[string]bool{} // by optimizer: a machine stayed with the seed
 		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
 			r := results{}
 			for _, name := range config.Optimizers {
@@ -66,20 +69,36 @@ func TestGoldenCNN(t *testing.T) {
 			checkFirstStep(t, k, config, max(11*check("loss1_diff_vs_float64"), 21*logits), logits, gradients)
 			for _, name := range config.Optimizers {
 				loss := k.lossTolerance(config, name, 21*logits, check)
-				for _, step := range config.Steps {
-					checkTensors(k, config, fmt.Sprintf("%s/step%d/", name, step), check)
+				k.edge = 0
+				for step, distance := range slices.Backward(r[name+"/edges"]) {
+					if float64(distance) < loss(step)+21*logits {
+						k.edge = step + 1
+					}
 				}
-				k.float32s(name+" loss", name+"/loss", name+"/loss", loss)
-				checkEvaluation(k, name, loss(steps-1), loss(steps-1)+21*logits)
-			}
-			if slices.Contains(config.Optimizers, "custom") {
-				checkSlots(t, k, config, 21*gradients)
-				k.float32s("custom accuracy", "custom/acc", "custom/acc", func(step int) float64 {
-					gaps := r["custom/gaps"][step*config.Batch:][:config.Batch]
-					return wavering(gaps, 2*(k.lossTolerance(config, "custom", 21*logits, check)(steps-1)+21*logits)) + epsilon
+				for _, step := range config.Steps {
+					k.at(step, func() { checkTensors(k, config, fmt.Sprintf("%s/step%d/", name, step), check) })
+				}
+				k.at(steps, func() {
+					k.float32s(name+" loss", name+"/loss", name+"/loss", loss)
+					checkEvaluation(k, name, loss(steps-1), loss(steps-1)+21*logits)
 				})
+				if name == "custom" {
+					checkSlots(t, k, config, 21*gradients)
+					k.at(steps, func() {
+						k.float32s("custom accuracy", "custom/acc", "custom/acc", func(step int) float64 {
+							gaps := r["custom/gaps"][step*config.Batch:][:config.Batch]
+							return wavering(gaps, 2*(loss(steps-1)+21*logits)) + epsilon
+						})
+					})
+				}
+				stayed[name] = stayed[name] || k.stayed()
 			}
 		})
+		for _, name := range config.Optimizers {
+			if !stayed[name] {
+				t.Errorf("%s: every machine parts from the seed with %s", c.Name, name)
+			}
+		}
 	})
 }
 
@@ -145,7 +164,7 @@ func checkTensors(k *comparison, config cnnConfig, prefix string, check func(...
 	got := math.Sqrt(squares / float64(n))
 	k.used[name+" rms"] = max(k.used[name+" rms"], got/(11*rms))
 	if !(got <= 11*rms) {
-		k.t.Errorf("%s: %s: root mean square of all differences %.3g, tolerance %.3g", k.c.Name, key, got, 11*rms)
+		k.errorf("%s: %s: root mean square of all differences %.3g, tolerance %.3g", k.c.Name, key, got, 11*rms)
 	}
 	for _, statistic := range k.c.Names("mov0/") {
 		array := prefix + statistic
@@ -167,12 +186,14 @@ func checkSlots(t *testing.T, k *comparison, config cnnConfig, fraction float64)
 			continue // not all steps are saved
 		}
 		saved = true
-		for _, tensor := range config.TrainableOrder {
-			largest := float64(k.r[prefix+"gradient/"+tensor][0])
-			m, v := prefix+"m/"+tensor, prefix+"v/"+tensor
-			k.float32s("custom m", m, m, constant(c1/h.number(t, "lam0")*fraction*largest))
-			k.float32s("custom v", v, v, constant((1-h.number(t, "beta2"))*float64(step)*4*c2*c2*math.Pow(largest, 4)*fraction))
-		}
+		k.at(step, func() {
+			for _, tensor := range config.TrainableOrder {
+				largest := float64(k.r[prefix+"gradient/"+tensor][0])
+				m, v := prefix+"m/"+tensor, prefix+"v/"+tensor
+				k.float32s("custom m", m, m, constant(c1/h.number(t, "lam0")*fraction*largest))
+				k.float32s("custom v", v, v, constant((1-h.number(t, "beta2"))*float64(step)*4*c2*c2*math.Pow(largest, 4)*fraction))
+			}
+		})
 	}
 	if !saved {
 		t.Errorf("%s: no slots of custom after any of the steps %v", k.c.Name, config.Steps)

@@ -31,8 +31,8 @@ func mlpChain(widths []int) []layers.Layer {
 }
 
 // transpose turns a matrix [rows, columns].
-func transpose(m []float32, rows, columns int) []float32 {
-	turned := make([]float32, len(m))
+func transpose[T float32 | float64](m []T, rows, columns int) []T {
+	turned := make([]T, len(m))
 	for r := range rows {
 		for c := range columns {
 			turned[c*rows+r] = m[r*columns+c]
@@ -47,7 +47,8 @@ func mlpWeights(t *testing.T, c *Case, n *layers.Network, prefix, bias string) {
 	t.Helper()
 	for i := range len(n.Parameters) / 2 {
 		w := must(Read[float32](c, fmt.Sprintf("%s/%d", prefix, i)))(t)
-		upload(t, n.Stream, n.Parameters[2*i].Value, transpose(w.Values, w.Shape[0], w.Shape[1]))
+		kernel := n.Parameters[2*i]
+		uploadParameter(t, n.Stream, kernel, kernel.Value, transpose(w.Values, w.Shape[0], w.Shape[1]))
 		upload(t, n.Stream, n.Parameters[2*i+1].Value, must(Read[float32](c, fmt.Sprintf("%s/%d", bias, i)))(t).Values)
 	}
 }
@@ -70,7 +71,7 @@ func firstMLPBatch(t *testing.T, s gpu.Stream, c *Case, config mlpConfig) result
 	runProgram(t, s, compile(t, s, func(r *gpu.Recorder) {
 		batch.Forward(r, true)
 		batch.Loss(r, config.LabelSmoothing, true)
-		batch.Backward(r)
+		batch.Backward(r, n.Gradients)
 	}))
 	r := results{
 		"loss":    {mean(download(t, s, batch.RowLoss))},
@@ -78,7 +79,8 @@ func firstMLPBatch(t *testing.T, s gpu.Stream, c *Case, config mlpConfig) result
 	}
 	for i := range widths[1:] {
 		in, out := widths[i], widths[i+1]
-		weights := transpose(download(t, s, n.Parameters[2*i].Gradient), in, out)
+		kernel := n.Parameters[2*i]
+		weights := transpose(downloadParameter(t, s, kernel, kernel.Gradient), in, out)
 		biases := download(t, s, n.Parameters[2*i+1].Gradient)
 		var joint []float32 // [out, in+1]
 		for o := range out {

@@ -29,8 +29,12 @@ func New(out *os.File) (observer train.Observer, finish func()) {
 
 // epochLine is what a log says of an epoch.
 func epochLine(job train.Job, epochs int, e train.Epoch, picturesPerSecond float64) string {
-	return fmt.Sprintf("%v  epoch %d/%d  loss %.4f acc %.4f  val_loss %.4f val_acc %.4f f1 %.4f  %.1f s  %.0f images/s",
+	line := fmt.Sprintf("%v  epoch %d/%d  loss %.4f acc %.4f  val_loss %.4f val_acc %.4f f1 %.4f  %.1f s  %.0f images/s",
 		job, e.Epoch, epochs, e.TrainLoss, e.TrainAcc, e.ValLoss, e.ValAcc, e.F1, e.Seconds, picturesPerSecond)
+	if e.Curvature != nil {
+		line += fmt.Sprintf("  %v", e.Curvature)
+	}
+	return line
 }
 
 // endLine is what a log says of a run's end.

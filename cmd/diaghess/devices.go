@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/train"
+)
+
+// devicesCommand is `diaghess devices`.
+func devicesCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "devices",
+		Usage: "list what runs can go on, and test that it computes what it should",
+		Description: "The test runs every kernel at many sizes and two convolutions in all directions against what they are defined to compute. " +
+			"A device that is not there is no failure; one that computes something else is.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "device", Usage: "look at `LIST` (default: all that there are)"},
+			&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`"},
+			&cli.StringFlag{Name: "math", Value: train.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32 or tf32"},
+			&cli.BoolFlag{Name: "list", Usage: "do not test"},
+			&cli.BoolFlag{Name: "json", Usage: "write JSON"},
+		},
+		Action: runDevices,
+	}
+}
+
+// deviceReport is what devices says of one.
+type deviceReport struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Missing says why the device cannot be used.
+	Missing string `json:"missing,omitempty"`
+	Checks  int    `json:"checks,omitempty"`
+	Failure string `json:"failure,omitempty"`
+}
+
+var (
+	errSelfTest = errors.New("a device failed its test: do not trust its results")
+	errMissing  = errors.New("a device that was asked for cannot be used")
+)
+
+func runDevices(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	var reports []deviceReport
+	for _, name := range names(c.String("device")) {
+		reports = append(reports, deviceReport{Name: name})
+	}
+	asked := len(reports) > 0
+	if !asked {
+		reports = known()
+	}
+	var failed error
+	for i := range reports {
+		r := &reports[i]
+		if r.Missing == "" {
+			look(c, r)
+		}
+		switch {
+		case r.Failure != "":
+			failed = errSelfTest
+		case r.Missing != "" && asked && failed == nil:
+			failed = errMissing
+		}
+		if !c.Bool("json") {
+			printDevice(c, *r)
+		}
+	}
+	if c.Bool("json") {
+		encoder := json.NewEncoder(c.App.Writer)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(reports); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// known returns the devices that there are, to be looked at.
+func known() []deviceReport {
+	reports := []deviceReport{{Name: "cpu"}, {Name: "emu"}}
+	gpus, err := train.GPUs()
+	for _, gpu := range gpus {
+		reports = append(reports, deviceReport{Name: gpu.Name, Description: gpu.Description})
+	}
+	if err != nil {
+		reports = append(reports, deviceReport{Name: "cuda", Missing: err.Error()})
+	}
+	return reports
+}
+
+// look opens a device and tests it.
+func look(c *cli.Context, r *deviceReport) {
+	name := r.Name
+	options := train.DeviceOptions{Name: name, Library: c.String("library")}
+	if train.IsGPU(name) {
+		options.Math = c.String("math")
+	}
+	device, err := train.OpenDevice(options)
+	if err != nil {
+		r.Missing = err.Error()
+		return
+	}
+	r.Description = device.Description()
+	if !c.Bool("list") {
+		r.Checks, err = train.SelfTest(c.Context, device)
+	}
+	if err = errors.Join(err, device.Close()); err != nil {
+		r.Failure = err.Error()
+	}
+}
+
+// printDevice prints a report for a person.
+func printDevice(c *cli.Context, r deviceReport) {
+	w := c.App.Writer
+	switch {
+	case r.Missing != "":
+		fmt.Fprintf(w, "%s: %scannot be used: %s\n", r.Name, sentence(r.Description), r.Missing)
+	case r.Failure != "":
+		fmt.Fprintf(w, "%s: %s\n    FAILED after %d checks: %s\n", r.Name, r.Description, r.Checks, r.Failure)
+	case r.Checks > 0:
+		fmt.Fprintf(w, "%s: %s\n    %d checks passed\n", r.Name, r.Description, r.Checks)
+	default:
+		fmt.Fprintf(w, "%s: %s\n", r.Name, r.Description)
+	}
+}
+
+// sentence is a description with what parts it from more text.
+func sentence(description string) string {
+	if description == "" {
+		return ""
+	}
+	return description + "\n    "
+}

@@ -1,0 +1,109 @@
+package exact
+
+// Recursion returns an approximation of the diagonal of the Gauss-Newton matrix
+// by one backward sweep of squares: HesScale (Elsayed and Mahmood 2022,
+// "HesScale: Scalable Computation of Hessian Diagonals") in Gauss-Newton form. It
+// keeps the diagonal D of the curvature by each layer's output and drops the rest,
+// from D = p (1 - p) / rows at the logits down:
+//
+//	linear       h = sum of squared inputs times D, D = squared weights times D
+//	activations  D = factor^2 D, at the element of z that the output comes from
+//	beta, gamma  h = sum D, sum D xhat^2 over the rows
+//	bias         h = sum D
+//
+// and through normalization with the batch's own statistics, of which with N
+// rows, scale = gamma invStd and xhat the normalized values
+//
+//	D[n] = scale^2 sum over m of D[m] (1[n=m] - 1/N - xhat[n] xhat[m]/N)^2
+//	     = scale^2 (D[n] (1 - 2 (1 + xhat[n]^2)/N) + (S0 + 2 xhat[n] S1 + xhat[n]^2 S2)/N^2)
+//
+// with Sk = sum over m of D[m] xhat[m]^k. A layer behind which such a normalization
+// follows takes its inputs less their mean in each channel: what a weight adds to
+// all rows alike the normalization takes out again, which the diagonal of D does
+// not know. Most inputs are far from zero against their deviation, so this is
+// what the scale of the result depends on.
+//
+// It is exact for the last linear layer and its bias, and else drops
+// correlations: between the outputs of a sample, between positions of a picture,
+// and what is left of those that normalization makes between rows.
+func (p *Pass) Recursion() []float64 {
+	d := make([]float64, len(p.Logits))
+	for i, q := range p.probability {
+		d[i] = q * (1 - q) / float64(p.rows())
+	}
+	diagonal := make([]float64, len(p.network.Values))
+	normalized := false // whether the layer behind normalizes with the batch's statistics
+	for i := len(p.traces) - 1; i >= 0; i-- {
+		switch t := p.traces[i].(type) {
+		case *linearTrace:
+			x := t.x
+			if normalized {
+				x = centred(x, t.in)
+			}
+			t.addKernel(squared(x), d, t.kernel.Of(diagonal))
+			if i > 0 {
+				dx := make([]float64, len(t.x))
+				t.addInput(d, squared(t.kernel.Value), dx)
+				d = dx
+			}
+			normalized = false
+		case *epilogueTrace:
+			d = t.recursion(d, diagonal)
+			normalized = t.coupled
+		}
+	}
+	return diagonal
+}
+
+// recursion adds the curvature by the layer's parameters and returns that by its input.
+func (t *epilogueTrace) recursion(da, diagonal []float64) []float64 {
+	channels := t.in.Channels
+	rows := float64(len(t.xhat) / channels)
+	d := make([]float64, len(t.xhat)) // by z
+	for j, i := range t.source {
+		d[i] += t.factor[j] * t.factor[j] * da[j]
+	}
+	moment := make([][3]float64, channels) // sums of D xhat^k
+	for i, v := range d {
+		m := &moment[i%channels]
+		m[0] += v
+		m[1] += v * t.xhat[i]
+		m[2] += v * t.xhat[i] * t.xhat[i]
+	}
+	for c, m := range moment {
+		t.beta.Of(diagonal)[c] += m[0]
+		if t.gamma != nil {
+			t.gamma.Of(diagonal)[c] += m[2]
+		}
+	}
+	for i := range d {
+		c := i % channels
+		if x, m := t.xhat[i], moment[c]; t.coupled {
+			d[i] = d[i]*(1-2*(1+x*x)/rows) + (m[0]+2*x*m[1]+x*x*m[2])/(rows*rows)
+		}
+		scale := t.scale[c] * t.invStd[c]
+		d[i] *= scale * scale
+	}
+	return d
+}
+
+func squared(values []float64) []float64 {
+	squares := make([]float64, len(values))
+	for i, v := range values {
+		squares[i] = v * v
+	}
+	return squares
+}
+
+// centred returns the values less the mean of their channel.
+func centred(values []float64, channels int) []float64 {
+	mean := make([]float64, channels)
+	for i, v := range values {
+		mean[i%channels] += v / float64(len(values)/channels)
+	}
+	less := make([]float64, len(values))
+	for i, v := range values {
+		less[i] = v - mean[i%channels]
+	}
+	return less
+}

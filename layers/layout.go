@@ -1,0 +1,71 @@
+package layers
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+)
+
+// On the host a filter is HWIO: Parameter.Shape, records and tests. On the device it
+// lies as the device's convolutions take it. What copies parameters, their gradients or
+// anything else with their layout between the two goes through this file; what works
+// on single elements, as updates do, need not care.
+
+// Upload copies a parameter's elements from the host into a tensor of its layout on
+// the device: Value, Gradient, or its part of another arena.
+func (p *Parameter) Upload(s gpu.Stream, to gpu.Slice[float32], host []float32) error {
+	arranged := make([]float32, len(host))
+	toDevice(p, arranged, host)
+	return gpu.Upload(s, to, arranged)
+}
+
+// Download copies the elements of a tensor of the parameter's layout to the host.
+func (p *Parameter) Download(s gpu.Stream, host []float32, from gpu.Slice[float32]) error {
+	arranged := make([]float32, len(host))
+	if err := gpu.Download(s, arranged, from); err != nil {
+		return err
+	}
+	toHost(p, host, arranged)
+	return nil
+}
+
+// Upload copies arenas with the layout of Values, one after the other, from the host.
+func (n *Network) Upload(to gpu.Slice[float32], host []float32) error {
+	return gpu.Upload(n.Stream, to, n.arranged(host, toDevice))
+}
+
+// Download copies arenas with the layout of Values, one after the other, to the host.
+func (n *Network) Download(host []float32, from gpu.Slice[float32]) error {
+	raw := make([]float32, len(host))
+	if err := gpu.Download(n.Stream, raw, from); err != nil {
+		return err
+	}
+	copy(host, n.arranged(raw, toHost))
+	return nil
+}
+
+// arrange copies a parameter's elements from one order to the other.
+type arrange func(p *Parameter, to, from []float32)
+
+func toDevice(p *Parameter, to, from []float32) { p.layout.FromHWIO(to, from, p.outputs()) }
+func toHost(p *Parameter, to, from []float32)   { p.layout.ToHWIO(to, from, p.outputs()) }
+
+// outputs is the last extent of a filter.
+func (p *Parameter) outputs() int { return p.Shape[len(p.Shape)-1] }
+
+// arranged returns arenas in the other order.
+func (n *Network) arranged(arenas []float32, arrange arrange) []float32 {
+	size := n.Values.Len()
+	if size > 0 && len(arenas)%size != 0 {
+		panic(fmt.Sprintf("layers: %d elements are no arenas of %d", len(arenas), size))
+	}
+	to := make([]float32, len(arenas))
+	copy(to, arenas) // the gaps between the tensors too
+	for first := 0; first < len(arenas); first += size {
+		for _, p := range n.Parameters {
+			lo, hi := first+p.Offset, first+p.Offset+p.Elements()
+			arrange(p, to[lo:hi], arenas[lo:hi])
+		}
+	}
+	return to
+}

@@ -1,0 +1,149 @@
+package curvature
+
+import (
+	"fmt"
+	"math"
+
+	"diaghess/gpu"
+	"diaghess/kernels"
+	"diaghess/layers"
+)
+
+// Estimator is an estimate of the diagonal, bound to a network.
+type Estimator interface {
+	// Diagonal is the estimate, in the layout of the network's values.
+	Diagonal() gpu.Slice[float32]
+	// NonNegative says that no entry of the estimate is ever negative.
+	NonNegative() bool
+	// Record records an estimate of a batch, for steps that are due. It comes
+	// after the batch's forward pass in training, its loss and the backward pass
+	// into Network.Gradients, and leaves their results alone but for the
+	// gradient by the logits. state counts the steps. It allocates what the batch
+	// needs, and fails where there is no room.
+	Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error
+	// State is what the estimator keeps from step to step, and a checkpoint of
+	// it: arenas with the layout of the network's values, and other numbers.
+	State() (arenas, others []gpu.Slice[float32])
+}
+
+// New binds an estimator to a network for a run of so many steps; for None it is
+// nil. Everything that it draws is a function of the seed. It comes before the
+// network's batches: an estimator may need more of them than training does.
+func New(n *layers.Network, o Options, steps int, seed uint64) (Estimator, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Kind == None {
+		return nil, nil
+	}
+	k, err := find(o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	b := &base{Options: o, network: n, seed: seed}
+	b.diagonal = b.alloc(n.Values.Len())
+	if o.Decay > 0 {
+		b.average = b.alloc(n.Values.Len())
+		b.corrections = b.upload(corrections(o, steps))
+	}
+	e, err := k.make(b)
+	if err == nil {
+		err = b.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("curvature %s: %w", o.Kind, err)
+	}
+	return e, nil
+}
+
+// corrections are 1 / (1 - decay^k) for the estimates k = 1, 2, ... of a run:
+// the weights of an exponential average that began with 0 sum up to 1 - decay^k.
+// Without correction they are 1.
+func corrections(o Options, steps int) []float32 {
+	table := make([]float32, (steps+o.Every-1)/o.Every)
+	for i := range table {
+		table[i] = 1
+		if o.Uncorrected {
+			continue
+		}
+		table[i] = float32(1 / (1 - math.Pow(o.Decay, float64(i+1))))
+	}
+	return table
+}
+
+// base is what estimators share: the estimate, and its average over steps.
+type base struct {
+	Options
+	network *layers.Network
+	seed    uint64
+
+	diagonal    gpu.Slice[float32]
+	average     gpu.Slice[float32] // null without one
+	corrections gpu.Slice[float32]
+	err         error // the first failed allocation
+}
+
+// Diagonal is the estimate.
+func (b *base) Diagonal() gpu.Slice[float32] { return b.diagonal }
+
+// State is the estimate, which steps without one go on using, and its average.
+func (b *base) State() (arenas, others []gpu.Slice[float32]) {
+	if b.average.IsNull() {
+		return []gpu.Slice[float32]{b.diagonal}, nil
+	}
+	return []gpu.Slice[float32]{b.diagonal, b.average}, nil
+}
+
+func (b *base) alloc(n int) gpu.Slice[float32] {
+	if b.err != nil {
+		return gpu.Slice[float32]{}
+	}
+	s, err := gpu.Alloc[float32](b.network.Stream, n)
+	b.err = err
+	return s
+}
+
+func (b *base) upload(values []float32) gpu.Slice[float32] {
+	s := b.alloc(len(values))
+	if b.err == nil {
+		b.err = gpu.Upload(b.network.Stream, s, values)
+	}
+	return s
+}
+
+func (b *base) uploadWords(words []uint32) gpu.Slice[uint32] {
+	if b.err != nil {
+		return gpu.Slice[uint32]{}
+	}
+	s, err := gpu.Alloc[uint32](b.network.Stream, len(words))
+	if err == nil {
+		err = gpu.Upload(b.network.Stream, s, words)
+	}
+	b.err = err
+	return s
+}
+
+// sample is a part of an estimate: factor times x, or times its square.
+type sample struct {
+	x       gpu.Slice[float32]
+	squared bool
+	factor  float32
+}
+
+// flag is a bool as a kernel's parameter.
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// record records the end of an estimate: its last sample, on top of the sum of
+// those before where there are any, and the average.
+func (b *base) record(r *gpu.Recorder, last sample, sum gpu.Slice[float32], state gpu.Slice[uint32]) {
+	r.Record(&kernels.CurvatureAverage{
+		X: last.x, Sum: sum, Average: b.average, Diagonal: b.diagonal, Corrections: b.corrections, State: state,
+		Elements: int32(b.diagonal.Len()), Every: uint32(b.Every), Squared: flag(last.squared), Factor: last.factor,
+		Decay: float32(b.Decay), OneMinusDecay: float32(1 - b.Decay),
+	})
+}

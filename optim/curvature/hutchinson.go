@@ -1,0 +1,105 @@
+package curvature
+
+import (
+	"diaghess/gpu"
+	"diaghess/kernels"
+	"diaghess/layers"
+)
+
+// hutchinson is Hutchinson's estimator of the Hessian's diagonal: with z drawn from
+// Rademacher's distribution, each element 1 or -1 with the same probability,
+//
+//	h = z (H z) elementwise, the mean over Samples draws
+//
+// Bekas, Kokiopoulou and Saad 2007, "An estimator for the diagonal of a matrix". Its
+// expectation is the diagonal of the Hessian of the batch's loss, through
+// normalization with the batch's own statistics too: the product is exact, see
+// layers.Tangent, and the elements of z are independent. It may be negative. The
+// variance of an entry is the sum of the squares of its row of the Hessian beside the
+// diagonal, which is many times the diagonal in a network. A draw costs about two more
+// forward and backward passes: every product of a linear layer has two parts.
+//
+// With Absolute it is that of AdaHessian, Yao, Gholami, Shen, Mustafa, Keutzer and
+// Mahoney 2021: the absolute value of h, and of a convolution's filter the mean of
+// that over its taps, for each pair of channels. This one is never negative, less
+// noisy, and biased, by the noise that the absolute value turns positive. The authors
+// take one sample; here the absolute value is that of the samples' mean.
+type hutchinson struct {
+	*base
+	z, product gpu.Slice[float32]
+	sum        gpu.Slice[float32] // of the draws
+	chunks     gpu.Slice[uint32]
+	bound      map[*layers.Batch]*layers.Tangent
+}
+
+func newHutchinson(b *base) (Estimator, error) {
+	n := b.network
+	n.Retain = true
+	var offsets, lengths []int
+	for _, p := range n.Parameters {
+		offsets, lengths = append(offsets, p.Offset), append(lengths, p.Elements())
+	}
+	chunks, _ := kernels.ChunkTable(offsets, lengths)
+	e := &hutchinson{
+		base: b, z: b.alloc(n.Values.Len()), product: b.alloc(n.Values.Len()), sum: b.diagonal,
+		chunks: b.uploadWords(chunks), bound: map[*layers.Batch]*layers.Tangent{},
+	}
+	if !b.average.IsNull() {
+		e.sum = b.alloc(n.Values.Len())
+	}
+	return e, nil
+}
+
+func (e *hutchinson) NonNegative() bool { return e.Absolute }
+
+func (e *hutchinson) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
+	t, err := e.of(b)
+	if err != nil {
+		return err
+	}
+	r.Group("curvature", func() {
+		for draw := range e.Samples {
+			r.Record(&kernels.Rademacher{
+				Z: e.z, Chunks: e.chunks, State: state, Seed: e.seed, Stream: kernels.RandomStream("rademacher"), Draw: uint32(draw),
+			})
+			t.Record(r, e.z, e.product)
+			r.Record(&kernels.HutchinsonSample{
+				Z: e.z, Product: e.product, Sum: e.sum, Elements: int32(e.sum.Len()),
+				First: flag(draw == 0), Absolute: flag(e.Absolute && draw == e.Samples-1), Factor: 1 / float32(e.Samples),
+			})
+		}
+		if e.Absolute {
+			e.averageTaps(r)
+		}
+		if !e.average.IsNull() {
+			e.record(r, sample{x: e.sum, factor: 1}, gpu.Slice[float32]{}, state)
+		}
+	})
+	return nil
+}
+
+// averageTaps averages the sum over the taps of each convolution's filter.
+func (e *hutchinson) averageTaps(r *gpu.Recorder) {
+	for _, p := range e.network.Parameters {
+		if len(p.Shape) != 4 {
+			continue
+		}
+		k := &kernels.TapMean{X: p.In(e.sum), Outer: 1, Taps: int32(p.Shape[0] * p.Shape[1]), Inner: int32(p.Shape[2] * p.Shape[3])}
+		if e.network.Stream.Device().FilterLayout() == gpu.OHWI {
+			k.Outer, k.Inner = int32(p.Shape[3]), int32(p.Shape[2])
+		}
+		r.Record(k)
+	}
+}
+
+// of returns the tangent of a batch, the same each time.
+func (e *hutchinson) of(b *layers.Batch) (*layers.Tangent, error) {
+	if t, ok := e.bound[b]; ok {
+		return t, nil
+	}
+	t, err := b.BindTangent()
+	if err == nil {
+		e.bound[b] = t
+	}
+	return t, err
+}

@@ -1,0 +1,84 @@
+package curvature
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Options choose an estimator.
+type Options struct {
+	Kind    string  // see Kinds
+	Every   int     // steps from one estimate to the next
+	Samples int     // draws that an estimate is the mean of
+	Decay   float64 // of the exponential average over estimates, in [0, 1)
+	// Uncorrected leaves the average as it is, biased to 0 in the beginning.
+	Uncorrected bool
+	// Absolute makes Hutchinson's estimate AdaHessian's: absolute values, and
+	// of a convolution's filter their mean over the taps.
+	Absolute bool
+}
+
+// None is the kind without curvature.
+const None = "none"
+
+// kind is an estimator's entry in the list of them.
+type kind struct {
+	name    string
+	sampled bool // Samples means something
+	make    func(*base) (Estimator, error)
+}
+
+// kinds are the estimators, None left out.
+func kinds() []kind {
+	return []kind{
+		{"fisher", false, newFisher},
+		{"gnb", true, newGNB},
+		{"recursion", false, newRecursion},
+		{"calibrated", false, newCalibrated},
+		{"hutchinson", true, newHutchinson},
+	}
+}
+
+// Kinds returns the names of the estimators, None first.
+func Kinds() []string {
+	names := []string{None}
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// find returns the entry of a kind that is not None.
+func find(name string) (kind, error) {
+	all := kinds()
+	i := slices.IndexFunc(all, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return kind{}, fmt.Errorf("unknown curvature %q (known: %s)", name, strings.Join(Kinds(), ", "))
+	}
+	return all[i], nil
+}
+
+// Validate says what is wrong with the options.
+func (o Options) Validate() error {
+	if o.Kind == None {
+		return nil
+	}
+	k, err := find(o.Kind)
+	switch {
+	case err != nil:
+		return err
+	case o.Every < 1:
+		return fmt.Errorf("curvature every %d steps: give at least 1", o.Every)
+	case o.Samples < 1:
+		return fmt.Errorf("curvature of %d samples: give at least 1", o.Samples)
+	case o.Samples > 1 && !k.sampled:
+		return fmt.Errorf("curvature %s draws nothing: samples=%d has no meaning", o.Kind, o.Samples)
+	case !(o.Decay >= 0 && o.Decay < 1):
+		return fmt.Errorf("decay %g of the curvature's average is not in [0, 1)", o.Decay)
+	}
+	return nil
+}
+
+// Due says whether a step, counted from 0, has an estimate.
+func (o Options) Due(step int) bool { return o.Kind != None && step%o.Every == 0 }

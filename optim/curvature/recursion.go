@@ -1,0 +1,76 @@
+package curvature
+
+import (
+	"diaghess/gpu"
+	"diaghess/layers"
+)
+
+// recursion is one deterministic sweep from the logits down that carries the
+// diagonal of the Gauss-Newton matrix as a backward pass carries the gradient,
+// with every factor squared. With p the softmax, q the curvature of the mean loss
+// by a layer's output and x its input,
+//
+//	logits         q = (p - p^2) / B
+//	linear         h = sum of x^2 q over samples and positions; q by the input: W^2 q
+//	LeakyReLU      q f'^2
+//	max pooling    q to the largest of the window
+//	dropout        q (mask / (1 - rate))^2
+//	bias           h = sum q
+//	normalization  h of beta = sum q, of gamma = sum q xhat^2; q by the input: J^2 q,
+//	               J the Jacobian with the batch's own statistics, squared
+//	               elementwise
+//
+// Elsayed and Mahmood 2022, "HesScale", in the form that drops the second
+// derivatives, which a piecewise linear network does not have. It is exact for the
+// last layer, without noise, and an approximation below: curvature between
+// different units of a layer is dropped at every layer. A normalization couples
+// all rows of a channel, which no upstream program handles and which makes what is
+// dropped large: it takes the mean of its input out, so that the part of a weight's
+// curvature that its input's mean makes is not there. So a linear layer before a
+// normalization takes the input without its mean over rows,
+//
+//	h = sum of (x - mean x)^2 q
+//
+// which is what this project adds; see docs/curvature.md for how far each form is
+// from the exact diagonal.
+type recursion struct {
+	*base
+	sample gpu.Slice[float32]
+	bound  map[*layers.Batch]*layers.Recursion
+}
+
+func newRecursion(b *base) (Estimator, error) {
+	e := &recursion{base: b, sample: b.diagonal, bound: map[*layers.Batch]*layers.Recursion{}}
+	if !b.average.IsNull() {
+		e.sample = b.alloc(b.network.Values.Len())
+	}
+	return e, nil
+}
+
+func (e *recursion) NonNegative() bool { return true }
+
+func (e *recursion) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
+	q, err := e.of(b)
+	if err != nil {
+		return err
+	}
+	r.Group("curvature", func() {
+		q.Record(r, e.sample)
+		if !e.average.IsNull() {
+			e.record(r, sample{x: e.sample, factor: 1}, gpu.Slice[float32]{}, state)
+		}
+	})
+	return nil
+}
+
+// of returns the recursion of a batch, the same each time.
+func (e *recursion) of(b *layers.Batch) (*layers.Recursion, error) {
+	if q, ok := e.bound[b]; ok {
+		return q, nil
+	}
+	q, err := b.BindRecursion()
+	if err == nil {
+		e.bound[b] = q
+	}
+	return q, err
+}

@@ -1,0 +1,48 @@
+package train
+
+import (
+	"diaghess/gpu"
+	"diaghess/kernels"
+	"diaghess/layers"
+)
+
+// The augmentations: what becomes of a training picture each time that it is
+// used. It is drawn from the seed, the epoch and the picture's place in the
+// epoch, so all arms of a pair see the same. Evaluation never augments.
+const (
+	AugmentNone     = "none"
+	AugmentFlip     = "flip"      // left to right, half of the pictures
+	AugmentCrop     = "crop"      // out of CropPadding pixels of zeros on each side
+	AugmentFlipCrop = "flip+crop" // both
+)
+
+// CropPadding is how many pixels a crop moves a picture at most: CIFAR's usual 4.
+const CropPadding = 4
+
+// Augmentations returns the names of the augmentations.
+func Augmentations() []string {
+	return []string{AugmentNone, AugmentFlip, AugmentCrop, AugmentFlipCrop}
+}
+
+// gather makes the kernel that puts a pass's pictures of the given shape into a
+// batch.
+func (p *pass) gather(b *layers.Batch, shape layers.Shape, divisor float32) gpu.Kernel {
+	if p.augment == AugmentNone {
+		return &kernels.Gather{
+			Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
+			Rows: int32(b.Size), Values: int32(shape.Elements()), Divisor: divisor,
+		}
+	}
+	k := &kernels.GatherAugment{
+		Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
+		Rows: int32(b.Size), Height: int32(shape.Height), Width: int32(shape.Width), Channels: int32(shape.Channels), Divisor: divisor,
+		Stream: kernels.RandomStream("augment"), Seed: p.seed,
+	}
+	if p.augment != AugmentCrop {
+		k.Flip = 1
+	}
+	if p.augment != AugmentFlip {
+		k.Padding = CropPadding
+	}
+	return k
+}

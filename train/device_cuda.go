@@ -1,0 +1,46 @@
+//go:build cuda
+
+package train
+
+import (
+	"fmt"
+	"os"
+
+	"diaghess/gpu"
+	"diaghess/gpu/cuda"
+	"diaghess/kernels"
+)
+
+// openCUDA opens a GPU. CUDA_LAUNCH_BLOCKING=1, which the driver knows too, makes it name
+// the op that fails.
+func openCUDA(ordinal int, math string) (gpu.Device, error) {
+	return cuda.New(cuda.Options{
+		Ordinal: ordinal, Math: cuda.Math(math), Source: kernels.Module, Blocking: os.Getenv("CUDA_LAUNCH_BLOCKING") == "1",
+	})
+}
+
+// cudaCards describes the GPUs, by ordinal.
+func cudaCards() ([]string, error) {
+	cards, err := cuda.Cards()
+	var all []string
+	for _, card := range cards {
+		all = append(all, fmt.Sprintf("%s, %s", card, cuda.Driver()))
+	}
+	return all, err
+}
+
+// firstCard describes the first GPU, if all that it needs is there.
+func firstCard() (string, error) {
+	cards, err := cuda.Cards()
+	if err != nil {
+		return "", err
+	}
+	if len(cards) == 0 {
+		return "", fmt.Errorf("the driver shows no card")
+	}
+	library, err := cuda.CuDNN()
+	if err != nil {
+		return "", fmt.Errorf("%s is there, but %w", cards[0].Name, err)
+	}
+	return fmt.Sprintf("%s, %s", cards[0], library), nil
+}

@@ -1,0 +1,23 @@
+package train
+
+import (
+	"fmt"
+
+	"diaghess/gpu"
+)
+
+// What a profiler records of a run: profileSteps steps after the first profileAfter, when
+// all is loaded and warm.
+const (
+	profileAfter = 20
+	profileSteps = 5
+)
+
+// tracerOf returns the stream as one that a profiler can watch.
+func tracerOf(stream gpu.Stream) (gpu.Tracer, error) {
+	tracer, ok := stream.(gpu.Tracer)
+	if !ok {
+		return nil, fmt.Errorf("nothing for a profiler to record on the device %s: --profile takes --device cuda", stream.Device().Name())
+	}
+	return tracer, nil
+}

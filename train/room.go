@@ -1,0 +1,92 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"diaghess/gpu"
+)
+
+// runners makes the runs of a study, each on a stream of its own, one at a time: where
+// memory ends, it is known how many have found room.
+type runners struct {
+	device gpu.Device
+
+	mutex   sync.Mutex
+	running int
+}
+
+// make makes a run, or nothing.
+func (r *runners) make(set *resident, job Job, rec record) (*runner, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	stream, err := r.device.NewStream()
+	if err != nil {
+		return nil, r.noRoom(err)
+	}
+	run, err := newRunner(stream, set, job, rec)
+	if err != nil {
+		stream.Close() // the first error tells more than what may follow from it
+		return nil, r.noRoom(err)
+	}
+	r.running++
+	return run, nil
+}
+
+// close gives a run's memory back.
+func (r *runners) close(run *runner, err *error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	closing(run.stream, err)
+	r.running--
+}
+
+// noRoom adds to an error for want of memory how many runs have room.
+func (r *runners) noRoom(err error) error {
+	var full *gpu.OutOfMemory
+	switch {
+	case !errors.As(err, &full):
+		return err
+	case r.running == 0:
+		return fmt.Errorf("%w: not even one run has room: a smaller --batch or --model needs less", err)
+	}
+	return fmt.Errorf("%w: use --parallel %d, so many have room side by side; the same command goes on from here", err, r.running)
+}
+
+// closing closes what was opened, whose error counts where there is no other.
+func closing(opened io.Closer, err *error) {
+	if closeErr := opened.Close(); *err == nil {
+		*err = closeErr
+	}
+}
+
+// mostParallel bounds the runs side by side on a GPU: more of them have nothing left to
+// add to its use.
+const mostParallel = 40
+
+// room returns how many runs a device with memory of its own has room for, measured by
+// the first.
+func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []Job) (n int, err error) {
+	set, err := sets.get(jobs[0].Dataset)
+	if err != nil {
+		return 0, err
+	}
+	before, _, err := meter.Memory()
+	if err != nil {
+		return 0, err
+	}
+	run, err := runs.make(set, jobs[0], recordOf(s.Out, jobs[0]))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", jobs[0], err)
+	}
+	defer runs.close(run, &err)
+	after, _, err := meter.Memory()
+	if err != nil {
+		return 0, err
+	}
+	// A tenth stays free: another optimizer may have more slots, another dataset come.
+	each := max(1, before-after)
+	return int(max(1, min(before*9/10/each, mostParallel, int64(len(jobs))))), nil
+}
