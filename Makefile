@@ -13,6 +13,15 @@ TAGS = onednn
 endif
 endif
 
+# The device cuda is built in where the headers of the CUDA toolkit and cuDNN are,
+# see make build-cuda. CUDA=no does without.
+CUDA ?= auto
+ifneq ($(CUDA),no)
+cuda_headers := $(shell gpu/cuda/build/headers)
+cuda_tag = $(if $(cuda_headers),cuda)
+endif
+cuda_archives = bin/cuda/libcuda.a bin/cuda/libcudnn.a
+
 # Vectors in the Go bodies: an experiment of Go 1.26 for amd64. VECTORS=no does
 # without; the bits are the same.
 VECTORS ?= auto
@@ -23,7 +32,7 @@ endif
 endif
 
 commit = $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +)
-BUILDFLAGS = -tags '$(TAGS)' -ldflags '-X diaghess/train.commit=$(commit)'
+BUILDFLAGS = -tags '$(TAGS) $(cuda_tag)' -ldflags '-X diaghess/train.commit=$(commit)'
 
 # The study of make run: 2 optimizers x 3 seeds on the first 10,000 pictures.
 STUDY = --datasets cifar10 --optimizers adamw,diaghess --seeds 0-2 --epochs 3 --limit 10000 --out results/quick
@@ -43,9 +52,10 @@ test: ## run all tests
 	$(GO) test -tags '$(TAGS)' ./...
 
 .PHONY: build
-build: ## make bin/diaghess
+build: $(if $(cuda_tag),$(cuda_archives)) ## make bin/diaghess
 	@echo "building with convolutions by $(if $(TAGS),oneDNN,gonum (pure Go; oneDNN's headers would make it five times as fast))$(if $(GOEXPERIMENT), and vectors)"
-	$(GO) build $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
+	@echo "building $(if $(cuda_tag),with the device cuda,without the device cuda (make build-cuda fetches the headers that it needs))"
+	$(if $(cuda_tag),$(cuda_environment) )$(GO) build $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
 .PHONY: bench
 bench: build ## measure a training step
@@ -59,6 +69,11 @@ lint: ## gofmt, go vet and staticcheck
 ifeq ($(TAGS),onednn)
 	$(GO) vet -tags onednn ./...
 	$(GO) run $(STATICCHECK) -tags onednn ./...
+endif
+ifneq ($(cuda_tag),)
+	@$(MAKE) --no-print-directory $(cuda_archives)
+	$(cuda_environment) $(GO) vet -tags '$(TAGS) cuda' ./...
+	$(cuda_environment) $(GO) run $(STATICCHECK) -tags '$(TAGS) cuda' ./...
 endif
 
 .PHONY: clean
@@ -83,6 +98,48 @@ else
 		echo "oneDNN's headers (dnnl.h) are not here and apt-get is not either: going on in pure Go, five times as slow"; \
 	fi
 endif
+
+# ---- The device cuda ----
+#
+# It needs the headers of the CUDA toolkit (11.8 to 13) and cuDNN (8.9 or 9): those
+# of CUDA_HOME and CUDNN_HOME, else of /usr/local/cuda, else the compiler's own, else
+# those that build-cuda fetches. Nothing of NVIDIA is linked: cu and cu/dnn ask for
+# libcuda and libcudnn, and get empty archives and package shim.
+
+# Go's cache does not see these headers: their checksum is among the flags, so that
+# other headers are another build.
+cuda_checksum = $(shell cat gpu/cuda/compat/*.h $(wildcard $(foreach header,cuda.h cudnn_version*.h nvtx3/nvToolsExt.h,$(patsubst -I%,%/$(header),$(cuda_headers)))) | cksum | cut -d' ' -f1)
+cuda_own = -DDIAGHESS_HEADERS=% -I$(CURDIR)/gpu/cuda/compat -L$(CURDIR)/bin/cuda -O2 -g -Wno-deprecated-declarations $(cuda_headers)
+cuda_cflags = -O2 -g -Wno-deprecated-declarations -DDIAGHESS_HEADERS=$(cuda_checksum) -I$(CURDIR)/gpu/cuda/compat $(cuda_headers) $(filter-out $(cuda_own),$(CGO_CFLAGS))
+cuda_ldflags = -L$(CURDIR)/bin/cuda $(filter-out $(cuda_own),$(CGO_LDFLAGS))
+cuda_environment = CGO_CFLAGS="$(cuda_cflags)" CGO_LDFLAGS="$(cuda_ldflags)"
+
+.PHONY: build-cuda
+build-cuda: ## make bin/diaghess with the device cuda; fetches the headers (77 MB) where there are none
+	@gpu/cuda/build/headers fetch >/dev/null
+	@$(MAKE) --no-print-directory build
+
+# The tests run what a card runs, over a driver and a cuDNN that need none.
+.PHONY: test-cuda
+test-cuda: ## run the tests of the device cuda; needs no GPU; fetches the headers as build-cuda does
+	@gpu/cuda/build/headers fetch >/dev/null
+	@$(MAKE) --no-print-directory test-cuda-found
+
+.PHONY: test-cuda-found
+test-cuda-found: $(cuda_archives)
+	$(cuda_test) ./gpu/cuda/...
+	$(cuda_test) -run 'StandIn|Device' ./train ./cmd/diaghess
+	$(cuda_test) -run './/cuda' ./train/golden
+
+cuda_test = $(cuda_environment) $(GO) test -tags '$(TAGS) cuda'
+
+.PHONY: cuda-env
+cuda-env: $(cuda_archives) ## print what go build -tags cuda needs: eval "$$(make -s cuda-env)"
+	@echo 'export $(cuda_environment)'
+
+$(cuda_archives):
+	@mkdir -p $(@D)
+	@printf '!<arch>\n' >$@
 
 # ---- The CUDA kernels ----
 #

@@ -1,0 +1,230 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"diaghess/gpu"
+	"diaghess/gpu/cuda/supplement"
+)
+
+// program implements [gpu.Program] as a CUDA graph.
+type program struct {
+	stream   *stream
+	ops      []gpu.RecordedOp
+	launches []func() error // one an op, on the stream's thread
+	graph    cu.ExecGraph
+	nodes    int
+}
+
+var _ gpu.Graph = (*program)(nil)
+
+// Compile captures the ops as a graph. An op that cannot be captured is an error.
+func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
+	p := &program{stream: s, ops: ops}
+	for _, op := range ops {
+		launch, err := s.launch(op.Op)
+		if err != nil {
+			return nil, s.wrap("compile "+nameOf(op), err)
+		}
+		p.launches = append(p.launches, launch)
+	}
+	err := s.thread.do(func() error {
+		s.workspace.captured = true
+		var err error
+		p.graph, p.nodes, err = supplement.Capture(s.queue, p.launchAll)
+		if err != nil {
+			return s.device.noRoom(0, err)
+		}
+		s.programs = append(s.programs, p)
+		return nil
+	})
+	if err != nil {
+		return nil, s.wrap("compile a program", err)
+	}
+	return p, nil
+}
+
+// launch returns what queues an op.
+func (s *stream) launch(op gpu.Op) (func() error, error) {
+	switch op := op.(type) {
+	case gpu.Kernel:
+		return s.launchKernel(op)
+	case *gpu.ConvolutionPass:
+		c, ok := op.Convolution.(*convolution)
+		if !ok || c.stream != s {
+			return nil, fmt.Errorf("convolution %v was bound to another stream", op.Convolution.Shape())
+		}
+		x, w, y := supplement.Memory(op.X.Address()), supplement.Memory(op.W.Address()), supplement.Memory(op.Y.Address())
+		return func() error { return c.run(op.Direction, x, w, y) }, nil
+	}
+	return nil, fmt.Errorf("cannot run op %T", op)
+}
+
+// launchKernel finds a kernel's function and packs its arguments: cu takes each from
+// eight bytes of its own.
+func (s *stream) launchKernel(k gpu.Kernel) (func() error, error) {
+	f, err := s.device.function(k.Entry())
+	if err != nil {
+		return nil, err
+	}
+	grid, parameters := k.Grid(), pack(gpu.Arguments(k))
+	return func() error {
+		return supplement.Wrap("cuLaunchKernel", f.Launch(grid.Blocks, 1, 1, grid.Threads, 1, 1, 0, s.queue, parameters))
+	}, nil
+}
+
+// pack copies each argument, of at most eight bytes, into eight of its own.
+func pack(arguments [][]byte) []unsafe.Pointer {
+	slots := make([][8]byte, len(arguments))
+	pointers := make([]unsafe.Pointer, len(arguments))
+	for i, a := range arguments {
+		copy(slots[i][:], a)
+		pointers[i] = unsafe.Pointer(&slots[i])
+	}
+	return pointers
+}
+
+// Ops returns what was recorded.
+func (p *program) Ops() []gpu.RecordedOp { return p.ops }
+
+// Nodes returns the number of the graph's nodes.
+func (p *program) Nodes() int { return p.nodes }
+
+// Run queues the graph.
+func (p *program) Run() error {
+	s := p.stream
+	return s.wrap("run a program", s.thread.do(func() error {
+		switch {
+		case s.device.options.Blocking:
+			return p.launchBlocking()
+		case s.tracing:
+			return p.launchInRanges()
+		}
+		return supplement.Launch(p.graph, s.queue)
+	}))
+}
+
+// launchAll queues the ops one by one.
+func (p *program) launchAll() error {
+	for i, launch := range p.launches {
+		if err := launch(); err != nil {
+			return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+		}
+	}
+	return nil
+}
+
+// launchBlocking is launchAll that waits after each op, whose fault an error then is.
+func (p *program) launchBlocking() error {
+	for i, launch := range p.launches {
+		err := launch()
+		if err == nil {
+			err = p.stream.synchronize()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+		}
+	}
+	return nil
+}
+
+// nameOf names an op for a person: "forward/conv1 conv3x3 forward".
+func nameOf(op gpu.RecordedOp) string { return strings.TrimSpace(op.Label + " " + op.Op.Entry()) }
+
+// Profile times each op of n replays, between events that a second graph records around
+// it: the card's time, with a microsecond or so of the event's own.
+func (p *program) Profile(n int) ([][]time.Duration, error) {
+	durations := make([][]time.Duration, len(p.ops))
+	for i := range durations {
+		durations[i] = make([]time.Duration, n)
+	}
+	s := p.stream
+	err := s.thread.do(func() (err error) {
+		var events []cu.Event
+		defer func() {
+			for i := range events {
+				err = supplement.First(err, supplement.Wrap("cuEventDestroy", cu.DestroyEvent(&events[i])))
+			}
+		}()
+		for range len(p.ops) + 1 {
+			event, err := cu.MakeEvent(cu.DefaultEvent)
+			if err != nil {
+				return supplement.Wrap("cuEventCreate", err)
+			}
+			events = append(events, event)
+		}
+		timed, _, err := supplement.Capture(s.queue, func() error { return p.launchTimed(events) })
+		if err != nil {
+			return err
+		}
+		defer func() { err = supplement.First(err, supplement.Wrap("cuGraphExecDestroy", timed.Destroy())) }()
+		for replay := range n {
+			if err := supplement.Launch(timed, s.queue); err != nil {
+				return err
+			}
+			if err := s.synchronize(); err != nil {
+				return err
+			}
+			for i := range durations {
+				millis, err := events[i].Elapsed(events[i+1])
+				if err != nil {
+					return supplement.Wrap("cuEventElapsedTime", err)
+				}
+				durations[i][replay] = time.Duration(millis * float64(time.Millisecond))
+			}
+		}
+		return nil
+	})
+	return durations, s.wrap("profile a program", err)
+}
+
+// launchTimed queues the ops with an event before, between and after them.
+func (p *program) launchTimed(events []cu.Event) error {
+	for i, launch := range p.launches {
+		if err := supplement.RecordInGraph(events[i], p.stream.queue); err != nil {
+			return err
+		}
+		if err := launch(); err != nil {
+			return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+		}
+	}
+	return supplement.RecordInGraph(events[len(p.launches)], p.stream.queue)
+}
+
+// launchInRanges queues the ops within nested ranges: "forward", "conv1", "conv3x3
+// forward".
+func (p *program) launchInRanges() error {
+	var open []string
+	closeTo := func(depth int) {
+		for ; len(open) > depth; open = open[:len(open)-1] {
+			supplement.PopRange()
+		}
+	}
+	defer closeTo(0)
+	for i, launch := range p.launches {
+		path := append(strings.Split(p.ops[i].Label, "/"), p.ops[i].Op.Entry())
+		common := 0
+		for common < len(open) && common < len(path)-1 && open[common] == path[common] {
+			common++
+		}
+		closeTo(common)
+		for _, name := range path[common:] {
+			supplement.PushRange(name)
+			open = append(open, name)
+		}
+		if err := launch(); err != nil {
+			return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+		}
+	}
+	return nil
+}
+
+// free frees the graph, on the stream's thread.
+func (p *program) free() error { return supplement.Wrap("cuGraphExecDestroy", p.graph.Destroy()) }
