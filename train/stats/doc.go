@@ -1,6 +1,32 @@
-// Package stats holds the statistics of a study: descriptions of samples and
-// tests on paired runs.
+// Package stats holds the statistics of a study: descriptions of samples, and
+// tests and intervals for paired runs, in which x[i] and y[i] are the two arms'
+// results with seed i.
 //
-// It knows numbers only. What they mean, which metric they belong to and
-// which direction is the good one is decided by package report.
+//	Describe                          size, mean and standard deviation
+//	PairedT, Wilcoxon, SignFlip       is there a difference?
+//	PairedTResult.Interval, BCa       how large is it, in the metric's unit?
+//	CohenDz                           how large is it, in standard deviations?
+//	NonInferiority, Equivalence       is it smaller than a margin?
+//	PitmanMorgan                      does one arm vary more?
+//	Pairing                           what did pairing by seed buy?
+//	Power, SmallestDifference         what could so many seeds have found?
+//	Holm                              what is left of many p values?
+//
+// Differences are x − y throughout. The rules are the same everywhere:
+//
+//   - No test and no interval is computed from fewer than [MinPairs] pairs
+//     ([ErrTooFewPairs]), and fewer than [ExploratoryBelow] are to be called
+//     exploratory.
+//   - A NaN, an infinity or an overflow is [ErrNotFinite]. Data for which a
+//     statistic is not defined are an error as well; which one, each function
+//     says. A number that is returned is a number to be used.
+//   - Two numbers that differ by no more than the rounding of decimals to
+//     float64 count as equal.
+//   - Random draws are counter-based (package kernels): the same data and the
+//     same seed give the same bits.
+//   - Samples of different length, levels outside (0, 1) and the like are mistakes
+//     of the program, not of the data, and panic.
+//
+// The package knows numbers only. What they mean, which metric they belong to
+// and which direction is the good one is decided by package report.
 package stats

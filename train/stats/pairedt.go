@@ -1,20 +1,10 @@
 package stats
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
-
-// ErrTooFewPairs is returned for fewer than two pairs, whose differences have
-// no standard deviation.
-var ErrTooFewPairs = errors.New("a paired t-test needs at least 2 pairs")
-
-// ErrNoSpread is returned when all differences are equal, so that their
-// standard deviation is zero and t is not defined.
-var ErrNoSpread = errors.New("all differences are equal: their standard deviation is zero and t is not defined")
 
 // PairedTResult is the outcome of a two-sided paired t-test on x − y.
 type PairedTResult struct {
@@ -35,56 +25,51 @@ type PairedTResult struct {
 // t.test(x, y, paired = TRUE). P is taken from the lower tail, so that it keeps
 // its relative accuracy however small it is.
 //
-// Differences count as equal when their standard deviation is at most
-// 4ε·max(|x|, |y|), ε = 2⁻⁵². That is what rounding alone can make of equal
-// differences: two decimal numbers and their difference are each off by at most
-// half an ε of at most M, M and 2M, where M is the largest magnitude, so d is
-// off by at most 2εM, and n values within ±2εM have a sample standard
-// deviation of at most 2εM·√(n/(n−1)) ≤ 2√2·εM. (Differences below 1e-160 count as
-// equal as well, because their squares underflow.)
+// It is exact for normal differences, and errs on the safe side for symmetric
+// ones with longer tails.
 //
-// It returns ErrTooFewPairs for n < 2, ErrNotFinite for a NaN, an infinity or
-// an overflow and ErrNoSpread for equal differences. It panics when x and y
-// differ in length.
+// It returns ErrTooFewPairs, ErrNotFinite or, for differences that are equal up
+// to rounding, ErrNoSpread. It panics when x and y differ in length.
 func PairedT(x, y []float64) (PairedTResult, error) {
-	if len(x) != len(y) {
-		panic(fmt.Sprintf("stats: PairedT: x has length %d, y has length %d", len(x), len(y)))
-	}
-	n := len(x)
-	if n < 2 {
-		return PairedTResult{}, fmt.Errorf("%w, got %d", ErrTooFewPairs, n)
-	}
-	if err := checkFinite("x", x); err != nil {
-		return PairedTResult{}, err
-	}
-	if err := checkFinite("y", y); err != nil {
-		return PairedTResult{}, err
-	}
-
-	differences := make([]float64, n)
-	largest := 0.0
-	for i := range x {
-		differences[i] = x[i] - y[i]
-		largest = max(largest, math.Abs(x[i]), math.Abs(y[i]))
-	}
-	d, err := Describe(differences)
+	p, err := newPairs("PairedT", x, y)
 	if err != nil {
-		return PairedTResult{}, fmt.Errorf("differences x − y: %w", err)
+		return PairedTResult{}, err
 	}
-	const epsilon = 0x1p-52
-	if d.SD <= 4*epsilon*largest {
-		return PairedTResult{}, ErrNoSpread
-	}
+	return p.t()
+}
 
-	df := float64(n - 1)
-	t := d.Mean / (d.SD / math.Sqrt(float64(n)))
-	student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}
-	return PairedTResult{
-		N:              n,
-		MeanDifference: d.Mean,
-		SDDifference:   d.SD,
-		T:              t,
-		DF:             df,
-		P:              2 * student.CDF(-math.Abs(t)),
-	}, nil
+func (p pairs) t() (PairedTResult, error) {
+	d, err := p.describe()
+	if err != nil {
+		return PairedTResult{}, err
+	}
+	r := PairedTResult{N: d.N, MeanDifference: d.Mean, SDDifference: d.SD, DF: float64(d.N - 1)}
+	r.T = d.Mean / r.standardError()
+	r.P = 2 * studentTail(math.Abs(r.T), r.DF)
+	return r, nil
+}
+
+func (r PairedTResult) standardError() float64 { return r.SDDifference / math.Sqrt(float64(r.N)) }
+
+// Interval returns the confidence interval of the mean difference at a level,
+// such as 0.95:
+//
+//	mean(d) ± t(1 − (1−level)/2; n−1) · sd(d) / √n
+//
+// It holds zero when P > 1 − level. It panics for a level outside (0, 1).
+func (r PairedTResult) Interval(level float64) Interval {
+	mustBeFraction("PairedTResult.Interval", "level", level)
+	half := studentUpper((1-level)/2, r.DF) * r.standardError()
+	return Interval{Level: level, Low: r.MeanDifference - half, High: r.MeanDifference + half}
+}
+
+// studentTail returns the probability that Student's t with df degrees of
+// freedom exceeds t.
+func studentTail(t, df float64) float64 {
+	return distuv.StudentsT{Sigma: 1, Nu: df}.CDF(-t)
+}
+
+// studentUpper returns what Student's t exceeds with probability p.
+func studentUpper(p, df float64) float64 {
+	return -distuv.StudentsT{Sigma: 1, Nu: df}.Quantile(p)
 }
