@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,7 +19,8 @@ func reportCommand(readFolder func(dir string) ([]report.Row, error)) *cli.Comma
 		Name:      "report",
 		Usage:     "compare the optimizers of a study, from its result folder or from CSV files",
 		ArgsUsage: "DIR|CSV...",
-		Description: "Pairs the runs by seed and prints mean, standard deviation, difference and paired t-test for every metric.\n" +
+		Description: "Pairs the runs by seed and prints mean, standard deviation, difference and paired t-test for every metric,\n" +
+			"with intervals and with p corrected for the number of tests. --out adds a page with figures and all other statistics.\n" +
 			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time; summary and t-test files\n" +
 			"(dataset,optimizer,metric,mean,std and dataset,metric,t_stat,p_value) that are named too are checked against it.",
 		Flags: []cli.Flag{
@@ -33,7 +35,15 @@ func reportCommand(readFolder func(dir string) ([]report.Row, error)) *cli.Comma
 			},
 			&cli.StringFlag{
 				Name:  "out",
-				Usage: "also write report.md, metrics.csv, summary.csv and ttest.csv into `DIR`",
+				Usage: "also write a page, index.html, report.md and CSV files into `DIR`",
+			},
+			&cli.BoolFlag{
+				Name:  "png",
+				Usage: "with --out, also write the figures as PNG into DIR/figures",
+			},
+			&cli.StringFlag{
+				Name:  "targets",
+				Usage: "time the runs to the validation accuracies of `LIST`, such as 0.8,0.85 (default: shares of the best optimizer's accuracy)",
 			},
 		},
 		Action: func(c *cli.Context) error { return printReport(c, readFolder) },
@@ -49,6 +59,13 @@ func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, erro
 		return errors.New("name a result folder or CSV files; see `diaghess report --help`")
 	}
 	format, err := report.ParseFormat(c.String("format"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("png") && c.String("out") == "" {
+		return errors.New("--png needs a folder: name one with --out")
+	}
+	targets, err := accuracies(c.String("targets"))
 	if err != nil {
 		return err
 	}
@@ -68,10 +85,11 @@ func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, erro
 	if len(rows) == 0 {
 		return fmt.Errorf("%s has statistics only; name the metrics file that they were made from too", published[0].Path)
 	}
-	analysis, err := report.Compare(rows, c.String("baseline"))
+	analysis, err := compareRuns(rows, c.String("baseline"))
 	if err != nil {
 		return err
 	}
+	analysis.Targets = targets
 	disagreeing := 0
 	for _, file := range published {
 		if len(analysis.Check(file).Problems) > 0 {
@@ -116,16 +134,41 @@ func readResults(path string, readFolder func(dir string) ([]report.Row, error))
 	return report.File{Path: path, Rows: rows}, nil
 }
 
+// compareRuns compares runs, with what their records hold beside the rows.
+func compareRuns(rows []report.Row, baseline string) (*report.Analysis, error) {
+	analysis, err := report.Compare(rows, baseline)
+	if err != nil {
+		return nil, err
+	}
+	return analysis, analysis.AddRecords()
+}
+
+// accuracies reads a list of accuracies, which may be empty.
+func accuracies(list string) ([]float64, error) {
+	var values []float64
+	for _, name := range names(list) {
+		v, err := strconv.ParseFloat(name, 64)
+		if err != nil || !(v > 0 && v <= 1) {
+			return nil, fmt.Errorf("target %q is not an accuracy: give numbers above 0 and up to 1, such as 0.8", name)
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
 func writeReport(c *cli.Context, dir string, analysis *report.Analysis) error {
-	paths, err := report.WriteCSV(dir, analysis)
+	paths, err := report.Write(dir, analysis)
 	if err != nil {
 		return err
 	}
-	markdown := filepath.Join(dir, "report.md")
-	if err := report.WriteMarkdown(markdown, analysis); err != nil {
-		return err
+	if c.Bool("png") {
+		figures, err := report.WritePNG(filepath.Join(dir, "figures"), analysis)
+		if err != nil {
+			return err
+		}
+		paths = append(paths, figures...)
 	}
-	for _, path := range append(paths, markdown) {
+	for _, path := range paths {
 		fmt.Fprintln(c.App.ErrWriter, "wrote", path)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"diaghess/train"
 	"diaghess/train/report"
 )
 
@@ -52,7 +53,7 @@ func TestReportOfPublishedFiles(t *testing.T) {
 	if markdown, err := os.ReadFile(filepath.Join(out, "report.md")); err != nil || string(markdown) != stdout {
 		t.Errorf("report.md is not what was printed: %v", err)
 	}
-	for _, name := range []string{"metrics.csv", "summary.csv", "ttest.csv", "report.md"} {
+	for _, name := range []string{"metrics.csv", "summary.csv", "ttest.csv", "comparisons.csv", "report.md", "index.html"} {
 		if path := filepath.Join(out, name); !strings.Contains(stderr, "wrote "+path+"\n") {
 			t.Errorf("%s is not announced in:\n%s", path, stderr)
 		}
@@ -80,8 +81,52 @@ func TestReportOfFolderAndFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(stdout, "\n")
-	if want := "digits,sgd,adamw,val_loss,1,0.5,,0.25,,-0.25,-50,,"; !slices.Contains(lines, want) {
-		t.Errorf("no line %q in:\n%s", want, stdout)
+	if want := "digits,sgd,adamw,val_loss,1,0.5,,0.25,,-0.25,-50,,"; !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+		t.Errorf("no line that begins with %q in:\n%s", want, stdout)
+	}
+}
+
+// What a study writes is what the report reads: curves, targets, cost and settings
+// are there, without a caution.
+func TestReportOfStudy(t *testing.T) {
+	folder := t.TempDir()
+	settings := train.DefaultSettings()
+	settings.Model, settings.Epochs, settings.Limit = "mlp", 2, 300
+	study := train.Study{
+		Settings: settings, Out: folder, Data: t.TempDir(), Device: "cpu",
+		Datasets: []string{"digits"}, Optimizers: []string{"adamw", "sgd"}, Seeds: []int{0, 1, 2},
+	}
+	if err := study.Run(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	stdout, stderr, err := runReport(train.ReadRows, folder, "--out", out, "--png", "--targets", "0.1, 0.9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stdout, "n = 3 pairs, seeds 0–2, 2 epochs") || strings.Contains(stdout, "CAUTION") {
+		t.Errorf("the tables:\n%s", stdout)
+	}
+	for _, name := range []string{"05-curve-digits-validation-loss-epoch.png", "14-profile-digits-time.png"} {
+		if path := filepath.Join(out, "figures", name); !strings.Contains(stderr, "wrote "+path+"\n") {
+			t.Errorf("%s is not announced in:\n%s", path, stderr)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(out, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"digits: validation accuracy by time", `<th scope="row">0.9000</th>`, `<th scope="row">model</th><td data-label="Value">mlp</td>`,
+		`<th scope="row">machine</th>`, `<th scope="row">build.commit</th>`, "weight-decay 0.0005", "out forward",
+		"None: every seed that has a run has one of every optimizer, and all of them finished.",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	if strings.Contains(string(page), `data-label="Median ms a step">n/a`) {
+		t.Error("the page has no time a step")
 	}
 }
 
@@ -107,6 +152,8 @@ func TestReportErrors(t *testing.T) {
 		{"no arguments", noRuns, nil, "name a result folder or CSV files"},
 		{"no such file", noRuns, []string{"absent.csv"}, "absent.csv"},
 		{"unknown format", noRuns, []string{metrics, "--format", "html"}, `unknown format "html"; known are text markdown csv json`},
+		{"PNG without a folder", noRuns, []string{metrics, "--png"}, "--png needs a folder"},
+		{"target that is no accuracy", noRuns, []string{metrics, "--targets", "0.5,93"}, `target "93" is not an accuracy`},
 		{"unknown baseline", noRuns, []string{metrics, "--baseline", "adam"}, `"adam"`},
 		{"empty folder", noRuns, []string{t.TempDir()}, "holds no runs: name a study's folder"},
 		{"folder of CSV files", noRuns, []string{withCSV}, "type " + filepath.Join(withCSV, "*.csv")},

@@ -23,7 +23,7 @@ func studyCommand() *cli.Command {
 	flags = append(flags, settingsFlags()...)
 	flags = append(flags, outFlag("results/study"), dataFlag())
 	flags = append(flags, machineFlags()...)
-	flags = append(flags, &cli.IntFlag{Name: "parallel", Usage: "runs side by side (default: as many as there are processors); does not change results"})
+	flags = append(flags, &cli.IntFlag{Name: "parallel", Usage: "runs side by side (default: as many as there are processors; on a GPU as its memory takes, at most 40); does not change results"})
 	return &cli.Command{
 		Name:        "study",
 		Usage:       "train every optimizer on every dataset from every seed, paired, and compare them",
@@ -61,7 +61,7 @@ func runStudy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	analysis, err := report.Compare(rows, optim.Spec(baseline))
+	analysis, err := compareRuns(rows, optim.Spec(baseline))
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func studyOf(c *cli.Context) (*train.Study, error) {
 	}
 	return &train.Study{
 		Settings: settings(c), Out: c.String("out"), Data: folder,
-		Device: c.String("device"), Library: c.String("library"), Threads: c.Int("threads"),
+		Device: device(c), Library: c.String("library"), Threads: c.Int("threads"),
 	}, nil
 }
 

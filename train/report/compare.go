@@ -18,6 +18,12 @@ type Analysis struct {
 	Optimizers  []string     // the baseline, then the rivals in order of first appearance
 	Comparisons []Comparison // data set by data set, rival by rival
 	Checks      []Check      // what Check found, in the order of its calls
+	Tests       int          // how many t-tests there are, the family of the adjusted p values
+	SpreadTests int          // how many tests of spread
+	Records     Records      // what AddRecords read; empty without
+	// Targets are the validation accuracies that the arms race to; empty for shares of
+	// the best arm's, see the report.
+	Targets []float64
 }
 
 // Comparison sets one rival against the baseline on one data set, over the
@@ -44,14 +50,19 @@ type LeftOut struct {
 
 // Line compares one metric.
 type Line struct {
-	Metric        Metric
-	Baseline      stats.Summary // N is 0 where no seed could be compared
-	Rival         stats.Summary // N is 0 where there is no rival
-	Difference    float64       // rival's mean − baseline's mean; NaN without pairs
-	PercentChange float64       // Difference in percent of |baseline's mean|; NaN without pairs or where that mean is 0
-	Test          stats.PairedTResult
-	Untested      error // why Test is empty, or nil
+	Metric Metric
+	// BaselineValues and RivalValues are the metric, by the comparison's seeds.
+	BaselineValues, RivalValues []float64
+	Baseline                    stats.Summary // N is 0 where no seed could be compared
+	Rival                       stats.Summary // N is 0 where there is no rival
+	Difference                  float64       // rival's mean − baseline's mean; NaN without pairs
+	PercentChange               float64       // Difference in percent of |baseline's mean|; NaN without pairs or where that mean is 0
+	Test                        stats.PairedTResult
+	Untested                    error // why Test is empty, or nil
+	Evidence                    Evidence
 }
+
+var errNoPair = errors.New("no seed has finished in every arm")
 
 // DefaultBaseline is the optimizer that the others are compared with when
 // nobody says which and there is one of this name.
@@ -110,6 +121,9 @@ func Compare(rows []Row, baseline string) (*Analysis, error) {
 				a.Comparisons = append(a.Comparisons, newComparison(runs, seeds, dataset, baseline, rival))
 			}
 		}
+	}
+	if err := a.adjust(); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -200,28 +214,36 @@ func newComparison(runs map[runKey]Row, candidates []int, dataset, baseline, riv
 
 // newLine compares one metric over rows [arm][seed] of one arm or two.
 func newLine(m Metric, compared [][]Row) Line {
-	l := Line{Metric: m, Difference: math.NaN(), PercentChange: math.NaN()}
-	baseline := values(m, compared[0])
-	if l.Baseline, l.Untested = stats.Describe(baseline); l.Untested != nil {
-		if errors.Is(l.Untested, stats.ErrEmpty) {
-			l.Untested = errors.New("no seed has finished in every arm")
+	l := Line{Metric: m, BaselineValues: values(m, compared[0]), Difference: math.NaN(), PercentChange: math.NaN()}
+	if len(compared) > 1 {
+		l.RivalValues = values(m, compared[1])
+	}
+	l.Untested = l.compare(len(compared) > 1)
+	l.Evidence = newEvidence(l)
+	return l
+}
+
+// compare sets the numbers of a line whose values are set. It returns why there is
+// no test.
+func (l *Line) compare(hasRival bool) (err error) {
+	if l.Baseline, err = stats.Describe(l.BaselineValues); err != nil {
+		if errors.Is(err, stats.ErrEmpty) {
+			return errNoPair
 		}
-		return l
+		return err
 	}
-	if len(compared) == 1 {
-		l.Untested = errors.New("there is no other optimizer to compare with")
-		return l
+	if !hasRival {
+		return errors.New("there is no other optimizer to compare with")
 	}
-	rival := values(m, compared[1])
-	if l.Rival, l.Untested = stats.Describe(rival); l.Untested != nil {
-		return l
+	if l.Rival, err = stats.Describe(l.RivalValues); err != nil {
+		return err
 	}
 	l.Difference = l.Rival.Mean - l.Baseline.Mean
 	if l.Baseline.Mean != 0 {
 		l.PercentChange = 100 * l.Difference / math.Abs(l.Baseline.Mean)
 	}
-	l.Test, l.Untested = stats.PairedT(rival, baseline)
-	return l
+	l.Test, err = stats.PairedT(l.RivalValues, l.BaselineValues)
+	return err
 }
 
 func values(m Metric, rows []Row) []float64 {

@@ -139,6 +139,7 @@ func TestCompareUntested(t *testing.T) {
 	same := mustCompare(t, []Row{
 		run("digits", "adamw", 0, 1), run("digits", "sgd", 0, 2),
 		run("digits", "adamw", 1, 3), run("digits", "sgd", 1, 4),
+		run("digits", "adamw", 2, 2), run("digits", "sgd", 2, 3),
 	}, "").Comparisons[0].Lines[ValLoss]
 	if !errors.Is(same.Untested, stats.ErrNoSpread) || same.PercentChange != 50 {
 		t.Errorf("equal differences: %+v", same)

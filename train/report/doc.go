@@ -1,11 +1,17 @@
-// Package report turns the runs of a study into tables: it pairs the runs of
-// two optimizers by seed, compares them metric by metric and renders the
-// result.
+// Package report turns the runs of a study into a report: it pairs the runs of two
+// optimizers by seed, compares them metric by metric, says what may be concluded and
+// renders it, as tables for a terminal, as Markdown, CSV and JSON, and as a page.
 //
 // The way through it: rows come from result folders (package train) or from
-// CSV files ([ReadCSVFile]); [Compare] makes an [Analysis] of them;
-// [Analysis.Check] holds published summaries and tests against it; [Render]
-// prints it and [WriteCSV] and [WriteMarkdown] put it in files.
+// CSV files ([ReadCSVFile]); [Compare] makes an [Analysis] of them, with the
+// [Evidence] for each line; [Analysis.AddRecords] adds what lies beside the rows in
+// result folders (records.go); [Analysis.Check] holds published summaries and tests
+// against it; [Render] prints it and [Write] and [WritePNG] put it in files.
+//
+// What a reader is told is made once, in words, tables and figures (section.go and
+// the files section_*.go), and laid out by render.go and html.go. The template and
+// the style sheet of the page are in the folder page, the figures are drawn by
+// package plot.
 //
 // The statistics themselves are in package stats. Nothing here trains, and
 // nothing here imports what trains.

@@ -28,23 +28,68 @@ func formatFloat(v float64) string {
 // a number that does not exist.
 func renderCSV(w io.Writer, a *Analysis) error {
 	out := csv.NewWriter(w)
-	_ = out.Write([]string{"dataset", "baseline", "rival", "metric", "n", "baseline_mean", "baseline_std",
-		"rival_mean", "rival_std", "difference", "percent_change", "t_stat", "p_value"})
+	header := []string{"dataset", "baseline", "rival", "metric", "n"}
+	for _, number := range numbers(Line{}) {
+		header = append(header, number.name)
+	}
+	_ = out.Write(append(header, "verdict"))
 	for _, c := range a.Comparisons {
 		for _, l := range c.Lines {
-			t, p := math.NaN(), math.NaN()
-			if l.Untested == nil {
-				t, p = l.Test.T, l.Test.P
-			}
 			record := []string{c.Dataset, c.Baseline, c.Rival, l.Metric.String(), strconv.Itoa(len(c.Seeds))}
-			for _, v := range []float64{mean(l.Baseline), sd(l.Baseline), mean(l.Rival), sd(l.Rival), l.Difference, l.PercentChange, t, p} {
-				record = append(record, formatFloat(v))
+			for _, number := range numbers(l) {
+				record = append(record, formatFloat(number.value))
 			}
-			_ = out.Write(record)
+			_ = out.Write(append(record, string(l.Claim())))
 		}
 	}
 	out.Flush()
 	return out.Error() // the first error of all writes
+}
+
+// number is one of the numbers of a line under the name of its column.
+type number struct {
+	name  string
+	value float64 // NaN where it does not exist
+}
+
+// numbers returns all numbers of a line, always the same ones.
+func numbers(l Line) []number {
+	e := l.Evidence
+	return []number{
+		{"baseline_mean", mean(l.Baseline)},
+		{"baseline_std", sd(l.Baseline)},
+		{"rival_mean", mean(l.Rival)},
+		{"rival_std", sd(l.Rival)},
+		{"difference", l.Difference},
+		{"percent_change", l.PercentChange},
+		{"t_stat", orNaN(l.Untested, l.Test.T)},
+		{"p_value", orNaN(l.Untested, l.Test.P)},
+		{"p_holm", orNaN(l.Untested, e.HolmP)},
+		{"ci_low", orNaN(e.Interval.Err, e.Interval.Result.Low)},
+		{"ci_high", orNaN(e.Interval.Err, e.Interval.Result.High)},
+		{"bca_low", orNaN(e.BCa.Err, e.BCa.Result.Expanded.Low)},
+		{"bca_high", orNaN(e.BCa.Err, e.BCa.Result.Expanded.High)},
+		{"dz", orNaN(e.Dz.Err, e.Dz.Result.Dz)},
+		{"dz_low", orNaN(e.Dz.Err, e.Dz.Result.Interval.Low)},
+		{"dz_high", orNaN(e.Dz.Err, e.Dz.Result.Interval.High)},
+		{"wilcoxon_p", orNaN(e.Wilcoxon.Err, e.Wilcoxon.Result.P)},
+		{"sign_flip_p", orNaN(e.SignFlip.Err, e.SignFlip.Result.P)},
+		{"pair_correlation", orNaN(e.Pairing.Err, e.Pairing.Result.Correlation)},
+		{"pairing_gain", orNaN(e.Pairing.Err, e.Pairing.Result.VarianceRatio)},
+		{"sd_ratio", orNaN(e.Spread.Err, e.Spread.Result.SDRatio)},
+		{"sd_p", orNaN(e.Spread.Err, e.Spread.Result.P)},
+		{"sd_p_holm", orNaN(e.Spread.Err, e.SpreadP)},
+		{"ratio", orNaN(e.Ratio.Err, e.Ratio.Result.Mean)},
+		{"detectable", orNaN(e.Detectable.Err, e.Detectable.Result)},
+	}
+}
+
+// orNaN returns v, or NaN where an error says that there is none.
+func orNaN(err error, v float64) float64 {
+	if err != nil {
+		return math.NaN()
+	}
+	return v
 }
 
 // mean returns a summary's mean, NaN where it is of no values.
@@ -67,6 +112,9 @@ func sd(s stats.Summary) float64 {
 type (
 	jsonReport struct {
 		Comparisons []jsonComparison `json:"comparisons"`
+		Tests       int              `json:"tests"` // the family over which p_holm is adjusted
+		Missing     []Missing        `json:"missing,omitempty"`
+		Cautions    []string         `json:"cautions,omitempty"`
 		Checks      []Check          `json:"checks,omitempty"`
 	}
 	jsonComparison struct {
@@ -93,7 +141,10 @@ type (
 		DF             *float64  `json:"df"`
 		P              *float64  `json:"p"`
 		Significance   string    `json:"significance"`
-		Untested       string    `json:"untested,omitempty"`
+		Verdict        Claim     `json:"verdict"`
+		// Numbers are those of the CSV rendering, by their columns.
+		Numbers  map[string]*float64 `json:"numbers"`
+		Untested string              `json:"untested,omitempty"`
 	}
 	jsonStats struct {
 		Mean *float64 `json:"mean"`
@@ -102,7 +153,7 @@ type (
 )
 
 func renderJSON(w io.Writer, a *Analysis) error {
-	report := jsonReport{Comparisons: []jsonComparison{}, Checks: a.Checks}
+	report := jsonReport{Comparisons: []jsonComparison{}, Tests: a.Tests, Missing: a.Records.Missing, Cautions: a.Cautions(), Checks: a.Checks}
 	for _, c := range a.Comparisons {
 		comparison := jsonComparison{
 			Dataset: c.Dataset, Baseline: c.Baseline, Rival: c.Rival,
@@ -130,6 +181,11 @@ func newJSONMetric(l Line) jsonMetric {
 		Rival:          jsonStats{orNull(mean(l.Rival)), orNull(sd(l.Rival))},
 		Difference:     orNull(l.Difference),
 		PercentChange:  orNull(l.PercentChange),
+		Verdict:        l.Claim(),
+		Numbers:        make(map[string]*float64),
+	}
+	for _, number := range numbers(l) {
+		m.Numbers[number.name] = orNull(number.value)
 	}
 	if l.Untested != nil {
 		m.Untested = l.Untested.Error()

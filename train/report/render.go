@@ -56,14 +56,15 @@ func Render(w io.Writer, a *Analysis, f Format) error {
 
 // dialect is how a format for readers marks up what it prints.
 type dialect struct {
-	title  string // before a table's title
-	item   string // before a line under a table
-	bold   string // round a metric
-	italic string // round a symbol
-	code   string // round literal asterisks
-	width  int    // of the widest column, beyond which names are wrapped; 0 for any
-	escape func(string) string
-	layOut func(pretty.Writer) string
+	section string // before a section's title; empty where there are no sections
+	title   string // before a table's title
+	item    string // before a line under a table
+	bold    string // round a metric
+	italic  string // round a symbol
+	code    string // round literal asterisks
+	width   int    // of the widest column, beyond which names are wrapped; 0 for any
+	escape  func(string) string
+	layOut  func(pretty.Writer) string
 }
 
 func textDialect() dialect {
@@ -77,7 +78,7 @@ func textDialect() dialect {
 
 func markdownDialect() dialect {
 	return dialect{
-		title: "### ", item: "- ", bold: "**", italic: "*", code: "`",
+		section: "## ", title: "### ", item: "- ", bold: "**", italic: "*", code: "`",
 		escape: escapeMarkdown,
 		layOut: pretty.Writer.RenderMarkdown,
 	}
@@ -101,32 +102,73 @@ func escapeMarkdown(s string) string {
 	return b.String()
 }
 
-// renderWords writes everything that a reader needs: tables, notes, the legend
-// and the checks.
+// renderWords writes the tables, notes, legend and checks, and in Markdown the
+// other sections too.
 func renderWords(w io.Writer, a *Analysis, d dialect) error {
 	var b strings.Builder
-	tested := false
 	for _, c := range a.Comparisons {
-		tested = tested || c.Rival != ""
-		t := newTable(c)
+		var reasons footnotes
+		t := newTable(c, &reasons)
 		fmt.Fprintf(&b, "%s%s\n\n%s\n\n", d.title, d.escape(t.title), d.layOut(d.fill(t)))
-		for _, note := range t.notes {
-			fmt.Fprintf(&b, "%s%s\n", d.item, d.escape(note))
+		if c.Rival != "" {
+			fmt.Fprintf(&b, "%s\n\n", d.layOut(d.fill(evidenceTable(c, &reasons))))
 		}
+		d.items(&b, append(reasons.lines(), notes(c)...))
 		b.WriteByte('\n')
 	}
-	b.WriteString(d.legend(tested))
+	b.WriteString(d.legend(a))
 	if len(a.Checks) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, check := range a.Checks {
-		fmt.Fprintf(&b, "%s%s\n", d.item, d.escape(check.outcome()))
+		d.items(&b, []string{check.outcome()})
 		for _, problem := range check.Problems {
 			fmt.Fprintf(&b, "  %s%s\n", d.item, d.escape(problem))
 		}
 	}
+	if cautions := a.Cautions(); d.section == "" && len(cautions) > 0 {
+		b.WriteByte('\n')
+		for _, caution := range cautions {
+			d.items(&b, []string{"CAUTION: " + caution})
+		}
+	}
+	if d.section != "" {
+		for _, s := range a.sections() {
+			if !s.pageOnly {
+				d.writeSection(&b, s)
+			}
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// items writes a list.
+func (d dialect) items(b *strings.Builder, lines []string) {
+	for _, line := range lines {
+		fmt.Fprintf(b, "%s%s\n", d.item, d.escape(line))
+	}
+}
+
+// writeSection writes a section without its figures.
+func (d dialect) writeSection(b *strings.Builder, s section) {
+	fmt.Fprintf(b, "\n%s%s\n", d.section, d.escape(s.title))
+	for _, paragraph := range s.paragraphs {
+		fmt.Fprintf(b, "\n%s\n", d.escape(paragraph))
+	}
+	for _, g := range s.verdicts {
+		fmt.Fprintf(b, "\n%s%s\n\n", d.title, d.escape(g.title))
+		for _, v := range g.verdicts {
+			fmt.Fprintf(b, "%s%s%s%s, %s: %s\n", d.item, d.bold, v.metric, d.bold, v.claim, d.escape(v.sentence))
+		}
+	}
+	for _, t := range s.tables {
+		fmt.Fprintf(b, "\n%s%s\n\n%s\n", d.title, d.escape(t.title), d.layOut(d.fill(t)))
+		if len(t.notes) > 0 {
+			b.WriteByte('\n')
+			d.items(b, t.notes)
+		}
+	}
 }
 
 // fill hands a table to the table writer: names at the left, numbers at the right.
@@ -140,18 +182,13 @@ func (d dialect) fill(t table) pretty.Writer {
 	w.SuppressTrailingSpaces()
 
 	columns := make([]pretty.ColumnConfig, len(t.header))
-	for i := range columns {
-		columns[i] = pretty.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight, WidthMax: d.width, WidthMaxEnforcer: text.WrapSoft}
-	}
-	const metric, significance = 0, 7
-	columns[metric].Align, columns[metric].AlignHeader = text.AlignLeft, text.AlignLeft
-	if len(columns) > significance {
-		columns[significance].Align, columns[significance].AlignHeader = text.AlignLeft, text.AlignLeft
-	}
-	w.SetColumnConfigs(columns)
-
 	header := make(pretty.Row, len(t.header))
 	for i, name := range t.header {
+		align := text.AlignRight
+		if i == 0 || t.words || name == columnSignificance || name == columnVerdict {
+			align = text.AlignLeft
+		}
+		columns[i] = pretty.ColumnConfig{Number: i + 1, Align: align, AlignHeader: align, WidthMax: d.width, WidthMaxEnforcer: text.WrapSoft}
 		switch name {
 		case columnT:
 			header[i] = d.italic + "t" + d.italic
@@ -161,21 +198,28 @@ func (d dialect) fill(t table) pretty.Writer {
 			header[i] = d.escape(name)
 		}
 	}
+	w.SetColumnConfigs(columns)
 	w.AppendHeader(header)
-	// Cells are numbers and flags, of which none has a meaning to escape.
+	// A table of numbers has a name in its first column. Nothing else in it has a
+	// meaning to escape.
 	for _, cells := range t.rows {
 		row := make(pretty.Row, len(cells))
 		for i, cell := range cells {
 			row[i] = cell
+			if i == 0 || t.words {
+				row[i] = d.escape(cell)
+			}
 		}
-		row[metric] = d.bold + cells[metric] + d.bold
+		if !t.words {
+			row[0] = d.bold + d.escape(cells[0]) + d.bold
+		}
 		w.AppendRow(row)
 	}
 	return w
 }
 
-// legend says how to read the tables, of which some may have tests.
-func (d dialect) legend(tested bool) string {
+// legend says how to read the tables of an analysis.
+func (d dialect) legend(a *Analysis) string {
 	var lower, higher []string
 	for _, m := range Metrics() {
 		if m.HigherIsBetter() {
@@ -186,9 +230,10 @@ func (d dialect) legend(tested bool) string {
 	}
 	legend := fmt.Sprintf("Better is lower for %s, and higher for %s. SD: sample standard deviation over the seeds.\n",
 		strings.Join(lower, ", "), strings.Join(higher, ", "))
-	if tested {
+	if len(a.contested()) > 0 {
 		legend += fmt.Sprintf("%[1]s*%[1]s p < %[2]g, %[1]s**%[1]s p < %[3]g: paired t-test over the seeds, two-tailed, not corrected for the number of tests.\n",
 			d.code, significantP, highlySignificantP)
+		legend += fmt.Sprintf("p (Holm): corrected, over %s: every metric, data set and rival, training time included. The verdict goes by it.\n", plural(a.Tests, "test"))
 	}
 	return legend
 }

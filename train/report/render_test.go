@@ -41,7 +41,7 @@ func TestTextIsAligned(t *testing.T) {
 	for _, line := range strings.Split(render(t, publishedAnalysis(t), Text), "\n") {
 		if before, _, isHeader := strings.Cut(line, "p-value "); isHeader {
 			end = text.StringWidthWithoutEscSequences(before + "p-value")
-		} else if value := regexp.MustCompile(`^.* \d\.\d{5} `).FindString(line); value != "" {
+		} else if value := regexp.MustCompile(`^.* % .* \d\.\d{5} `).FindString(line); value != "" {
 			checked++
 			if got := text.StringWidthWithoutEscSequences(strings.TrimSuffix(value, " ")); got != end {
 				t.Errorf("the p-value of %q ends in column %d, its title in %d", line, got, end)
@@ -91,7 +91,7 @@ func TestMissingNumbersHaveReasons(t *testing.T) {
 			"**val_loss** | 1.0000 ± n/a [1] | 0.5000 ± n/a [1] | −0.5000 | −50.00 % | n/a [2] | n/a [2] | ",
 			[]string{
 				`- \[1\] n/a: one run has no standard deviation.`,
-				`- \[2\] n/a: a paired t-test needs at least 2 pairs, got 1.`,
+				`- \[2\] n/a: a paired test needs at least 3 pairs, got 1.`,
 				"- n = 1 pair, seed 3.",
 			},
 		},
@@ -106,7 +106,10 @@ func TestMissingNumbersHaveReasons(t *testing.T) {
 			},
 		},
 		{
-			"no spread, baseline of zero", []Row{run("digits", "adamw", 0, 0), run("digits", "sgd", 0, 1), run("digits", "adamw", 1, 0), run("digits", "sgd", 1, 1)},
+			"no spread, baseline of zero", []Row{
+				run("digits", "adamw", 0, 0), run("digits", "adamw", 1, 0), run("digits", "adamw", 2, 0),
+				run("digits", "sgd", 0, 1), run("digits", "sgd", 1, 1), run("digits", "sgd", 2, 1),
+			},
 			"**val_loss** | 0.0000 ± 0.0000 | 1.0000 ± 0.0000 | +1.0000 | n/a [1] | n/a [2] | n/a [2] | ",
 			[]string{
 				`- \[1\] n/a: there is no change in percent of a mean of zero.`,
@@ -155,13 +158,15 @@ func TestForeignNames(t *testing.T) {
 
 		markdown := render(t, a, Markdown)
 		tables := pipeTables(markdown)
-		if len(tables) != 1 || len(tables[0]) != 1+len(Metrics()) {
-			t.Errorf("%q breaks the Markdown table:\n%s", name, markdown)
+		if len(tables[0]) != 1+len(Metrics()) || len(tables[0][0]) != 8 {
+			t.Errorf("%q breaks the first Markdown table:\n%s", name, markdown)
 			continue
 		}
-		for _, row := range tables[0] {
-			if len(row) != 8 {
-				t.Errorf("%q makes %d cells of 8: %q", name, len(row), row)
+		for _, table := range tables {
+			for _, row := range table {
+				if len(row) != len(table[0]) {
+					t.Errorf("%q makes %d cells of %d: %q", name, len(row), len(table[0]), row)
+				}
 			}
 		}
 		for _, output := range []string{markdown, render(t, a, Text)} {
@@ -184,16 +189,17 @@ func TestForeignNames(t *testing.T) {
 func TestRenderCSV(t *testing.T) {
 	a := mustCompare(t, []Row{run("digits", "adamw", 0, 1), run("digits", "sgd", 0, 2)}, "")
 	expectLines(t, render(t, a, CSV),
-		"dataset,baseline,rival,metric,n,baseline_mean,baseline_std,rival_mean,rival_std,difference,percent_change,t_stat,p_value",
-		"digits,adamw,sgd,val_loss,1,1,,2,,1,100,,",
-		"digits,adamw,sgd,train_time,1,100,,200,,100,100,,")
+		"dataset,baseline,rival,metric,n,baseline_mean,baseline_std,rival_mean,rival_std,difference,percent_change,t_stat,p_value,p_holm,"+
+			"ci_low,ci_high,bca_low,bca_high,dz,dz_low,dz_high,wilcoxon_p,sign_flip_p,pair_correlation,pairing_gain,sd_ratio,sd_p,sd_p_holm,ratio,detectable,verdict",
+		"digits,adamw,sgd,val_loss,1,1,,2,,1,100,,,,,,,,,,,,,,,,,,2,,not tested")
 }
 
 func TestRenderJSON(t *testing.T) {
 	rows := []Row{
 		run("digits", "adamw", 0, 1), run("digits", "sgd", 0, 2),
-		run("digits", "adamw", 1, 1), run("digits", "sgd", 1, 4),
-		run("digits", "adamw", 2, 1),
+		run("digits", "adamw", 1, 1), run("digits", "sgd", 1, 3),
+		run("digits", "adamw", 2, 1), run("digits", "sgd", 2, 4),
+		run("digits", "adamw", 3, 1),
 		run("mnist", "adamw", 0, 1), run("mnist", "sgd", 1, 1),
 	}
 	a := mustCompare(t, rows, "")
@@ -218,9 +224,10 @@ func TestRenderJSON(t *testing.T) {
 		t.Fatalf("%v in:\n%s", err, output)
 	}
 	digits, mnist := got.Comparisons[0], got.Comparisons[1]
-	// Differences 1 and 3: t = 2 / (√2/√2) = 2, one degree of freedom.
-	if digits.N != 2 || !slices.Equal(digits.LeftOut, []LeftOut{{"sgd", 2, "missing"}}) || digits.Metrics[0].Metric != "val_loss" ||
-		math.Abs(*digits.Metrics[0].T-2) > 1e-14 || math.Abs(*digits.Metrics[0].P-(1-2/math.Pi*math.Atan(2))) > 1e-14 {
+	// Differences 1, 2 and 3: t = 2 / (1/√3) = 2√3 with two degrees of freedom, of which
+	// p = 1 − t/√(2 + t²) (Student's t with two degrees of freedom in closed form).
+	if digits.N != 3 || !slices.Equal(digits.LeftOut, []LeftOut{{"sgd", 3, "missing"}}) || digits.Metrics[0].Metric != "val_loss" ||
+		math.Abs(*digits.Metrics[0].T-2*math.Sqrt(3)) > 1e-14 || math.Abs(*digits.Metrics[0].P-(1-2*math.Sqrt(3)/math.Sqrt(14))) > 1e-14 {
 		t.Errorf("digits: %s", output)
 	}
 	if mnist.N != 0 || mnist.Seeds == nil || mnist.Metrics[0].T != nil || mnist.Metrics[0].Baseline.Mean != nil || mnist.Metrics[0].Untested == "" {

@@ -65,6 +65,22 @@ func (m Metric) String() string {
 	panic(fmt.Sprintf("report: metric %d does not exist", int(m)))
 }
 
+// Title returns what a person calls the metric. It does not say of which pictures;
+// that is a run's protocol.
+func (m Metric) Title() string {
+	switch m {
+	case ValLoss:
+		return "loss"
+	case ValAcc:
+		return "accuracy"
+	case F1:
+		return "macro F1"
+	case TrainTime:
+		return "training time"
+	}
+	panic(fmt.Sprintf("report: metric %d does not exist", int(m)))
+}
+
 // Unit returns the metric's unit, "s" for times and "" for plain numbers.
 func (m Metric) Unit() string {
 	if m == TrainTime {

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"diaghess/train/stats"
 )
@@ -20,6 +17,8 @@ type table struct {
 	header []string
 	rows   [][]string
 	notes  []string // what stands under the table, a line each
+	words  bool     // whether the cells are words rather than numbers
+	long   bool     // whether it has a row for every run
 }
 
 // Significance levels of the flags in the last column.
@@ -28,28 +27,37 @@ const (
 	highlySignificantP = 0.001 // **
 )
 
-// Titles of the columns that a renderer sets in part as symbols.
+// Titles of the columns that a renderer sets in another way.
 const (
-	columnT = "t"
-	columnP = "p-value"
+	columnT            = "t"
+	columnP            = "p-value"
+	columnSignificance = "Sig."
+	columnVerdict      = "Verdict"
 )
 
 // missingNumber is printed where there is no number, followed by the number of
 // the note that says why.
 const missingNumber = "n/a"
 
-func newTable(c Comparison) table {
+// arms names what is compared.
+func (c Comparison) arms() string {
+	if c.Rival == "" {
+		return printable(c.Baseline)
+	}
+	return printable(c.Rival) + " against " + printable(c.Baseline)
+}
+
+// newTable returns the table of a comparison as such tables are published. Where
+// there is no number it cites a reason.
+func newTable(c Comparison, reasons *footnotes) table {
 	baseline, rival := printable(c.Baseline), printable(c.Rival)
-	t := table{title: printable(c.Dataset) + ": " + baseline, header: []string{"Metric", baseline + " Mean ± SD"}}
+	t := table{title: printable(c.Dataset) + ": " + c.arms(), header: []string{"Metric", baseline + " Mean ± SD"}}
 	if c.Rival != "" {
-		t.title = fmt.Sprintf("%s: %s against %s", printable(c.Dataset), rival, baseline)
-		t.header = append(t.header, rival+" Mean ± SD", fmt.Sprintf("Δ (%s–%s)", rival, baseline), "% Change", columnT, columnP, "Sig.")
+		t.header = append(t.header, rival+" Mean ± SD", fmt.Sprintf("Δ (%s–%s)", rival, baseline), "% Change", columnT, columnP, columnSignificance)
 	}
-	var reasons footnotes
 	for _, l := range c.Lines {
-		t.rows = append(t.rows, cells(l, c.Rival != "", &reasons))
+		t.rows = append(t.rows, cells(l, c.Rival != "", reasons))
 	}
-	t.notes = append(reasons.lines(), notes(c)...)
 	return t
 }
 
@@ -57,10 +65,7 @@ func newTable(c Comparison) table {
 // metric, two for the change, three for t, five for p; differences and changes
 // with a true minus sign, t with a hyphen.
 func cells(l Line, hasRival bool, reasons *footnotes) []string {
-	unit := ""
-	if l.Metric.Unit() != "" {
-		unit = " " + l.Metric.Unit()
-	}
+	unit := unit(l.Metric)
 	row := []string{l.Metric.String(), meanAndSD(l.Baseline, unit, l.Untested, reasons)}
 	if !hasRival {
 		return row
@@ -85,19 +90,16 @@ func cells(l Line, hasRival bool, reasons *footnotes) []string {
 	return append(row, fmt.Sprintf("%+.3f", l.Test.T), fmt.Sprintf("%.5f", l.Test.P), significance(l.Test.P))
 }
 
+var errOneRun = errors.New("one run has no standard deviation")
+
 func meanAndSD(s stats.Summary, unit string, untested error, reasons *footnotes) string {
 	switch s.N {
 	case 0:
 		return reasons.cite(untested)
 	case 1:
-		return fmt.Sprintf("%.4f ± %s%s", s.Mean, reasons.cite(errors.New("one run has no standard deviation")), unit)
+		return fmt.Sprintf("%.4f ± %s%s", s.Mean, reasons.cite(errOneRun), unit)
 	}
 	return fmt.Sprintf("%.4f ± %.4f%s", s.Mean, s.SD, unit)
-}
-
-// signed formats v with a + or a true minus sign (U+2212).
-func signed(format string, v float64) string {
-	return strings.Replace(fmt.Sprintf(format, v), "-", "−", 1)
 }
 
 func significance(p float64) string {
@@ -108,6 +110,23 @@ func significance(p float64) string {
 		return "*"
 	}
 	return ""
+}
+
+// evidenceTable returns what stands beside the published table: the interval, what
+// is left of p, the size of the difference, and what may be said.
+func evidenceTable(c Comparison, reasons *footnotes) table {
+	t := table{header: []string{"Metric", "95 % interval of Δ", "p (Holm)", "dz (95 % interval)", columnVerdict}}
+	for _, l := range c.Lines {
+		e := l.Evidence
+		t.rows = append(t.rows, []string{
+			l.Metric.String(),
+			reasons.cell(e.Interval.Err, func() string { return intervalWords(e.Interval.Result, "%+.4f", unit(l.Metric)) }),
+			reasons.cell(l.Untested, func() string { return pValue(e.HolmP) }),
+			reasons.cell(e.Dz.Err, func() string { return dzWords(e) }),
+			string(l.Claim()),
+		})
+	}
+	return t
 }
 
 // footnotes are the distinct reasons for missing numbers, in order of citation.
@@ -121,6 +140,14 @@ func (f *footnotes) cite(reason error) string {
 		*f = append(*f, reason.Error())
 	}
 	return fmt.Sprintf("%s [%d]", missingNumber, place+1)
+}
+
+// cell returns the text of a cell, or cites why there is none.
+func (f *footnotes) cell(reason error, words func() string) string {
+	if reason != nil {
+		return f.cite(reason)
+	}
+	return words()
 }
 
 func (f footnotes) lines() []string {
@@ -153,19 +180,28 @@ func notes(c Comparison) []string {
 	if c.Rival == "" {
 		lines = append(lines, "No other optimizer ran on this data set: there is nothing to compare with.")
 	}
-	if len(c.Epochs) > 1 {
-		lines = append(lines, fmt.Sprintf("CAUTION: the runs differ in their number of epochs: %s.", joinInts(c.Epochs)))
-	}
-	if len(c.Limits) > 1 {
-		lines = append(lines, fmt.Sprintf("CAUTION: the runs differ in how many pictures they trained on (--limit): %s; 0 is all.", joinInts(c.Limits)))
-	}
-	if len(c.Protocols) > 1 {
-		lines = append(lines, fmt.Sprintf("CAUTION: the runs differ in what they were measured on: %s.", joinStrings(c.Protocols)))
-	}
-	if len(c.Builds) > 1 {
-		lines = append(lines, fmt.Sprintf("CAUTION: the runs were made by different programs: %s.", joinStrings(c.Builds)))
+	for _, caution := range cautionsOf(c) {
+		lines = append(lines, "CAUTION: "+caution)
 	}
 	return append(lines, leftOutLines(c.LeftOut)...)
+}
+
+// cautionsOf says in what the runs of a comparison differ though they should not.
+func cautionsOf(c Comparison) []string {
+	var lines []string
+	if len(c.Epochs) > 1 {
+		lines = append(lines, fmt.Sprintf("the runs differ in their number of epochs: %s.", joinInts(c.Epochs)))
+	}
+	if len(c.Limits) > 1 {
+		lines = append(lines, fmt.Sprintf("the runs differ in how many pictures they trained on (--limit): %s; 0 is all.", joinInts(c.Limits)))
+	}
+	if len(c.Protocols) > 1 {
+		lines = append(lines, fmt.Sprintf("the runs differ in what they were measured on: %s.", joinStrings(c.Protocols)))
+	}
+	if len(c.Builds) > 1 {
+		lines = append(lines, fmt.Sprintf("the runs were made by different programs: %s.", joinStrings(c.Builds)))
+	}
+	return lines
 }
 
 // leftOutLines names runs that are not there, a line for every optimizer and reason.
@@ -185,59 +221,4 @@ func leftOutLines(leftOut []LeftOut) []string {
 		lines = append(lines, fmt.Sprintf("Left out: %s, %s %s.", namedSeeds(seeds[g]), printable(g.optimizer), printable(g.reason)))
 	}
 	return lines
-}
-
-// namedSeeds writes ascending seeds with runs of three and more as ranges:
-// "seeds 0–4, 7, 8, 10".
-func namedSeeds(seeds []int) string {
-	var parts []string
-	for i := 0; i < len(seeds); {
-		end := i
-		for end+1 < len(seeds) && seeds[end+1] == seeds[end]+1 {
-			end++
-		}
-		if end-i >= 2 {
-			parts = append(parts, fmt.Sprintf("%d–%d", seeds[i], seeds[end]))
-			i = end + 1
-			continue
-		}
-		parts = append(parts, strconv.Itoa(seeds[i]))
-		i++
-	}
-	noun := "seeds "
-	if len(seeds) == 1 {
-		noun = "seed "
-	}
-	return noun + strings.Join(parts, ", ")
-}
-
-func joinInts(list []int) string {
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ", "), "[]")
-}
-
-func joinStrings(list []string) string {
-	var shown []string
-	for _, s := range list {
-		shown = append(shown, printable(s))
-	}
-	return strings.Join(shown, "; ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// printable returns a foreign string as it is when every character of it can be
-// seen, and quoted with escapes when not: line breaks, control and formatting
-// characters and invalid UTF-8 neither break a table nor steer a terminal.
-func printable(s string) string {
-	for _, r := range s {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			return strconv.Quote(s)
-		}
-	}
-	return s
 }

@@ -59,10 +59,29 @@ func WriteCSV(dir string, a *Analysis) (paths []string, err error) {
 	return paths, nil
 }
 
-// WriteMarkdown writes the tables of an analysis as Markdown into a file,
-// written aside, synced and renamed.
-func WriteMarkdown(path string, a *Analysis) error {
-	return atomicfile.Write(path, func(w io.Writer) error { return Render(w, a, Markdown) })
+// Write writes the report into a folder, which it makes where it is not there, and
+// returns the paths of the files: index.html, a page that needs nothing beside
+// itself; report.md, the same without figures; comparisons.csv, every number of every
+// comparison; and the files of [WriteCSV].
+func Write(dir string, a *Analysis) (paths []string, err error) {
+	if paths, err = WriteCSV(dir, a); err != nil {
+		return nil, err
+	}
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{"comparisons.csv", func(w io.Writer) error { return Render(w, a, CSV) }},
+		{"report.md", func(w io.Writer) error { return Render(w, a, Markdown) }},
+		{"index.html", func(w io.Writer) error { return WriteHTML(w, a) }},
+	} {
+		path := filepath.Join(dir, file.name)
+		if err := atomicfile.Write(path, file.write); err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
 }
 
 func (a *Analysis) metricsRecords() [][]string {

@@ -1,0 +1,195 @@
+package plot
+
+import (
+	"bytes"
+	"encoding/xml"
+	"image/png"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func svg(t *testing.T, f *Figure) string {
+	t.Helper()
+	s, err := f.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for decoder := xml.NewDecoder(strings.NewReader(s)); ; {
+		if _, err := decoder.Token(); err == io.EOF {
+			return s
+		} else if err != nil {
+			t.Fatalf("%v in:\n%s", err, s)
+		}
+	}
+}
+
+// texts returns the words of a drawing.
+func texts(s string) []string {
+	var list []string
+	for _, match := range regexp.MustCompile(`(?s)<text[^>]*>([^<]*)</text>`).FindAllStringSubmatch(s, -1) {
+		list = append(list, match[1])
+	}
+	return list
+}
+
+func differences(values ...float64) *Figure {
+	return Differences("loss", "difference", []Group{{Name: "a − b (n = 3)", Arm: 1, Values: values, Mean: values[0], Low: math.NaN(), High: math.NaN()}})
+}
+
+// The axis of differences has zero among its ticks wherever the differences are.
+func TestDifferencesIncludeZero(t *testing.T) {
+	for _, values := range [][]float64{{5, 5.1, 5.2}, {-5, -5.1, -5.2}, {0, 0, 0}, {1e-9, 2e-9}, {62.5, 60, 70}, {1e300, 9e299}, {-3, 4}} {
+		zero := false
+		for _, text := range texts(svg(t, differences(values...))) {
+			v, err := strconv.ParseFloat(text, 64)
+			zero = zero || err == nil && v == 0
+		}
+		if !zero {
+			t.Errorf("differences %v: no zero on the axis", values)
+		}
+	}
+}
+
+// Every value is a dot: the mean and the dots are the only circles, of two arcs each.
+func TestDifferencesDrawEveryValue(t *testing.T) {
+	values := []float64{1, 2, 3, 4, 5, 5, 5}
+	if got := len(regexp.MustCompile(`A[0-9]`).FindAllString(svg(t, differences(values...)), -1)); got != 2*(len(values)+1) {
+		t.Errorf("%d arcs, want 2 for each of %d values and the mean", got, len(values))
+	}
+}
+
+func TestCurvesStartAtZero(t *testing.T) {
+	f := Curves("accuracy", "epoch", "accuracy", []Curve{{Name: "adamw (n = 2)", X: []float64{1, 2}, Y: []float64{0.9, 0.91}, Low: []float64{0.89, 0.9}, High: []float64{0.91, 0.92}}})
+	svg(t, f)
+	if x, y := f.plot.X, f.plot.Y; x.Min != 0 || y.Min != 0 || x.Max != 2 || y.Max != 1 {
+		t.Errorf("axes from %g to %g and from %g to %g, want 0 to 2 and 0 to 1", x.Min, x.Max, y.Min, y.Max)
+	}
+	for name, curves := range map[string][]Curve{
+		"no curve": nil, "one point": {{Name: "a", X: []float64{1}, Y: []float64{2}}}, "zeros": {{Name: "a", X: []float64{1, 2}, Y: []float64{0, 0}}},
+	} {
+		if s := svg(t, Curves(name, "x", "y", curves)); strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
+			t.Errorf("%s: a place is not a number", name)
+		}
+	}
+}
+
+// In a page the baseline has the colour of text, and the other arms that of a
+// variable with the palette's as default, whatever their opacity.
+func TestColors(t *testing.T) {
+	var curves []Curve
+	var groups []Group
+	for arm := range palette() {
+		curves = append(curves, Curve{Name: "a", Arm: arm, X: []float64{1, 2}, Y: []float64{1, 2}, Low: []float64{0, 1}, High: []float64{2, 3}})
+		groups = append(groups, Group{Name: "a", Arm: arm, Values: []float64{1, 2}, Mean: 1.5, Low: 1, High: 2})
+	}
+	for _, s := range []string{svg(t, Curves("t", "x", "y", curves)), svg(t, Differences("t", "x", groups))} {
+		for _, color := range regexp.MustCompile(`(?:fill|stroke):[^;"]*`).FindAllString(s, -1) {
+			_, value, _ := strings.Cut(color, ":")
+			if value != "none" && value != "currentColor" && value != hex(gridGray) && !strings.HasPrefix(value, "var(--arm-") {
+				t.Errorf("colour %s is not of the page", color)
+			}
+		}
+		for arm, c := range palette()[1:] {
+			if want := "var(--arm-" + strconv.Itoa(arm+1) + "," + hex(c) + ")"; !strings.Contains(s, want) {
+				t.Errorf("no %s in the drawing", want)
+			}
+		}
+	}
+}
+
+// WCAG 2.1 asks for a contrast of 3 to 1 of graphics with their background. The paper
+// of a page is #ffffff, or #14171a in the dark, where arms 1 and 6 change places;
+// orange and sky blue, the sixth and seventh arm, are too light on white and have
+// their dashes.
+func TestContrast(t *testing.T) {
+	luminance := func(r, g, b uint8) float64 {
+		linear := func(v uint8) float64 {
+			c := float64(v) / 255
+			if c <= 0.04045 {
+				return c / 12.92
+			}
+			return math.Pow((c+0.055)/1.055, 2.4)
+		}
+		return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
+	}
+	contrast := func(a, b float64) float64 { return (max(a, b) + 0.05) / (min(a, b) + 0.05) }
+	white, dark := luminance(255, 255, 255), luminance(0x14, 0x17, 0x1a)
+	for arm, c := range palette()[:5] {
+		l := luminance(c.R, c.G, c.B)
+		if arm > 0 && contrast(l, dark) < 3 {
+			t.Errorf("arm %d has a contrast of %.2f on the dark", arm, contrast(l, dark))
+		}
+		if contrast(l, white) < 2.9 { // reddish purple has 2.95
+			t.Errorf("arm %d has a contrast of %.2f on white", arm, contrast(l, white))
+		}
+	}
+}
+
+func TestForeignText(t *testing.T) {
+	const name = `<b x="1">style="fill:#000000" & '</b>`
+	s := svg(t, Curves(name, name, name, []Curve{{Name: name, X: []float64{1}, Y: []float64{1}}}))
+	if strings.Contains(s, "<b") {
+		t.Errorf("a name is markup in:\n%s", s)
+	}
+	if !strings.Contains(s, "fill:#000000") {
+		t.Error("a name that looks like a style is changed")
+	}
+}
+
+func TestLongNamesFit(t *testing.T) {
+	name := strings.Repeat("optimizer:lr=0.001,", 20)
+	style := textStyle(sans(10.5))
+	fitted := fit(name, sans(10.5), 300)
+	if style.Width(fitted) > 300 || !strings.Contains(fitted, "…") || !strings.HasPrefix(fitted, "optimizer") || !strings.HasSuffix(fitted, ",") {
+		t.Errorf("%q is %g wide", fitted, style.Width(fitted).Points())
+	}
+	if got := fit("adamw", sans(10.5), 300); got != "adamw" {
+		t.Errorf("a short name becomes %q", got)
+	}
+}
+
+func TestRoundTicks(t *testing.T) {
+	for _, c := range []struct {
+		low, high float64
+		want      string
+	}{
+		{0, 1, "0.0 0.2 0.4 0.6 0.8 1.0"},
+		{0, 8, "0 2 4 6 8"},
+		{-0.115, 0.035, "−0.10 −0.05 0.00"},
+		{-1, 68, "0 20 40 60"},
+		{0, 1000, "0 200 400 600 800 1000"},
+		{0, 3e-8, "0 5e-09 1e-08 1.5e-08 2e-08 2.5e-08 3e-08"},
+		{-2e7, 1e7, "−2e+07 −1.5e+07 −1e+07 −5e+06 0 5e+06 1e+07"},
+		{3e-5, 9e-5, "0.00003 0.00004 0.00005 0.00006 0.00007 0.00008 0.00009"},
+	} {
+		var labels []string
+		for _, tick := range (roundTicks{}).Ticks(c.low, c.high) {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != c.want {
+			t.Errorf("ticks from %g to %g: %q, want %q", c.low, c.high, got, c.want)
+		}
+	}
+}
+
+func TestPNG(t *testing.T) {
+	f := Profile("targets", "ratio", "share", 4, []Curve{{Name: "adamw", X: []float64{1, 2, 4}, Y: []float64{0, 0.5, 1}}})
+	var b bytes.Buffer
+	if err := f.PNG(&b); err != nil {
+		t.Fatal(err)
+	}
+	image, err := png.Decode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, _ := f.size(); image.Bounds().Dx() != int(w.Points())*pngDPI/72 {
+		t.Errorf("%d pixels wide, want %g points at %d DPI", image.Bounds().Dx(), w.Points(), pngDPI)
+	}
+	if r, g, b, a := image.At(0, 0).RGBA(); r+g+b+a != 4*0xffff {
+		t.Error("the background is not white")
+	}
+}

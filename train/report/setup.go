@@ -1,0 +1,203 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// setting is a key of the records with the values that it has in a study.
+type setting struct {
+	key    string
+	values map[string][]Record // value -> the runs that have it
+}
+
+// settings returns all settings but those that name a run, by key.
+func (r Records) settings() []setting {
+	byKey := make(map[string]map[string][]Record)
+	for _, run := range r.Runs {
+		for key, value := range run.Settings {
+			if byKey[key] == nil {
+				byKey[key] = make(map[string][]Record)
+			}
+			byKey[key][value] = append(byKey[key][value], run)
+		}
+	}
+	for _, key := range []string{"dataset", "optimizer", "seed"} {
+		delete(byKey, key)
+	}
+	var settings []setting
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		settings = append(settings, setting{key, byKey[key]})
+	}
+	return settings
+}
+
+// within says whether the setting has one value in each of the groups that a
+// function sorts runs into.
+func (s setting) within(group func(Row) string) bool {
+	seen := make(map[string]string)
+	for value, runs := range s.values {
+		for _, run := range runs {
+			g := group(run.Row)
+			if other, ok := seen[g]; ok && other != value {
+				return false
+			}
+			seen[g] = value
+		}
+	}
+	return true
+}
+
+// The ways to sort runs.
+func byDataset(r Row) string { return r.Dataset }
+func byArm(r Row) string     { return r.Optimizer }
+func byBoth(r Row) string    { return r.Dataset + " " + r.Optimizer }
+
+// armOnly says whether a setting is one of the optimizer's own.
+func armOnly(key string) bool { return strings.HasPrefix(key, "optimizer_settings.") }
+
+// words lists the values, each with who has it where there are several.
+func (s setting) words() string {
+	if len(s.values) == 1 {
+		for value := range s.values {
+			return printable(value)
+		}
+	}
+	var parts []string
+	for _, value := range slices.Sorted(maps.Keys(s.values)) {
+		parts = append(parts, fmt.Sprintf("%s: %s", printable(value), s.who(s.values[value])))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// who names the runs that share a value by what tells them from the others.
+func (s setting) who(runs []Record) string {
+	var name func(Row) string
+	switch {
+	case s.within(byDataset):
+		name = byDataset
+	case s.within(byArm):
+		name = byArm
+	case s.within(byBoth):
+		name = byBoth
+	default:
+		return plural(len(runs), "run")
+	}
+	var names []string
+	for _, run := range runs {
+		names = append(names, printable(name(run.Row)))
+	}
+	return strings.Join(distinct(names), ", ")
+}
+
+// setupTables says how the study was made: what all runs share, what the optimizers
+// were set to, and how the products were computed.
+func (a *Analysis) setupTables() []table {
+	general := table{title: "All runs", header: []string{"Setting", "Value"}, words: true}
+	arms := table{title: "Optimizers", header: []string{"Optimizer", "Settings", "Tuning trials"}, words: true}
+	algorithms := table{title: "Algorithms", header: []string{"Algorithm", "Operations"}, words: true}
+	operations := make(map[string][]string) // by algorithm
+	for _, s := range a.Records.settings() {
+		operation, isAlgorithm := strings.CutPrefix(s.key, "algorithms.")
+		switch {
+		case isAlgorithm:
+			operations[s.words()] = append(operations[s.words()], printable(operation))
+		case !armOnly(s.key) && s.key != trialsKey:
+			general.rows = append(general.rows, []string{printable(strings.ReplaceAll(s.key, "_", " ")), s.words()})
+		}
+	}
+	for _, algorithm := range slices.Sorted(maps.Keys(operations)) {
+		algorithms.rows = append(algorithms.rows, []string{algorithm, fmt.Sprintf("%d: %s", len(operations[algorithm]), strings.Join(operations[algorithm], ", "))})
+	}
+	for _, optimizer := range a.Optimizers {
+		arms.rows = append(arms.rows, []string{printable(optimizer), a.armSettings(optimizer), a.trials(optimizer)})
+	}
+	return []table{general, arms, algorithms}
+}
+
+// trialsKey is the setting that tells how many runs an optimizer's settings were
+// chosen from.
+const trialsKey = "tuning_trials"
+
+// trials returns the numbers of tuning trials of an arm.
+func (a *Analysis) trials(optimizer string) string {
+	var counts []string
+	for _, run := range a.Records.Runs {
+		if count, ok := run.Settings[trialsKey]; ok && run.Row.Optimizer == optimizer {
+			counts = append(counts, printable(count))
+		}
+	}
+	if len(counts) == 0 {
+		return "not recorded"
+	}
+	return strings.Join(distinct(counts), ", ")
+}
+
+// armSettings lists an arm's settings: "lr 0.001, weight-decay 0.0005".
+func (a *Analysis) armSettings(optimizer string) string {
+	settings := make(map[string][]string)
+	for _, run := range a.Records.Runs {
+		for key, value := range run.Settings {
+			if name, ok := strings.CutPrefix(key, "optimizer_settings."); ok && run.Row.Optimizer == optimizer {
+				settings[name] = append(settings[name], printable(value))
+			}
+		}
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		parts = append(parts, printable(name)+" "+strings.Join(distinct(settings[name]), " or "))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Cautions says what makes the runs less than one study: settings in which runs on
+// one data set differ though they should not, and runs of several studies.
+func (a *Analysis) Cautions() []string {
+	var cautions []string
+	for _, c := range a.Comparisons {
+		for _, caution := range cautionsOf(c) {
+			cautions = append(cautions, fmt.Sprintf("%s, %s: %s", printable(c.Dataset), c.arms(), caution))
+		}
+	}
+	cautions = append(cautions, a.divergences()...)
+	if len(a.Records.Folders) > 1 {
+		cautions = append(cautions, fmt.Sprintf("The runs are from %d studies: %s.", len(a.Records.Folders), joinStrings(a.Records.Folders)))
+	}
+	if read := len(a.Records.Runs); read > 0 && read < len(a.Rows) {
+		cautions = append(cautions, fmt.Sprintf("%d of the %d runs are from files that say nothing of their settings.", len(a.Rows)-read, len(a.Rows)))
+	}
+	for _, s := range a.Records.settings() {
+		if !armOnly(s.key) && !strings.HasPrefix(s.key, "algorithms.") && !inRows(s.key) && !s.within(byDataset) {
+			cautions = append(cautions, fmt.Sprintf("The runs differ in %s: %s.", printable(strings.ReplaceAll(s.key, "_", " ")), s.words()))
+		}
+	}
+	return cautions
+}
+
+// divergences says which optimizers diverged: a comparison of the seeds that both
+// arms have finished forgives that.
+func (a *Analysis) divergences() []string {
+	var lines []string
+	for _, dataset := range a.Datasets {
+		for _, optimizer := range a.armsOf(dataset) {
+			var seeds []int
+			for _, r := range a.Rows {
+				if r.Dataset == dataset && r.Optimizer == optimizer && r.Status == Diverged {
+					seeds = append(seeds, r.Seed)
+				}
+			}
+			if len(seeds) > 0 {
+				lines = append(lines, fmt.Sprintf("%s: %s diverged in %s (%s). The comparison is over what both arms finished, which flatters it.",
+					printable(dataset), printable(optimizer), plural(len(seeds), "run"), namedSeeds(distinct(seeds))))
+			}
+		}
+	}
+	return lines
+}
+
+// inRows says whether a setting is held against others by cautionsOf.
+func inRows(key string) bool {
+	return slices.Contains([]string{"epochs", "limit", "protocol", "augment"}, key) || strings.HasPrefix(key, "build.")
+}
