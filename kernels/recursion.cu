@@ -2,6 +2,42 @@
 // the formulas.
 #include "epilogue.cuh"
 
+// Softmax is what a warp knows of a row's softmax.
+struct Softmax {
+  float largest, sum;
+  __device__ __forceinline__ float of(float x) const { return expf(x - largest) / sum; }
+};
+
+// softmaxOf looks at a row of logits, with all lanes of the warp.
+__device__ __forceinline__ Softmax softmaxOf(const float *x, int classes) {
+  const int lane = threadIdx.x % warpLanes;
+  Softmax s = {-INFINITY, 0};
+  for (int c = lane; c < classes; c += warpLanes) s.largest = fmaxf(s.largest, x[c]);
+  for (int distance = warpLanes / 2; distance > 0; distance /= 2) {
+    s.largest = fmaxf(s.largest, __shfl_xor_sync(allLanes, s.largest, distance));
+  }
+  for (int c = lane; c < classes; c += warpLanes) s.sum += expf(x[c] - s.largest);
+  s.sum = warpSum(s.sum);
+  return s;
+}
+
+// ggn_column: see GGNColumn. A warp does a row.
+//
+//   logits [rows, classes]
+//   d      [rows, classes], written
+//
+// Needs 8 bytes and 7 flops a logit.
+extern "C" __global__ void __launch_bounds__(threads)
+ggn_column(const float *__restrict__ logits, float *__restrict__ d, int32 rows, int32 classes, int32 column) {
+  const int row = blockIdx.x * rowsPerSoftmaxBlock + threadIdx.x / warpLanes;
+  if (row >= rows) return;  // a whole warp
+  const float *const x = logits + uint64(row) * classes;
+  float *const out = d + uint64(row) * classes;
+  const Softmax p = softmaxOf(x, classes);
+  const float root = sqrtf(p.of(x[column]) / rows);
+  for (int c = threadIdx.x % warpLanes; c < classes; c += warpLanes) out[c] = root * ((c == column) - p.of(x[c]));
+}
+
 // recursion_logits: see RecursionLogits. A warp does a row.
 //
 //   logits [rows, classes]
@@ -10,21 +46,13 @@
 // Needs 8 bytes and 7 flops a logit.
 extern "C" __global__ void __launch_bounds__(threads)
 recursion_logits(const float *__restrict__ logits, float *__restrict__ q, int32 rows, int32 classes) {
-  const int lane = threadIdx.x % warpLanes;
   const int row = blockIdx.x * rowsPerSoftmaxBlock + threadIdx.x / warpLanes;
   if (row >= rows) return;  // a whole warp
   const float *const x = logits + uint64(row) * classes;
   float *const out = q + uint64(row) * classes;
-  float largest = -INFINITY;
-  for (int c = lane; c < classes; c += warpLanes) largest = fmaxf(largest, x[c]);
-  for (int distance = warpLanes / 2; distance > 0; distance /= 2) {
-    largest = fmaxf(largest, __shfl_xor_sync(allLanes, largest, distance));
-  }
-  float sum = 0;
-  for (int c = lane; c < classes; c += warpLanes) sum += expf(x[c] - largest);
-  sum = warpSum(sum);
-  for (int c = lane; c < classes; c += warpLanes) {
-    const float p = expf(x[c] - largest) / sum;
+  const Softmax softmax = softmaxOf(x, classes);
+  for (int c = threadIdx.x % warpLanes; c < classes; c += warpLanes) {
+    const float p = softmax.of(x[c]);
     out[c] = p * (1 - p) / rows;
   }
 }

@@ -51,6 +51,54 @@ func (k *RecursionLogits) Host(lo, hi int) {
 	}
 }
 
+// GGNColumn is a column, that of class Column, of a square root of the curvature of
+// the mean cross-entropy by the logits: with p the softmax of a row,
+//
+//	D[row, c] = sqrt(p[Column] / Rows) ((1 where c is Column, else 0) - p[c])
+//
+// The sum over classes of D D^T is (diag(p) - p p^T) / Rows for each row.
+type GGNColumn struct {
+	Logits  gpu.Slice[float32] // [Rows, Classes]
+	D       gpu.Slice[float32] // [Rows, Classes], written
+	Rows    int32
+	Classes int32
+	Column  int32
+}
+
+func (k *GGNColumn) Entry() string { return "ggn_column" }
+func (k *GGNColumn) Grid() gpu.Grid {
+	return gpu.Grid{Blocks: blocksOf(int(k.Rows), rowsPerSoftmaxBlock), Threads: threads}
+}
+func (k *GGNColumn) Cost() gpu.Cost {
+	return gpu.Cost{Bytes: 8 * int64(k.Logits.Len()), Flops: 7 * int64(k.Logits.Len())}
+}
+
+// Host does the rows of blocks lo to hi-1.
+func (k *GGNColumn) Host(lo, hi int) {
+	logits, d := k.Logits.Host(), k.D.Host()
+	classes, column := int(k.Classes), int(k.Column)
+	first, last := span(lo, hi, rowsPerSoftmaxBlock, int(k.Rows))
+	for row := first; row < last; row++ {
+		x, out := logits[row*classes:][:classes], d[row*classes:][:classes]
+		largest := x[0]
+		for _, v := range x {
+			largest = max(largest, v)
+		}
+		var sum float32
+		for _, v := range x {
+			sum += exp(v - largest)
+		}
+		root := squareRoot(exp(x[column]-largest) / sum / float32(k.Rows))
+		for c, v := range x {
+			target := float32(0)
+			if c == column {
+				target = 1
+			}
+			out[c] = root * (target - exp(v-largest)/sum)
+		}
+	}
+}
+
 // ChannelMean ends the mean of each channel that BatchNormStats began, in double
 // precision.
 type ChannelMean struct {

@@ -9,7 +9,9 @@
 //
 // A [Network] holds the parameters; [Network.Bind] allocates what a batch of a
 // fixed size needs, and the [Batch] it returns records forward, loss and
-// backward into programs. Nothing is allocated after that.
+// backward into programs. Nothing is allocated after that. What estimates of the
+// curvature need besides is bound to a batch too: a [Tangent] records the product of
+// the loss's Hessian with a direction, a [Recursion] a diagonal.
 //
 // Layouts and conventions are Keras's: NHWC activations, HWIO filters, [in,
 // out] matrices, flattening in (height, width, channel) order.

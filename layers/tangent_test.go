@@ -90,6 +90,18 @@ func enlargement(p *exact.Pass) float64 {
 	return most
 }
 
+// A batch without the gradients that the tangents need has none.
+func TestTangentNeedsRetain(t *testing.T) {
+	n := corners()[0]
+	tr := newTrainer(t, cpu.Options{}, n.input, n.chain, n.batch, 0)
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	_, _ = tr.batch.BindTangent()
+}
+
 func (tr *trainer) arena() gpu.Slice[float32] {
 	tr.Helper()
 	s, err := gpu.Alloc[float32](tr.network.Stream, tr.network.Values.Len())

@@ -13,6 +13,7 @@ func recursionCases() []Case {
 	add := func(name string, build func(p *placer) gpu.Kernel) { cases = append(cases, Case{name, build}) }
 	for _, size := range [][2]int{{1, 1}, {3, 2}, {1, 3}, {7, 31}, {9, 33}, {33, 10}, {31, 257}} {
 		add(fmt.Sprintf("recursion_logits/rows=%d,classes=%d", size[0], size[1]), func(p *placer) gpu.Kernel { return recursionLogits(p, size[0], size[1]) })
+		add(fmt.Sprintf("ggn_column/rows=%d,classes=%d", size[0], size[1]), func(p *placer) gpu.Kernel { return ggnColumn(p, size[0], size[1]) })
 	}
 	for _, size := range matrices {
 		rows, channels := size[0], size[1]
@@ -45,11 +46,11 @@ func recursionCases() []Case {
 	return cases
 }
 
-func recursionLogits(p *placer, rows, classes int) gpu.Kernel {
-	logits := coarse(p.random, rows*classes)
-	q := make([]number, rows*classes)
-	for row := range rows {
-		x := logits[row*classes:][:classes]
+// probabilities are the softmax of rows of logits.
+func probabilities(logits []float32, classes int) []number {
+	p := make([]number, len(logits))
+	for row := 0; row < len(logits); row += classes {
+		x := logits[row:][:classes]
 		best := 0
 		for c, v := range x {
 			if v > x[best] {
@@ -62,11 +63,36 @@ func recursionLogits(p *placer, rows, classes int) gpu.Kernel {
 		}
 		sum := total(exponentials)
 		for c := range x {
-			probability := exponentials[c].over(sum)
-			q[row*classes+c] = probability.times(exactly(1).minus(probability)).over(exactly(float32(rows)))
+			p[row+c] = exponentials[c].over(sum)
 		}
 	}
+	return p
+}
+
+func recursionLogits(p *placer, rows, classes int) gpu.Kernel {
+	logits := coarse(p.random, rows*classes)
+	q := probabilities(logits, classes)
+	for i, v := range q {
+		q[i] = v.times(exactly(1).minus(v)).over(exactly(float32(rows)))
+	}
 	return &kernels.RecursionLogits{Logits: input(p, "Logits", logits), Q: output(p, "Q", q), Rows: int32(rows), Classes: int32(classes)}
+}
+
+func ggnColumn(p *placer, rows, classes int) gpu.Kernel {
+	logits, class := coarse(p.random, rows*classes), classes/2
+	softmax := probabilities(logits, classes)
+	d := make([]number, len(logits))
+	for i, v := range softmax {
+		root := softmax[i/classes*classes+class].over(exactly(float32(rows))).squareRoot()
+		target := exactly(0)
+		if i%classes == class {
+			target = exactly(1)
+		}
+		d[i] = root.times(target.minus(v))
+	}
+	return &kernels.GGNColumn{
+		Logits: input(p, "Logits", logits), D: output(p, "D", d), Rows: int32(rows), Classes: int32(classes), Column: int32(class),
+	}
 }
 
 func channelMean(p *placer, rows, channels int) gpu.Kernel {

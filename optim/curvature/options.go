@@ -37,6 +37,7 @@ func kinds() []kind {
 		{"recursion", false, newRecursion},
 		{"calibrated", false, newCalibrated},
 		{"hutchinson", true, newHutchinson},
+		{"ggn-exact", false, newGGNExact},
 	}
 }
 
