@@ -129,9 +129,31 @@ test-cuda: ## run the tests of the device cuda; needs no GPU; fetches the header
 test-cuda-found: $(cuda_archives)
 	$(cuda_test) ./gpu/cuda/...
 	$(cuda_test) -run 'StandIn|Device' ./train ./cmd/diaghess
-	$(cuda_test) -run './/cuda' ./train/golden
+	$(cuda_test) -run './/cuda|.///cuda' ./train/golden
 
 cuda_test = $(cuda_environment) $(GO) test -tags '$(TAGS) cuda'
+
+# What a machine with a card needs, but for its driver and cuDNN: see docs/gpu.md. The
+# convolutions of the cpu are Go's here, since that machine may have no oneDNN. GOLDEN=DIR
+# packs other golden cases.
+GOLDEN ?= train/golden/testdata
+
+.PHONY: gpu-check
+gpu-check: ## pack bin/gpu-check.tar.gz, whose diaghess gpu-check tests and measures a card elsewhere
+	@gpu/cuda/build/headers fetch >/dev/null
+	@$(MAKE) --no-print-directory gpu-check-found
+
+.PHONY: gpu-check-found
+gpu-check-found: TAGS =
+gpu-check-found: $(cuda_archives)
+	rm -rf bin/gpu-check bin/gpu-check.tar.gz
+	mkdir -p bin/gpu-check
+	$(cuda_environment) $(GO) build $(BUILDFLAGS) -o bin/gpu-check/diaghess ./cmd/diaghess
+	$(cuda_environment) $(GO) test -c $(BUILDFLAGS) -o bin/gpu-check/golden.test ./train/golden
+	cp -R '$(GOLDEN)' bin/gpu-check/golden
+	tar -C bin -czf bin/gpu-check.tar.gz gpu-check
+	@ls -l bin/gpu-check.tar.gz
+	@test "$$(wc -c <bin/gpu-check.tar.gz)" -lt 60000000 || { echo "bin/gpu-check.tar.gz is larger than 60 MB"; exit 1; }
 
 .PHONY: cuda-env
 cuda-env: $(cuda_archives) ## print what go build -tags cuda needs: eval "$$(make -s cuda-env)"

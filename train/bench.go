@@ -104,31 +104,12 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 	for i, r := range runners {
 		costs[i].Step, costs[i].Evaluate = median(steps[i]), median(evaluations[i])
 		costs[i].Fastest, costs[i].Mean = slices.Min(steps[i]), costs[i].Step
-		program := r.training.full.plain
 		if r.estimator != nil {
-			program = r.training.full.estimate
 			costs[i].Estimate = median(estimates[i])
 			costs[i].Mean += (costs[i].Estimate - costs[i].Step) / time.Duration(r.curvature.Every)
 		}
-		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+		if costs[i].Families, costs[i].Nodes, err = r.profileStep(n); err != nil {
 			return nil, err
-		}
-		durations, err := program.Profile(n)
-		if err != nil {
-			return nil, err
-		}
-		var traffic []gpu.Traffic
-		if counter, ok := program.(gpu.Counter); ok {
-			if err := r.training.begin(r.parts.train, 0, 0); err != nil {
-				return nil, err
-			}
-			if traffic, err = counter.Count(); err != nil {
-				return nil, err
-			}
-		}
-		costs[i].Families = families(program.Ops(), durations, traffic)
-		if graph, ok := program.(gpu.Graph); ok {
-			costs[i].Nodes = graph.Nodes()
 		}
 	}
 	if profiler != nil {
@@ -146,6 +127,35 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 		})
 	}
 	return costs, nil
+}
+
+// profileStep returns the ops of a step by entry, their times the medians of n, and the
+// nodes of its graph; of one that estimates the curvature where there is such.
+func (r *runner) profileStep(n int) (all []FamilyCost, nodes int, err error) {
+	program := r.training.full.plain
+	if r.estimator != nil {
+		program = r.training.full.estimate
+	}
+	if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+		return nil, 0, err
+	}
+	durations, err := program.Profile(n)
+	if err != nil {
+		return nil, 0, err
+	}
+	var traffic []gpu.Traffic
+	if counter, ok := program.(gpu.Counter); ok {
+		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+			return nil, 0, err
+		}
+		if traffic, err = counter.Count(); err != nil {
+			return nil, 0, err
+		}
+	}
+	if graph, ok := program.(gpu.Graph); ok {
+		nodes = graph.Nodes()
+	}
+	return families(program.Ops(), durations, traffic), nodes, nil
 }
 
 // families sums the ops of a program up by entry; traffic is nil on a device
@@ -186,8 +196,10 @@ func drawnSet(training, test, classes int) *data.Set {
 	split := func(purpose string, n int) data.Split {
 		s := data.Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint8, n)}
 		stream := kernels.RandomStream("bench/" + purpose)
-		for i := range s.Images {
-			s.Images[i] = uint8(kernels.Random(0, stream, 0, uint64(i/4))[i%4])
+		for i := 0; i < len(s.Images); i += 4 {
+			for j, word := range kernels.Random(0, stream, 0, uint64(i/4)) {
+				s.Images[i+j] = uint8(word)
+			}
 		}
 		for i := range s.Labels {
 			s.Labels[i] = uint8(kernels.Random(0, stream, 1, uint64(i))[0] % uint32(classes))

@@ -43,6 +43,7 @@ func newApp() *cli.App {
 			dataCommand(),
 			devicesCommand(),
 			benchCommand(),
+			gpuCheckCommand(),
 		},
 		// An unknown command is an error, not the help text and success.
 		Action: func(c *cli.Context) error {

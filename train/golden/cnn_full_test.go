@@ -159,7 +159,7 @@ func TestGoldenCNNFull(t *testing.T) {
 		}
 		in := formulaInput(t, config)
 		checkFormula(t, c, in)
-		each(t, cpus(), func(t *testing.T, s gpu.Stream) results {
+		each(t, fast(), func(t *testing.T, s gpu.Stream) results {
 			r := results{}
 			for _, name := range config.Optimizers {
 				trainFull(t, s, config, in, name, r)

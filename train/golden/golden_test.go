@@ -14,6 +14,7 @@ import (
 	"diaghess/kernels"
 	"diaghess/layers"
 	"diaghess/optim"
+	"diaghess/train"
 )
 
 // environment names the folder of the cases; it must be absolute, since a test
@@ -79,13 +80,32 @@ func cpus() []machine {
 	return all
 }
 
+// deviceEnvironment names a GPU that the cases are computed on too, cuda:0. Other devices
+// than it and the cpus then have no turn.
+const deviceEnvironment = "DIAGHESS_GOLDEN_DEVICE"
+
 // machines are the cpus, the emulator, which runs the kernels' PTX and checks it, and
 // where they are built in the gpus.
 func machines() []machine {
+	if os.Getenv(deviceEnvironment) != "" {
+		return fast()
+	}
 	emulator := machine{"emu", func(_ *testing.T, threads int) (gpu.Device, error) {
 		return emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Threads: threads, Library: "gonum"})
 	}}
-	return append(append(cpus(), emulator), gpus()...)
+	return append(append(cpus(), emulator), standIns()...)
+}
+
+// fast are the cpus and the GPU of deviceEnvironment: the machines that are fast enough
+// for the whole network.
+func fast() []machine {
+	name := os.Getenv(deviceEnvironment)
+	if name == "" {
+		return cpus()
+	}
+	return append(cpus(), machine{"cuda", func(*testing.T, int) (gpu.Device, error) {
+		return train.OpenDevice(train.DeviceOptions{Name: name})
+	}})
 }
 
 // each computes results on every machine, with one thread and with two, demands

@@ -2,5 +2,5 @@
 
 package golden
 
-// gpus are not built in.
-func gpus() []machine { return nil }
+// standIns are not built in.
+func standIns() []machine { return nil }

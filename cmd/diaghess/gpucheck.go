@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/gpu"
+	"diaghess/train"
+)
+
+// gpuCheckCommand is `diaghess gpu-check`.
+func gpuCheckCommand() *cli.Command {
+	s := train.DefaultSettings()
+	var parts []string
+	for _, p := range (&gpuCheck{}).parts() {
+		parts = append(parts, p.name)
+	}
+	return &cli.Command{
+		Name:  "gpu-check",
+		Usage: "test a GPU and measure it, as one JSON and one table",
+		Description: "Its parts, of which one that fails does not stop the others, are " + strings.Join(parts, ", ") + ". sanitizer needs NVIDIA's compute-sanitizer, " +
+			"golden the golden.test of make gpu-check beside the program: without them they are skipped.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(train.Devices(), ", ")},
+			&cli.StringFlag{Name: "math", Value: s.Math, Usage: "arithmetic of the convolutions: fp32 or tf32; golden is always fp32"},
+			&cli.StringFlag{Name: "only", Usage: "do the parts of `LIST` alone"},
+			&cli.StringFlag{Name: "out", Value: "gpu-check.json", Usage: "write the JSON to `FILE`"},
+			&cli.StringFlag{Name: "sanitizer", Usage: "use the compute-sanitizer `FILE` (default: that on PATH, or in CUDA_HOME)"},
+			&cli.StringFlag{Name: "golden", Usage: "find the golden cases in `DIR` (default: golden beside the program)"},
+			&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure each of `LIST`"},
+			&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
+			&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
+			&cli.IntFlag{Name: "block", Value: 50, Usage: "steps between two waits"},
+			&cli.IntFlag{Name: "blocks", Value: 20, Usage: "blocks that are measured"},
+			&cli.IntFlag{Name: "copy-mb", Value: 256, Usage: "megabytes of each of the two buffers that bandwidth is measured with"},
+			&cli.StringFlag{Name: "runs", Value: "1,4,16,40", Usage: "measure the throughput of so many runs at once, for each of `LIST`"},
+			&cli.DurationFlag{Name: "time", Value: 5 * time.Second, Usage: "measure each throughput for about `TIME`"},
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			check, err := newGPUCheck(c)
+			if err != nil {
+				return err
+			}
+			return check.run(c)
+		},
+	}
+}
+
+// gpuCheck is a check of one device, and what it has found so far.
+type gpuCheck struct {
+	options    train.DeviceOptions
+	load       train.Load
+	only       []string // names of parts; none for all
+	program    string   // this program's file
+	sanitizer  string   // the tool's file; "" to look for it
+	golden     string   // folder of the cases
+	copyBytes  int
+	runs       []int
+	throughput time.Duration // of each measurement
+	report     gpuReport
+}
+
+// gpuReport is the JSON.
+type gpuReport struct {
+	Device      string             `json:"device"`
+	Description string             `json:"description"` // with the card's name
+	Build       train.Build        `json:"build"`
+	Started     time.Time          `json:"started"`
+	Seconds     float64            `json:"seconds"`
+	Model       string             `json:"model"`
+	Batch       int                `json:"batch"`
+	Math        string             `json:"math"`
+	Parts       []partReport       `json:"parts"`
+	Bandwidth   float64            `json:"copy_bytes_per_second,omitempty"` // read and written
+	Steps       []train.BlockCost  `json:"steps,omitempty"`
+	Throughput  []train.Throughput `json:"throughput,omitempty"`
+	Projection  *train.Projection  `json:"projection,omitempty"`
+}
+
+// partReport is what became of a part.
+type partReport struct {
+	Name    string  `json:"part"`
+	Status  string  `json:"status"` // passed, failed or skipped
+	Seconds float64 `json:"seconds"`
+	Note    string  `json:"note"`
+}
+
+// part is one of a check. Its note tells what was found beside an error.
+type part struct {
+	name string
+	do   func(context.Context) (note string, err error)
+}
+
+// parts are all of them, in order.
+func (g *gpuCheck) parts() []part {
+	return []part{
+		{"self-test", g.selfTest},
+		{"memcheck", func(ctx context.Context) (string, error) { return g.sanitize(ctx, "memcheck") }},
+		{"racecheck", func(ctx context.Context) (string, error) { return g.sanitize(ctx, "racecheck") }},
+		{"golden", g.goldenTest},
+		{"bandwidth", g.measureBandwidth},
+		{"steps", g.measureSteps},
+		{"throughput", g.measureThroughput},
+		{"projection", g.project},
+	}
+}
+
+// skipped is the error of a part that could not be done for want of something.
+type skipped string
+
+func (s skipped) Error() string { return string(s) }
+
+// errGPUCheck says that a part failed.
+var errGPUCheck = errors.New("a part of the check failed")
+
+// newGPUCheck reads the flags.
+func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
+	s := train.DefaultSettings()
+	s.Model, s.Batch, s.Math = c.String("model"), c.Int("batch"), c.String("math")
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program's own file: %w", err)
+	}
+	g := &gpuCheck{
+		options: train.DeviceOptions{Name: device(c), Math: s.Math},
+		load:    train.Load{Settings: s, Optimizers: names(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
+		only:    names(c.String("only")), program: program,
+		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
+		copyBytes: c.Int("copy-mb") * 1e6, throughput: c.Duration("time"),
+	}
+	if g.golden == "" {
+		g.golden = filepath.Join(filepath.Dir(program), "golden")
+	}
+	if len(g.load.Optimizers) == 0 || g.load.Block < 1 || g.load.Blocks < 1 || c.Int("copy-mb") < 1 || c.Int("copy-mb") > 4000 {
+		return nil, errors.New("give at least one optimizer, 1 block of 1 step and 1 to 4000 MB")
+	}
+	for _, n := range names(c.String("runs")) {
+		runs, err := strconv.Atoi(n)
+		if err != nil || runs < 1 {
+			return nil, fmt.Errorf("runs %q: give numbers such as 1,4,16", c.String("runs"))
+		}
+		g.runs = append(g.runs, runs)
+	}
+	for _, name := range g.only {
+		if !slices.ContainsFunc(g.parts(), func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("unknown part %q: see diaghess gpu-check --help", name)
+		}
+	}
+	return g, nil
+}
+
+// run does the parts. What has been found is written after each, so that a crash loses
+// one.
+func (g *gpuCheck) run(c *cli.Context) error {
+	g.report = gpuReport{
+		Build: train.ThisBuild(), Started: time.Now().UTC().Truncate(time.Second),
+		Model: g.load.Model, Batch: g.load.Batch, Math: g.load.Math,
+	}
+	// What has no device has nothing to check.
+	err := g.withDevice(func(d gpu.Device) error {
+		g.report.Device, g.report.Description = d.Name(), d.Description()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	failed := false
+	for _, p := range g.parts() {
+		if len(g.only) > 0 && !slices.Contains(g.only, p.name) {
+			continue
+		}
+		if err := c.Context.Err(); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.App.ErrWriter, "%s ...\n", p.name)
+		start := time.Now()
+		note, err := p.do(c.Context)
+		r := partReport{Name: p.name, Status: "passed", Note: note}
+		var skip skipped
+		switch {
+		case errors.As(err, &skip):
+			r.Status, r.Note = "skipped", skip.Error()
+		case err != nil:
+			r.Status, r.Note = "failed", strings.TrimSpace(note+"\n"+err.Error())
+			failed = true
+		}
+		r.Seconds = time.Since(start).Seconds()
+		g.report.Parts = append(g.report.Parts, r)
+		g.report.Seconds = time.Since(g.report.Started).Seconds()
+		if err := g.write(c.String("out")); err != nil {
+			return err
+		}
+	}
+	printGPUReport(c.App.Writer, g.report)
+	if failed {
+		return errGPUCheck
+	}
+	return nil
+}
+
+// write writes the JSON.
+func (g *gpuCheck) write(file string) error {
+	text, err := json.MarshalIndent(g.report, "", "  ")
+	if err == nil {
+		err = os.WriteFile(file, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write the check's result (--out names another file): %w", err)
+	}
+	return nil
+}
+
+// withDevice opens the device for a part, so that one does not see what another left.
+func (g *gpuCheck) withDevice(body func(gpu.Device) error) error {
+	device, err := train.OpenDevice(g.options)
+	if err != nil {
+		return err
+	}
+	return errors.Join(body(device), device.Close())
+}
+
+func (g *gpuCheck) selfTest(ctx context.Context) (note string, err error) {
+	err = g.withDevice(func(d gpu.Device) error {
+		checks, err := train.SelfTest(ctx, d)
+		note = fmt.Sprintf("%d checks of kernels and convolutions", checks)
+		return err
+	})
+	return note, err
+}
+
+func (g *gpuCheck) measureBandwidth(context.Context) (note string, err error) {
+	err = g.withDevice(func(d gpu.Device) error {
+		stream, err := d.NewStream()
+		if err != nil {
+			return err
+		}
+		g.report.Bandwidth, err = train.CopyBandwidth(stream, g.copyBytes, g.load.Block, g.load.Blocks)
+		note = fmt.Sprintf("%.1f GB/s, read and written, with two buffers of %.0f MB", g.report.Bandwidth/1e9, float64(g.copyBytes)/1e6)
+		return errors.Join(err, stream.Close())
+	})
+	return note, err
+}
+
+func (g *gpuCheck) measureSteps(ctx context.Context) (note string, err error) {
+	err = g.withDevice(func(d gpu.Device) error {
+		var err error
+		g.report.Steps, err = g.load.Steps(ctx, d)
+		note = fmt.Sprintf("medians of %d blocks of %d steps", g.load.Blocks, g.load.Block)
+		return err
+	})
+	return note, err
+}
+
+// measureThroughput goes as far as memory does.
+func (g *gpuCheck) measureThroughput(ctx context.Context) (note string, err error) {
+	note = fmt.Sprintf("about %v each", g.throughput)
+	for _, runs := range g.runs {
+		err := g.withDevice(func(d gpu.Device) error {
+			t, err := g.load.Throughput(ctx, d, runs, g.throughput)
+			if err == nil {
+				g.report.Throughput = append(g.report.Throughput, t)
+			}
+			return err
+		})
+		var full *gpu.OutOfMemory
+		switch {
+		case errors.As(err, &full) && len(g.report.Throughput) > 0:
+			note += fmt.Sprintf("; no room for %d runs: %v", runs, full)
+		case err != nil:
+			return note, fmt.Errorf("%d runs at once: %w", runs, err)
+		}
+	}
+	return note, nil
+}
+
+func (g *gpuCheck) project(context.Context) (string, error) {
+	if len(g.report.Steps) == 0 || len(g.report.Throughput) == 0 {
+		return "", skipped("takes steps and throughput")
+	}
+	p := g.load.Project(g.report.Steps, g.report.Throughput)
+	g.report.Projection = &p
+	return fmt.Sprintf("the pilot's study, %d runs of %d steps and %d evaluation batches, %d runs at once: %.2f hours",
+		p.Runs, p.Steps, p.Evaluations, p.Parallel, p.Seconds/3600), nil
+}

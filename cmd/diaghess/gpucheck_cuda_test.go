@@ -1,0 +1,30 @@
+//go:build cuda
+
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"diaghess/gpu/cuda/standin"
+)
+
+// A check of a card with little memory: bandwidth has no room for its buffers and fails,
+// throughput goes as far as memory does, and the rest is measured.
+func TestStandInGPUCheck(t *testing.T) {
+	standin.Start(t, standin.Options{Cards: []standin.Card{{Name: "Little Card", Memory: 20 << 20}}})
+	r, printed, err := checkGPU(t, "--only", "bandwidth,steps,throughput,projection", "--copy-mb", "20", "--runs", "1,8")
+	if !errors.Is(err, errGPUCheck) {
+		t.Errorf("error %v", err)
+	}
+	if got := statuses(r); got != "bandwidth failed, steps passed, throughput passed, projection passed" {
+		t.Errorf("parts %s in\n%s", got, printed)
+	}
+	if len(r.Throughput) != 1 || !strings.Contains(printed, "no room for 8 runs") || !strings.Contains(printed, "Little Card") {
+		t.Errorf("printed\n%s", printed)
+	}
+	if len(r.Steps) != 2 || r.Steps[0].Nodes < 10 {
+		t.Errorf("steps %+v", r.Steps)
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"diaghess/train"
+)
+
+// checkGPU runs gpu-check on a small network and returns its JSON and what it prints.
+func checkGPU(t *testing.T, arguments ...string) (r gpuReport, printed string, err error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "check.json")
+	var out bytes.Buffer
+	app := newApp()
+	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
+	err = app.RunContext(t.Context(), append([]string{"diaghess", "gpu-check", "--out", file, "--model", "mlp", "--batch", "4",
+		"--block", "1", "--blocks", "1", "--time", "1ms"}, arguments...))
+	text, readErr := os.ReadFile(file)
+	if readErr != nil {
+		return r, out.String(), err
+	}
+	if jsonErr := json.Unmarshal(text, &r); jsonErr != nil {
+		t.Fatal(jsonErr)
+	}
+	return r, out.String(), err
+}
+
+// statuses are those of a check's parts, "steps passed".
+func statuses(r gpuReport) string {
+	var all []string
+	for _, p := range r.Parts {
+		all = append(all, p.Name+" "+p.Status)
+	}
+	return strings.Join(all, ", ")
+}
+
+// The emulator is measured as a GPU is.
+func TestGPUCheck(t *testing.T) {
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,projection", "--copy-mb", "1", "--runs", "1,2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "memcheck skipped, golden skipped, bandwidth passed, steps passed, throughput passed, projection passed"
+	if got := statuses(r); got != want {
+		t.Errorf("parts %s, want %s", got, want)
+	}
+	if r.Device != "emu" || r.Description == "" || r.Bandwidth <= 0 || len(r.Steps) != 2 || len(r.Throughput) != 2 || r.Projection == nil {
+		t.Fatalf("report %+v", r)
+	}
+	for i, s := range r.Steps {
+		if s.Optimizer != []string{"adamw", "diaghess"}[i] || s.Step <= 0 || s.Evaluate <= 0 || len(s.Families) < 5 {
+			t.Errorf("step %+v", s)
+		}
+	}
+	for i, p := range r.Throughput {
+		if p.Runs != i+1 || p.Steps < 4*p.Runs || p.Memory <= 0 || p.ImagesPerSecond != 4*p.StepsPerSecond {
+			t.Errorf("throughput %+v of %d runs", p, i+1)
+		}
+	}
+	for _, words := range []string{"golden      SKIPPED", "a step of diaghess", "floor/time", "runs at once"} {
+		if !strings.Contains(printed, words) {
+			t.Errorf("%q is not in\n%s", words, printed)
+		}
+	}
+}
+
+// A part that fails is reported, the next ones have their turn, and the check fails.
+func TestGPUCheckFails(t *testing.T) {
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "steps,projection", "--optimizers", "unheard-of")
+	if !errors.Is(err, errGPUCheck) || statuses(r) != "steps failed, projection skipped" {
+		t.Errorf("error %v, parts %s", err, statuses(r))
+	}
+	if !strings.Contains(printed, "steps       FAILED") || !strings.Contains(r.Parts[0].Note, "unheard-of") {
+		t.Errorf("printed\n%s\nnote %q", printed, r.Parts[0].Note)
+	}
+	for _, arguments := range [][]string{{"--only", "steps,nothing"}, {"--runs", "0"}, {"--copy-mb", "0"}, {"--device", "cuda:999"}} {
+		if r, _, err := checkGPU(t, arguments...); err == nil || errors.Is(err, errGPUCheck) || len(r.Parts) > 0 {
+			t.Errorf("%v: error %v, parts %s", arguments, err, statuses(r))
+		}
+	}
+}
+
+// The pilot's study: 40 runs of 50 epochs with 782 steps and 157 evaluation batches each.
+// An evaluation batch takes a quarter of a step, so a run counts 39,100 + 7,850/4 steps.
+func TestProject(t *testing.T) {
+	load := train.Load{Settings: train.DefaultSettings()}
+	p := load.Project([]train.BlockCost{{Step: 300, Evaluate: 80}, {Step: 500, Evaluate: 120}},
+		[]train.Throughput{{Runs: 4, StepsPerSecond: 100}, {Runs: 16, StepsPerSecond: 250}, {Runs: 40, StepsPerSecond: 200}})
+	if want := (train.Projection{Runs: 40, Steps: 39_100, Evaluations: 7_850, Parallel: 16, Seconds: 40 * 41_062.5 / 250}); p != want {
+		t.Errorf("projection %+v, want %+v", p, want)
+	}
+}
+
+// script writes an executable shell script.
+func script(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a sanitizer and the golden test say becomes the parts' outcome.
+func TestGPUCheckChildren(t *testing.T) {
+	const memcheck, racecheck = "========= ERROR SUMMARY: ", "========= RACECHECK SUMMARY: "
+	for name, c := range map[string]struct {
+		sanitizer, golden string // scripts
+		note              string // of the part
+		fails             bool
+	}{
+		"memcheck is clean":   {sanitizer: "echo '" + memcheck + "0 errors'", note: "ERROR SUMMARY: 0 errors"},
+		"racecheck is clean":  {sanitizer: "echo '" + racecheck + "0 hazards displayed (0 errors, 0 warnings)'", note: "RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)"},
+		"memcheck finds":      {sanitizer: "echo '" + memcheck + "10 errors'", note: "ERROR SUMMARY: 10 errors", fails: true},
+		"racecheck finds":     {sanitizer: "echo '" + racecheck + "1 hazard displayed (0 errors, 1 warning)'", note: "RACECHECK SUMMARY: 1 hazard displayed (0 errors, 1 warning)", fails: true},
+		"the program fails":   {sanitizer: "echo '" + memcheck + "0 errors'; exit 1", note: "ERROR SUMMARY: 0 errors", fails: true},
+		"no summary":          {sanitizer: "true", fails: true},
+		"the command":         {sanitizer: `echo "========= SUMMARY: $*"`, note: "SUMMARY: --tool memcheck --error-exitcode 1 --report-api-errors no PROGRAM devices --device cuda:1 --math fp32"},
+		"golden passes":       {golden: "echo '        --- PASS: TestGoldenCNN/cnn_main/cuda (0.1s)'", note: "1 trajectories passed, 0 failed"},
+		"golden fails":        {golden: "echo '  --- PASS: T/a/gonum (0s)\n  --- FAIL: T/a/cuda (0s)\n  --- PASS: T/b/cuda (0s)'; exit 1", note: "1 trajectories passed, 1 failed", fails: true},
+		"none on the card":    {golden: "echo '    --- PASS: TestGoldenCNN/cnn_main/gonum (0.1s)'", note: "0 trajectories passed, 0 failed", fails: true},
+		"golden's invitation": {golden: `test "$DIAGHESS_GOLDEN" = /cases && test "$DIAGHESS_GOLDEN_DEVICE" = cuda:1 && echo ' --- PASS: T/a/cuda (0s)'`, note: "1 trajectories passed, 0 failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			g := &gpuCheck{options: train.DeviceOptions{Name: "cuda:1"}, program: filepath.Join(folder, "diaghess"), golden: "/cases"}
+			g.report.Device, g.load.Math = "cuda:1", train.MathFP32
+			var note string
+			var err error
+			if c.sanitizer != "" {
+				g.sanitizer = filepath.Join(folder, "compute-sanitizer")
+				script(t, g.sanitizer, c.sanitizer)
+				note, err = g.sanitize(t.Context(), "memcheck")
+			} else {
+				script(t, filepath.Join(folder, "golden.test"), c.golden)
+				note, err = g.goldenTest(t.Context())
+			}
+			if want := strings.ReplaceAll(c.note, "PROGRAM", g.program); note != want || (err != nil) != c.fails {
+				t.Errorf("note %q, error %v; want %q, an error: %t", note, err, want, c.fails)
+			}
+		})
+	}
+	g := &gpuCheck{options: train.DeviceOptions{Name: "cuda:1"}, program: filepath.Join(t.TempDir(), "diaghess")}
+	var skip skipped
+	if _, err := g.goldenTest(t.Context()); !errors.As(err, &skip) {
+		t.Errorf("without golden.test: %v", err)
+	}
+	t.Setenv("PATH", "")
+	t.Setenv("CUDA_HOME", "")
+	if _, err := g.sanitize(t.Context(), "memcheck"); !errors.As(err, &skip) {
+		t.Errorf("without compute-sanitizer: %v", err)
+	}
+}
