@@ -18,6 +18,12 @@ func SeedCNN() CNN {
 	return CNN{Filters: []int{32, 64, 128}, Dense: 512, BlockDropout: 0.4, DenseDropout: 0.5}
 }
 
+// SmallCNN is the seed's structure at a size whose exact curvature takes seconds:
+// 2,094 parameters for 8x8 grey pictures in 10 classes.
+func SmallCNN() CNN {
+	return CNN{Filters: []int{4, 8}, Dense: 16, BlockDropout: 0.4, DenseDropout: 0.5}
+}
+
 // leakySlope is the seed's slope of LeakyReLU for negative inputs.
 const leakySlope = 0.01
 
@@ -65,13 +71,15 @@ func (m MLP) Layers(classes int) []Layer {
 }
 
 // Models returns the names that Model knows.
-func Models() []string { return []string{"seedcnn", "mlp"} }
+func Models() []string { return []string{"seedcnn", "smallcnn", "mlp"} }
 
 // Model returns the chain of a named model.
 func Model(name string, classes int) ([]Layer, error) {
 	switch name {
 	case "seedcnn":
 		return SeedCNN().Layers(classes), nil
+	case "smallcnn":
+		return SmallCNN().Layers(classes), nil
 	case "mlp":
 		return SeedMLP().Layers(classes), nil
 	}

@@ -45,6 +45,41 @@ func Profile(title, xLabel, yLabel string, furthest float64, curves []Curve) *Fi
 	return f
 }
 
+// LogLog draws curves over logarithmic axes that both span the range of all of them, so
+// that what is equal to x lies on the diagonal. Every coordinate must be positive.
+func LogLog(title, xLabel, yLabel string, curves []Curve) *Figure {
+	// The axes are linear in the logarithms: plot.LogScale makes room for a label as if
+	// it stood at the arithmetic middle of its axis.
+	low, high := math.Inf(1), math.Inf(-1)
+	var drawn []Curve
+	for _, c := range curves {
+		c.X, c.Y = logarithms(c.X), logarithms(c.Y)
+		for i := range c.X {
+			low, high = min(low, c.X[i], c.Y[i]), max(high, c.X[i], c.Y[i])
+		}
+		drawn = append(drawn, c)
+	}
+	if low > high { // no point
+		low, high = 0, 0
+	}
+	f := newCurves(title, xLabel, yLabel, drawn)
+	f.height = width // nearly a square
+	for _, axis := range []*plot.Axis{&f.plot.X, &f.plot.Y} {
+		axis.Min, axis.Max = math.Floor(low), math.Floor(high)+1
+		axis.Tick.Marker = decadeTicks{}
+	}
+	return f
+}
+
+// logarithms returns those to base 10.
+func logarithms(values []float64) []float64 {
+	logs := make([]float64, len(values))
+	for i, v := range values {
+		logs[i] = math.Log10(v)
+	}
+	return logs
+}
+
 func newCurves(title, xLabel, yLabel string, curves []Curve) *Figure {
 	f := newFigure(title, curvesHeight)
 	p := f.plot

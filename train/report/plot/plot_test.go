@@ -77,6 +77,26 @@ func TestCurvesStartAtZero(t *testing.T) {
 	}
 }
 
+// Both logarithmic axes have the whole decades that hold all points, with ticks.
+func TestLogLog(t *testing.T) {
+	f := LogLog("a", "x", "y", []Curve{{Name: "a", X: []float64{0.02, 3}, Y: []float64{0.5, 40}}})
+	if x, y := f.plot.X, f.plot.Y; x.Min != -2 || x.Max != 2 || y.Min != x.Min || y.Max != x.Max {
+		t.Errorf("axes from 1e%g to 1e%g and from 1e%g to 1e%g, want 0.01 to 100 both", x.Min, x.Max, y.Min, y.Max)
+	}
+	drawn := strings.Join(texts(svg(t, f)), " ")
+	for _, label := range []string{"1e−2", "1e0", "1e2"} {
+		if strings.Count(drawn, label) != 2 {
+			t.Errorf("label %s is not on both axes: %s", label, drawn)
+		}
+	}
+	if s := svg(t, LogLog("no curve", "x", "y", nil)); strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
+		t.Error("a place is not a number")
+	}
+	if ticks := (decadeTicks{}).Ticks(-20, 3); len(ticks) > 8 {
+		t.Errorf("%d ticks", len(ticks))
+	}
+}
+
 // In a page the baseline has the colour of text, and the other arms that of a
 // variable with the palette's as default, whatever their opacity.
 func TestColors(t *testing.T) {

@@ -3,6 +3,7 @@ package plot
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 )
@@ -50,6 +51,20 @@ func (ratioTicks) Ticks(low, high float64) []plot.Tick {
 		if v >= low && v <= high {
 			ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)})
 		}
+	}
+	return ticks
+}
+
+// decadeTicks marks powers of ten on an axis of their exponents, at most eight of them.
+type decadeTicks struct{}
+
+func (decadeTicks) Ticks(low, high float64) []plot.Tick {
+	const most = 8
+	first, last := int(math.Ceil(low)), int(math.Floor(high))
+	every := (last - first + most) / most
+	var ticks []plot.Tick
+	for i := first; i <= last; i += every {
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: "1e" + strings.Replace(strconv.Itoa(i), "-", "−", 1)})
 	}
 	return ticks
 }

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/urfave/cli/v2"
+
+	"diaghess/layers"
+	"diaghess/optim"
+	"diaghess/optim/curvature"
+	"diaghess/train"
+	"diaghess/train/atomicfile"
+	"diaghess/train/report/plot"
+)
+
+// curvatureCommand is `diaghess curvature`.
+func curvatureCommand() *cli.Command {
+	s := train.DefaultSettings()
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "model", Value: "smallcnn", Usage: "look at the network `NAME`: " + strings.Join(layers.Models(), ", ")},
+		&cli.StringFlag{Name: "dataset", Value: "digits", Usage: "on `NAME`: " + dataDescription()},
+		&cli.IntFlag{Name: "seed", Usage: "seed of weights, order, dropout and draws"},
+		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a batch"},
+		&cli.IntFlag{Name: "batches", Value: 4, Usage: "batches of training pictures that the curvature is estimated on"},
+		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of the label spread over all classes"},
+		&cli.IntFlag{Name: "steps", Usage: "train so many steps before"},
+		&cli.StringFlag{Name: "optimizer", Value: "adamw", Usage: "train with `SPEC`"},
+		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "length of the run whose first steps these are"},
+		&cli.StringFlag{Name: "estimators", Usage: "compare `LIST` (default: all that fit the network) of " +
+			strings.Join(curvature.Kinds()[1:], ", ") + "; with settings as in gnb:samples=10 and hutchinson:abs=true"},
+		&cli.IntFlag{Name: "reference-draws", Value: 100, Usage: "where the exact diagonal is too much work, compare with the mean of `N` GNB draws"},
+		&cli.BoolFlag{Name: "exact", Usage: fmt.Sprintf("compare with the exact diagonal however much work that is, not only up to %.0e multiply-adds of forward passes", train.DefaultExactWork)},
+		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "times that each estimate is timed"},
+		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
+		&cli.StringFlag{Name: "out", Usage: "also write curvature.json and curvature.png into `DIR`"},
+		dataFlag(),
+	}
+	return &cli.Command{
+		Name:  "curvature",
+		Usage: "hold estimates of the curvature's diagonal against the exact one",
+		Description: "Every estimate stands alone, without an average over steps, but for the sizes that calibrated\n" +
+			"averages over the batches. The reference is the diagonal of the Gauss-Newton matrix, for\n" +
+			"hutchinson that of the Hessian, in float64; they are the same without batch normalization.\n" +
+			"With it, hutchinson is held against Gauss-Newton where the Hessian is too much work.\n\n" +
+			"error is |estimate - reference| / |reference|, rank Spearman's correlation, ratio that of the\n" +
+			"sums, 1 for an estimate without bias; 5 %, median and 95 % are quantiles of the entries.",
+		Flags: append(flags, machineFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return runCurvature(c)
+		},
+	}
+}
+
+func runCurvature(c *cli.Context) error {
+	folder, err := dataFolder(c)
+	if err != nil {
+		return err
+	}
+	s := train.DefaultSettings()
+	s.Model, s.Batch, s.Epochs, s.LabelSmoothing, s.Math = c.String("model"), c.Int("batch"), c.Int("epochs"), c.Float64("label-smoothing"), c.String("math")
+	check := &train.CurvatureCheck{
+		Job:  train.Job{Settings: s, Dataset: c.String("dataset"), Optimizer: c.String("optimizer"), Seed: c.Int("seed")},
+		Data: folder, Steps: c.Int("steps"), Batches: c.Int("batches"), Estimators: optim.SplitList(c.String("estimators")),
+		ReferenceDraws: c.Int("reference-draws"), ExactWork: train.DefaultExactWork, Repeats: c.Int("repeats"),
+	}
+	if c.Bool("exact") {
+		check.ExactWork = math.Inf(1)
+	}
+	if err := check.Validate(); err != nil {
+		return err
+	}
+	if dir := c.String("out"); dir != "" { // before the work, so that its failure costs none
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	device, err := openDevice(c)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	report, err := check.Run(c.Context, device)
+	if err != nil {
+		return err
+	}
+	if dir := c.String("out"); dir != "" {
+		if err := writeCurvature(c, dir, report); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		return encodeCurvature(c.App.Writer, report)
+	}
+	printCurvature(c.App.Writer, report)
+	return nil
+}
+
+func encodeCurvature(w io.Writer, r *train.CurvatureReport) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+// writeCurvature writes the report and its figure into a folder.
+func writeCurvature(c *cli.Context, dir string, r *train.CurvatureReport) error {
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{"curvature.json", func(w io.Writer) error { return encodeCurvature(w, r) }},
+		{"curvature.png", curvatureFigure(r).PNG},
+	} {
+		path := filepath.Join(dir, file.name)
+		if err := atomicfile.Write(path, file.write); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.App.ErrWriter, "wrote", path)
+	}
+	return nil
+}
+
+// curvatureFigure draws the mean estimate of entries over their mean reference, an arm an
+// estimator, and the reference itself as the baseline.
+func curvatureFigure(r *train.CurvatureReport) *plot.Figure {
+	var curves []plot.Curve
+	for i, e := range r.Estimators {
+		curve := plot.Curve{Name: e.Estimator, Arm: i + 1}
+		for _, bin := range e.Calibration {
+			if bin.Estimate > 0 { // a signed one may be below zero
+				curve.X, curve.Y = append(curve.X, bin.Reference), append(curve.Y, bin.Estimate)
+			}
+		}
+		curves = append(curves, curve)
+	}
+	low, high := math.Inf(1), 0.0
+	for _, curve := range curves {
+		for _, x := range curve.X {
+			low, high = min(low, x), max(high, x)
+		}
+	}
+	if high > 0 {
+		curves = append(curves, plot.Curve{Name: "reference", X: []float64{low, high}, Y: []float64{low, high}})
+	}
+	return plot.LogLog(r.Model+" on "+r.Dataset+", step "+fmt.Sprint(r.Steps), "reference, mean of entries of like size", "estimate, mean of the same entries", curves)
+}
+
+// printCurvature prints the tables: each estimator by tensor, then all of them.
+func printCurvature(w io.Writer, r *train.CurvatureReport) {
+	fmt.Fprintf(w, "%s on %s, seed %d, %d parameters, ", r.Model, r.Dataset, r.Seed, r.Parameters)
+	if r.Steps > 0 {
+		fmt.Fprintf(w, "after %d steps of %s; ", r.Steps, r.Optimizer)
+	} else {
+		fmt.Fprint(w, "initial weights; ")
+	}
+	fmt.Fprintf(w, "batches of %d: %d\n", r.Batch, r.Batches)
+	for _, reference := range r.References {
+		if reference.Draws == 0 {
+			fmt.Fprintf(w, "reference: exact %s diagonal, float64\n", reference.Matrix)
+		} else {
+			fmt.Fprintf(w, "reference: mean of %d GNB draws, not exact: its own error is about %.3f (%s)\n", reference.Draws, reference.Noise, reference.Matrix)
+		}
+	}
+	fmt.Fprintln(w)
+	columns := table.Row{"elements", "error", "rank", "ratio", "mean", "5 %", "median", "95 %", "negative"}
+	for _, e := range r.Estimators {
+		t := newTable(append(table.Row{"tensor"}, columns...))
+		t.SetTitle(e.Estimator + " against " + e.Reference)
+		for _, a := range append(e.Tensors, e.All) {
+			t.AppendRow(append(table.Row{a.Tensor}, agreementCells(a)...))
+		}
+		fmt.Fprintf(w, "%s\n\n", t.Render())
+	}
+	t := newTable(table.Row{"all tensors", "reference", "error", "rank", "ratio", "negative", "ms", "of a backward", "memory MB"})
+	for _, e := range r.Estimators {
+		t.AppendRow(table.Row{e.Estimator, e.Reference, decimals(e.All.Error), decimals(e.All.Rank), decimals(e.All.Ratio), percent(e.All.Negative),
+			fmt.Sprintf("%.3f", e.Estimate.Seconds()*1e3), fmt.Sprintf("%.2f", e.Estimate.Seconds()/e.Backward.Seconds()), megabytes(e.Memory)})
+	}
+	fmt.Fprintln(w, t.Render())
+}
+
+func agreementCells(a train.Agreement) table.Row {
+	row := table.Row{a.Elements, decimals(a.Error), decimals(a.Rank), decimals(a.Ratio)}
+	for _, v := range []float64{a.Mean, a.Low, a.Median, a.High} {
+		row = append(row, fmt.Sprintf("%.2e", v))
+	}
+	return append(row, percent(a.Negative))
+}
+
+// decimals writes a number with three decimals, a smaller one by its power of ten, and
+// what is not defined as a dash.
+func decimals(v *float64) string {
+	switch {
+	case v == nil:
+		return "–"
+	case *v != 0 && math.Abs(*v) < 5e-4:
+		return fmt.Sprintf("%.0e", *v)
+	}
+	return fmt.Sprintf("%.3f", *v)
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }

@@ -1,0 +1,117 @@
+package train
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"diaghess/gpu/cpu"
+)
+
+// checkDigits does a check on digits with small batches.
+func checkDigits(t *testing.T, model string, c CurvatureCheck) *CurvatureReport {
+	t.Helper()
+	device, err := cpu.New(cpu.Options{Threads: 2, Library: "gonum"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	c.Job = Job{Settings: DefaultSettings(), Dataset: "digits", Optimizer: "adamw", Seed: 3}
+	c.Model, c.Batch, c.Batches, c.Repeats, c.Data = model, 8, 2, 1, t.TempDir()
+	report, err := c.Run(t.Context(), device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// The exact estimator of a perceptron agrees with the float64 twin, before and after
+// training, and GNB has the right size.
+func TestCurvatureOfPerceptron(t *testing.T) {
+	for _, steps := range []int{0, 30} {
+		r := checkDigits(t, "mlp", CurvatureCheck{
+			Steps: steps, Estimators: []string{"ggn-exact", "gnb:samples=200"}, ReferenceDraws: 2, ExactWork: DefaultExactWork,
+		})
+		if len(r.References) != 1 || r.References[0].Draws != 0 || r.Parameters != 64*64*10+64*10+64*10+10 {
+			t.Fatalf("%d parameters, references %+v", r.Parameters, r.References)
+		}
+		// float32 sums of some thousand products: 1e-7 each and the root of their number,
+		// through 11 layers.
+		for _, a := range append(r.Estimators[0].Tensors, r.Estimators[0].All) {
+			if a.Error == nil || *a.Error > 1e-4 || *a.Rank < 0.999 || math.Abs(*a.Ratio-1) > 1e-4 {
+				t.Errorf("after %d steps ggn-exact of %s: error %v, rank %v, ratio %v", steps, a.Tensor, *a.Error, *a.Rank, *a.Ratio)
+			}
+		}
+		// The sum over a draw is a quadratic form z^T M z of noise with covariance 1,
+		// whose variance is about 2 tr M^2, at most 2 (tr M)^2: a relative deviation of
+		// at most the root of 2 / 400 for 200 draws of 2 batches. This is 4 of them.
+		if ratio := *r.Estimators[1].All.Ratio; math.Abs(ratio-1) > 4*math.Sqrt(2.0/400) {
+			t.Errorf("after %d steps gnb's sum is %.3f of the exact one", steps, ratio)
+		}
+	}
+}
+
+// A convolutional network with batch normalization: the exact references are there, of
+// both matrices, all estimators that fit are compared, and GNB is unbiased.
+func TestCurvatureOfConvolutions(t *testing.T) {
+	r := checkDigits(t, "smallcnn", CurvatureCheck{ReferenceDraws: 2, ExactWork: DefaultExactWork})
+	if len(r.References) != 2 || r.References[0].Matrix != GaussNewton || r.References[1].Matrix != Hessian {
+		t.Fatalf("references %+v", r.References)
+	}
+	var names []string
+	for _, e := range r.Estimators {
+		names = append(names, e.Estimator)
+		if want := map[bool]string{false: GaussNewton, true: Hessian}[e.Estimator == "hutchinson"]; e.Reference != want {
+			t.Errorf("%s is compared with the %s matrix", e.Estimator, e.Reference)
+		}
+		if e.Estimator != "hutchinson" && e.All.Negative != 0 || e.Estimator == "hutchinson" && e.All.Negative == 0 {
+			t.Errorf("%s: share negative %g", e.Estimator, e.All.Negative)
+		}
+		if e.Estimate <= 0 || e.Backward <= 0 || len(e.Calibration) == 0 || e.Memory <= 0 {
+			t.Errorf("%s: %v an estimate, %v a backward pass, %d bins, %d bytes", e.Estimator, e.Estimate, e.Backward, len(e.Calibration), e.Memory)
+		}
+	}
+	if want := []string{"fisher", "gnb", "recursion", "calibrated", "hutchinson"}; !slices.Equal(names, want) {
+		t.Errorf("estimators %v, want %v", names, want)
+	}
+}
+
+// Where the exact diagonal is too much work, the reference is the mean of draws and says
+// how noisy it is.
+func TestCurvatureAgainstDraws(t *testing.T) {
+	r := checkDigits(t, "smallcnn", CurvatureCheck{Estimators: []string{"gnb:samples=50"}, ReferenceDraws: 50})
+	reference := r.References[0]
+	// A draw's relative error is about the root of 2, see optim/curvature/gnb.go: 0.2 for
+	// the mean of 50. That of the estimate's difference is the root of 2 larger.
+	if len(r.References) != 1 || reference.Draws != 50 || reference.Noise < 0.1 || reference.Noise > 0.4 {
+		t.Errorf("references %+v", r.References)
+	}
+	if e := *r.Estimators[0].All.Error / reference.Noise; e < 1 || e > 2 {
+		t.Errorf("the error is %.2f of the reference's noise, want about 1.4", e)
+	}
+}
+
+// Spearman's correlation of values with a tie, by hand: it is the correlation of the
+// ranks 1 2.5 2.5 4 5 with 2 1 3 5 4. With deviations -2 -.5 -.5 1 2 and -1 -2 0 2 1: 7 / sqrt(9.5 * 10).
+func TestSpearman(t *testing.T) {
+	got := spearman([]float64{1, 2, 2, 4, 5}, []float64{2, 1, 3, 5, 4})
+	if want := 7 / math.Sqrt(95); math.Abs(got-want) > 1e-15 {
+		t.Errorf("%v, want %v", got, want)
+	}
+	a := agree("a", [][]float64{{2, 4, -6, 8}}, [][]float64{{1, 2, -3, 4}})
+	if *a.Error != 1 || *a.Ratio != 2 || *a.Rank != 1 || a.Negative != 0.25 || a.Mean != 2 {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestParseEstimator(t *testing.T) {
+	o, err := ParseEstimator("hutchinson:samples=3,abs=true")
+	if err != nil || o.Kind != "hutchinson" || o.Samples != 3 || !o.Absolute {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	for _, spec := range []string{"none", "gbn", "gnb:samples=0", "gnb:every=2", "fisher:samples=2", "gnb:samples"} {
+		if _, err := ParseEstimator(spec); err == nil {
+			t.Errorf("%s is taken", spec)
+		}
+	}
+}
