@@ -24,12 +24,15 @@ type Config struct {
 	OptimizerSettings map[string]string `json:"optimizer_settings"` // every key with its value
 	TrainPictures     int               `json:"train_pictures"`
 	ValPictures       int               `json:"val_pictures"`
-	TestPictures      int               `json:"test_pictures"` // 0 where the test set is the validation set
+	TestPictures      int               `json:"test_pictures"` // 0 where the test set is the validation set, or is left alone
 	Parameters        int               `json:"parameters"`    // trainable
 	Steps             int               `json:"steps"`
 	Device            string            `json:"device"`
 	Algorithms        map[string]string `json:"algorithms"` // of each direction of each linear layer
 	Build             Build             `json:"build"`
+	// TuningTrials is how many trials the optimizer's settings were chosen from;
+	// 0 where that is not known.
+	TuningTrials int `json:"tuning_trials,omitempty"`
 	// Machine describes the device; it may change between a run's parts.
 	Machine string `json:"machine"`
 }
@@ -62,7 +65,8 @@ type Final struct {
 	ValLoss float64 `json:"val_loss"`
 	ValAcc  float64 `json:"val_acc"`
 	F1      float64 `json:"f1"`
-	// Test is taken once, where the test set is not the validation set.
+	// Test is taken once, where the test set is not the validation set and not
+	// left alone, as it is in tuning.
 	Test *TestScore `json:"test,omitempty"`
 	// TrainTime is the wall time in seconds of all epochs, validation included.
 	TrainTime float64 `json:"train_time"`
@@ -87,9 +91,12 @@ func (f Final) row(source string) report.Row {
 		Epochs: f.Epochs, Limit: f.Limit, Source: source, Build: f.Build.String(),
 		Protocol: "Measured on the test set, which is the validation set too, after the last epoch",
 	}
-	if f.Test != nil {
+	switch {
+	case f.Test != nil:
 		r.Protocol = "Measured on the test set once, after the last epoch"
 		r.ValLoss, r.ValAcc, r.F1 = f.Test.Loss, f.Test.Acc, f.Test.F1
+	case f.Protocol == ProtocolHoldout && f.Status == report.Finished:
+		r.Protocol = "Measured on training pictures kept aside, after the last epoch; the test set was not looked at"
 	}
 	if augment := augmentOf(f.Augment); augment != AugmentNone {
 		r.Protocol += "; trained on pictures augmented by " + augment

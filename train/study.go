@@ -16,6 +16,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/optim"
 	"diaghess/train/data"
+	"diaghess/train/report"
 )
 
 // Study is datasets x seeds x optimizers.
@@ -37,6 +38,14 @@ type Study struct {
 	// Profile has a profiler record a few steps of each run, op by op, on a device that
 	// has something for it.
 	Profile bool
+
+	// tuned is what chose the optimizers' settings, or nil, and tuningTrials from
+	// how many trials each, by its spec; see Use.
+	tuned        *Tuned
+	tuningTrials map[string]int
+	// validationOnly leaves the test set alone, also where the protocol has one
+	// look at it.
+	validationOnly bool
 
 	// checkpointEvery is how often a run keeps a checkpoint; 0 means
 	// checkpointEvery.
@@ -120,6 +129,11 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	defer closing(device, &err)
 	if err := writeJSON(filepath.Join(s.Out, studyFile), plan{Jobs: jobs}); err != nil {
 		return err
+	}
+	if s.tuned != nil {
+		if err := writeJSON(filepath.Join(s.Out, report.TuningFile), s.tuned); err != nil {
+			return err
+		}
 	}
 	observer.Study(jobs, len(jobs)-len(left))
 	if err := s.runAll(ctx, device, left, parallel, observer); err != nil {
@@ -254,6 +268,10 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 		return err
 	}
 	defer runs.close(r, &err)
+	r.config.TuningTrials = s.tuningTrials[job.Optimizer]
+	if s.validationOnly {
+		r.test, r.config.TestPictures = nil, 0
+	}
 	if s.Profile {
 		if r.profiler, err = tracerOf(r.stream); err != nil {
 			return err

@@ -52,6 +52,10 @@ func machineFlags() []cli.Flag {
 	}
 }
 
+func parallelFlag() cli.Flag {
+	return &cli.IntFlag{Name: "parallel", Usage: "runs side by side (default: as many as there are processors; on a GPU as its memory takes, at most 40); does not change results"}
+}
+
 // profileFlag has a profiler record steps.
 func profileFlag(which string) cli.Flag {
 	return &cli.BoolFlag{Name: "profile", Usage: "have a profiler that waits for it (nsys profile -c cudaProfilerApi) record a few steps on a GPU, " + which + ", op by op"}

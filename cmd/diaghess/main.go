@@ -39,10 +39,12 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			studyCommand(),
 			trainCommand(),
+			tuneCommand(),
 			reportCommand(train.ReadRows),
 			dataCommand(),
 			devicesCommand(),
 			benchCommand(),
+			curvatureCommand(),
 			gpuCheckCommand(),
 		},
 		// An unknown command is an error, not the help text and success.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,13 +20,15 @@ import (
 func studyCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "datasets", Value: "cifar10", Usage: "train on `LIST`: " + dataDescription()},
-		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "compare `LIST`; the first is the baseline"},
+		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "compare `LIST`, or the best trials of a tuning, @FILE; the first is the baseline"},
 		&cli.StringFlag{Name: "seeds", Value: "0-19", Usage: "`LIST` of numbers and ranges"},
 	}
 	flags = append(flags, settingsFlags()...)
 	flags = append(flags, outFlag("results/study"), dataFlag())
 	flags = append(flags, machineFlags()...)
-	flags = append(flags, &cli.IntFlag{Name: "parallel", Usage: "runs side by side (default: as many as there are processors; on a GPU as its memory takes, at most 40); does not change results"})
+	flags = append(flags, parallelFlag(),
+		&cli.StringFlag{Name: "plan", Usage: "hold the study against the plan in `FILE`, which is written before the first run where there is none; the report says whether it was followed"},
+		&cli.StringFlag{Name: "margins", Usage: "plan `LIST` of differences too small to matter, such as val_acc=0.005,val_loss=0.01; the report tests them"})
 	return &cli.Command{
 		Name:        "study",
 		Usage:       "train every optimizer on every dataset from every seed, paired, and compare them",
@@ -46,9 +51,30 @@ func runStudy(c *cli.Context) error {
 		return err
 	}
 	study.Datasets = names(c.String("datasets"))
-	study.Optimizers = optim.SplitList(c.String("optimizers"))
 	study.Seeds = list
+	if path, tuned := strings.CutPrefix(c.String("optimizers"), "@"); tuned {
+		if err := useTuned(c, study, path); err != nil {
+			return err
+		}
+	} else {
+		study.Optimizers = optim.SplitList(c.String("optimizers"))
+	}
 	study.Parallel = c.Int("parallel")
+	planned, err := margins(c.String("margins"))
+	if err != nil {
+		return err
+	}
+	if path := c.String("plan"); path != "" {
+		differences, err := study.Register(path, planned)
+		if err != nil {
+			return err
+		}
+		for _, difference := range differences {
+			fmt.Fprintln(c.App.ErrWriter, "note:", difference)
+		}
+	} else if len(planned) > 0 {
+		return errors.New("--margins are part of a plan: name its file with --plan")
+	}
 	if err := run(c, study); err != nil {
 		return err
 	}
@@ -77,6 +103,39 @@ func runStudy(c *cli.Context) error {
 	}
 	fmt.Fprintln(c.App.ErrWriter, "records are in", folder)
 	return nil
+}
+
+// useTuned takes a study's optimizers from the result of a tuning, and says where
+// the study is not what they were tuned for.
+func useTuned(c *cli.Context, study *train.Study, path string) error {
+	tuned, err := train.ReadTuned(path)
+	if err != nil {
+		return err
+	}
+	if err := study.Use(tuned); err != nil {
+		return err
+	}
+	for _, difference := range study.Differences(tuned) {
+		fmt.Fprintln(c.App.ErrWriter, "note:", difference)
+	}
+	return nil
+}
+
+// margins reads a list of margins, metric=number,..., which may be empty.
+func margins(list string) (map[string]float64, error) {
+	all := map[string]float64{}
+	for _, element := range names(list) {
+		metric, number, _ := strings.Cut(element, "=")
+		margin, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return nil, fmt.Errorf("margin %q: give metric=number, such as val_acc=0.005", element)
+		}
+		if _, twice := all[metric]; twice {
+			return nil, fmt.Errorf("margin of %s is given twice", metric)
+		}
+		all[metric] = margin
+	}
+	return all, nil
 }
 
 // studyOf reads the flags that study and train share.

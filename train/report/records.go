@@ -18,7 +18,9 @@ import (
 type Records struct {
 	Runs    []Record  // one for each row of a result folder
 	Folders []string  // the studies, sorted
-	Missing []Missing // planned runs that have no end, in the order of the plan
+	Missing []Missing // runs of the study's last command that have no end, in its order
+	Plan    *Plan     // written before the first run; nil for none, or where there are several folders
+	Tuning  *Tuning   // that the optimizers come from; nil likewise
 }
 
 // Record is what a result folder holds of one run.
@@ -80,7 +82,15 @@ func (a *Analysis) AddRecords() error {
 		}
 		a.Records.Missing = append(a.Records.Missing, missing...)
 	}
-	return nil
+	if len(a.Records.Folders) != 1 {
+		return nil
+	}
+	var err error
+	if a.Records.Plan, err = readPlan(a.Records.Folders[0]); err != nil {
+		return err
+	}
+	a.Records.Tuning, err = readTuning(a.Records.Folders[0])
+	return err
 }
 
 // missing returns the runs of a study's plan that are not among the rows.

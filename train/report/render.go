@@ -132,6 +132,10 @@ func renderWords(w io.Writer, a *Analysis, d dialect) error {
 			d.items(&b, []string{"CAUTION: " + caution})
 		}
 	}
+	if plan := a.planSection(); d.section == "" && len(plan.paragraphs) > 0 {
+		b.WriteByte('\n')
+		d.items(&b, plan.paragraphs)
+	}
 	if d.section != "" {
 		for _, s := range a.sections() {
 			if !s.pageOnly {

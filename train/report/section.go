@@ -44,10 +44,12 @@ func (a *Analysis) sections() []section {
 	all := []section{
 		a.cautionSection(),
 		a.verdictSection(),
+		a.planSection(),
 		a.resultSection(),
 		a.curveSection(),
 		a.targetSection(),
 		a.costSection(),
+		a.tuningSection(),
 		a.otherTestSection(),
 		a.pairingSection(),
 		a.spreadSection(),

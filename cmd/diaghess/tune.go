@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/urfave/cli/v2"
+
+	"diaghess/optim"
+	"diaghess/train"
+	"diaghess/train/progress"
+)
+
+// tuneCommand is `diaghess tune`: settings for a study's optimizers, found with
+// an equal budget for each.
+func tuneCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "dataset", Value: "cifar10", Usage: "tune on `NAME`: " + dataDescription()},
+		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "tune `LIST`; what a spec sets is not drawn; the first is the baseline of the study to come"},
+		&cli.IntFlag{Name: "trials", Value: 16, Usage: "`N` draws for each optimizer"},
+		&cli.StringFlag{Name: "space", Usage: "draw from `SPACE` instead of lr and weight-decay from 1/100 to 100 times the default: \"lr=1e-5..1e-1 log; sgd: lr=1e-3..1 log, momentum=0..0.99\""},
+		&cli.StringFlag{Name: "metric", Value: train.TuningMetrics()[0], Usage: "take the trial that is best in `NAME`: " + strings.Join(train.TuningMetrics(), ", ")},
+		&cli.StringFlag{Name: "seeds", Value: fmt.Sprint(train.FirstTuningSeed), Usage: fmt.Sprintf("`LIST` of seeds from %d on, which no study has; a trial is trained from each", train.FirstTuningSeed)},
+	}
+	for _, flag := range settingsFlags() {
+		if flag.Names()[0] != "protocol" {
+			flags = append(flags, flag)
+		}
+	}
+	flags = append(flags, outFlag("results/tune"), dataFlag())
+	flags = append(flags, machineFlags()...)
+	flags = append(flags, parallelFlag())
+	return &cli.Command{
+		Name:  "tune",
+		Usage: "choose the settings of each optimizer from equally many trials",
+		Description: "Trials are quasi-random draws, validated on training pictures kept aside (protocol holdout); the test set is not looked at.\n" +
+			"Budgets are equal in trials, epochs and seeds, not in seconds. The same command goes on where it was interrupted.\n" +
+			"The result, tuned.json, goes into a study: diaghess study --optimizers @DIR/tuned.json\n\n" + optimizerHelp(),
+		Flags:  flags,
+		Action: runTune,
+	}
+}
+
+func runTune(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	list, err := seeds(c.String("seeds"))
+	if err != nil {
+		return err
+	}
+	space, err := train.ParseSpace(c.String("space"))
+	if err != nil {
+		return err
+	}
+	study, err := studyOf(c)
+	if err != nil {
+		return err
+	}
+	study.Protocol = train.ProtocolHoldout
+	study.Datasets = []string{c.String("dataset")}
+	study.Optimizers = optim.SplitList(c.String("optimizers"))
+	study.Seeds = list
+	study.Parallel = c.Int("parallel")
+	tuning := train.Tuning{Study: *study, Trials: c.Int("trials"), Space: space, Metric: c.String("metric")}
+
+	observer, finish := progress.New(os.Stderr)
+	tuned, path, err := tuning.Run(c.Context, observer)
+	finish()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.App.Writer, tunedTable(tuned))
+	fmt.Fprintf(c.App.ErrWriter, "wrote %s: diaghess study --optimizers @%s compares the best trials\n", path, path)
+	return nil
+}
+
+// tunedTable lists the best trial of each optimizer.
+func tunedTable(tuned *train.Tuned) string {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	t.SetStyle(style)
+	t.AppendHeader(table.Row{"Optimizer", "Trials", "Diverged", "Best", "Trial", "val_loss", "val_acc", "f1"})
+	for _, o := range tuned.Optimizers {
+		diverged := 0
+		for _, trial := range o.Trials {
+			if trial.Score == nil {
+				diverged++
+			}
+		}
+		best := o.Trials[o.BestTrial-1].Score
+		t.AppendRow(table.Row{
+			o.Optimizer, len(o.Trials), diverged, o.Best, o.BestTrial,
+			fmt.Sprintf("%.4f", best.ValLoss), fmt.Sprintf("%.4f", best.ValAcc), fmt.Sprintf("%.4f", best.F1),
+		})
+	}
+	return fmt.Sprintf("%s: best %s on the validation part over seeds %s\n%s", tuned.Dataset, tuned.Metric,
+		strings.Trim(fmt.Sprint(tuned.Seeds), "[]"), t.Render())
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// runApp runs diaghess with arguments.
+func runApp(t *testing.T, arguments ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, log strings.Builder
+	app := newApp()
+	app.Writer, app.ErrWriter = &out, &log
+	err = app.RunContext(t.Context(), append([]string{"diaghess"}, arguments...))
+	return out.String(), log.String(), err
+}
+
+func TestTuneThenStudy(t *testing.T) {
+	dir := t.TempDir()
+	tuned := filepath.Join(dir, "tune", "tuned.json")
+	small := []string{"--model", "mlp", "--epochs", "1", "--device", "cpu", "--library", "gonum"}
+	stdout, stderr, err := runApp(t, append([]string{"tune", "--dataset", "digits", "--optimizers", "adamw,sgd", "--trials", "2",
+		"--space", "sgd: lr=0.001..0.1 log, momentum=0.5..0.99", "--out", filepath.Join(dir, "tune")}, small...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stdout, "│ sgd       │      2 │") || !strings.Contains(stderr, "--optimizers @"+tuned) {
+		t.Errorf("output\n%s\n%s", stdout, stderr)
+	}
+	plan := filepath.Join(dir, "plan.json")
+	study := append([]string{"study", "--datasets", "digits", "--optimizers", "@" + tuned, "--protocol", "holdout", "--seeds", "0,1",
+		"--plan", plan, "--margins", "val_acc=0.02", "--out", filepath.Join(dir, "study")}, small...)
+	stdout, stderr, err = runApp(t, study...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stdout, "The plan was followed") || strings.Contains(stderr, "note:") {
+		t.Errorf("output\n%s\n%s", stdout, stderr)
+	}
+}
+
+func TestTuneAndStudyRefuse(t *testing.T) {
+	for want, arguments := range map[string][]string{
+		"tuning seeds begin at 1000000":    {"tune", "--dataset", "digits", "--seeds", "0"},
+		"space: \"lr\" is not of the form": {"tune", "--space", "lr"},
+		"diaghess tune writes it":          {"study", "--optimizers", "@nowhere.json"},
+		"--margins are part of a plan":     {"study", "--margins", "val_acc=0.1"},
+		"margin \"val_acc\": give":         {"study", "--margins", "val_acc"},
+		"unexpected argument":              {"tune", "digits"},
+	} {
+		arguments = slices.Insert(arguments, 1, "--device", "cpu")
+		if _, _, err := runApp(t, arguments...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: want an error with %q, got %v", arguments, want, err)
+		}
+	}
+}

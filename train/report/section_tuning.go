@@ -1,0 +1,116 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"diaghess/train/report/plot"
+)
+
+// TuningFile is the name, in a study's folder, of the result of the tuning that its
+// optimizers come from.
+const TuningFile = "tuned.json"
+
+// Tuning is what the report shows of how the settings of a study's optimizers were
+// chosen: the part of tuned.json that it reads.
+type Tuning struct {
+	Dataset    string           `json:"dataset"`
+	Seeds      []int            `json:"seeds"`
+	Epochs     int              `json:"epochs"`
+	Metric     string           `json:"metric"` // what the best trial is best in
+	Optimizers []TunedOptimizer `json:"optimizers"`
+}
+
+// TunedOptimizer is an optimizer with its trials.
+type TunedOptimizer struct {
+	Best   string  `json:"best"` // the spec of the best trial
+	Trials []Trial `json:"trials"`
+}
+
+// Trial is a draw of an optimizer's settings.
+type Trial struct {
+	LR    float64 `json:"lr"`
+	Score *struct {
+		ValAcc float64 `json:"val_acc"`
+	} `json:"score"` // of the validation part, the mean over the seeds; nil if it diverged
+}
+
+// readTuning returns nil where a study's optimizers were not tuned.
+func readTuning(folder string) (*Tuning, error) {
+	path := filepath.Join(folder, TuningFile)
+	content, err := readIfThere(path)
+	if content == nil || err != nil {
+		return nil, err
+	}
+	tuning := &Tuning{}
+	if err := json.Unmarshal(content, tuning); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return tuning, nil
+}
+
+// tuningSection shows how sensitive each optimizer is to its learning rate.
+func (a *Analysis) tuningSection() section {
+	s := section{title: "Sensitivity to the learning rate"}
+	tuning := a.Records.Tuning
+	if tuning == nil {
+		return s
+	}
+	s.paragraphs = []string{fmt.Sprintf("The optimizers' settings were chosen from trials of %s on %s, %s, by %s on training pictures kept aside. "+
+		"An optimizer that does well in a broad range of learning rates is easier to tune than one with a narrow peak. "+
+		"Trials differ in all that was drawn, not in the learning rate alone; those that diverged have no dot.",
+		plural(tuning.Epochs, "epoch"), printable(tuning.Dataset), namedSeeds(tuning.Seeds), printable(tuning.Metric))}
+	t := table{title: "Trials", header: []string{"Optimizer", "Trials", "Diverged", "Best accuracy", "Median accuracy", "Learning rates within 0.01 of the best accuracy"}}
+	var curves []plot.Curve
+	for i, o := range tuning.Optimizers {
+		arm := slices.Index(a.Optimizers, o.Best)
+		if arm < 0 { // the report leaves it out
+			arm = len(a.Optimizers) + i
+		}
+		c := sensitivity(o)
+		c.Name, c.Arm = withN(o.Best, len(c.X)), arm
+		if len(c.X) > 0 {
+			curves = append(curves, c)
+			t.rows = append(t.rows, []string{
+				printable(o.Best), strconv.Itoa(len(o.Trials)), strconv.Itoa(len(o.Trials) - len(c.X)),
+				fmt.Sprintf("%.4f", slices.Max(c.Y)), fmt.Sprintf("%.4f", median(slices.Clone(c.Y))), goodRates(c),
+			})
+		}
+	}
+	s.tables = []table{t}
+	s.figures = []figure{{
+		name:   fileName("sensitivity", tuning.Dataset),
+		Figure: plot.Sensitivity(printable(tuning.Dataset)+": validation accuracy by learning rate", "learning rate", "validation accuracy", curves),
+	}}
+	return s
+}
+
+// sensitivity returns the accuracy of an optimizer's finished trials by their
+// learning rates, ascending.
+func sensitivity(o TunedOptimizer) plot.Curve {
+	trials := slices.DeleteFunc(slices.Clone(o.Trials), func(t Trial) bool { return t.Score == nil || !(t.LR > 0) })
+	slices.SortFunc(trials, func(x, y Trial) int { return cmp.Compare(x.LR, y.LR) })
+	var c plot.Curve
+	for _, t := range trials {
+		c.X, c.Y = append(c.X, t.LR), append(c.Y, t.Score.ValAcc)
+	}
+	return c
+}
+
+// goodRates names the smallest and the largest learning rate of a trial whose
+// accuracy is within one percentage point of the best, and how many such trials
+// there are.
+func goodRates(c plot.Curve) string {
+	const within = 0.01
+	var rates []float64
+	for i, accuracy := range c.Y {
+		if accuracy >= slices.Max(c.Y)-within {
+			rates = append(rates, c.X[i])
+		}
+	}
+	return fmt.Sprintf("%.3g to %.3g (%s)", rates[0], rates[len(rates)-1], plural(len(rates), "trial"))
+}

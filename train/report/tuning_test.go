@@ -1,0 +1,39 @@
+package report
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestTuningSection(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":4,"optimizers":[
+		{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[
+			{"lr":0.1,"score":{"val_acc":0.5}},{"lr":0.01,"score":{"val_acc":0.95}},{"lr":1},{"lr":0.001,"score":{"val_acc":0.945}}]}]}`)
+	rows := writeRuns(t, folder, study("0.001"))
+	a := mustAddRecords(t, rows)
+	s := a.tuningSection()
+	if len(s.tables) != 1 || len(s.figures) != 1 {
+		t.Fatalf("section %+v", s)
+	}
+	want := []string{"adamw:lr=0.01", "4", "1", "0.9500", "0.9450", "0.001 to 0.01 (2 trials)"}
+	if got := s.tables[0].rows; len(got) != 1 || !slices.Equal(got[0], want) {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	// Ascending in the rate, without the trial that diverged.
+	if c := sensitivity(a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.945, 0.95, 0.5}) {
+		t.Errorf("curve %v", c)
+	}
+	if svg, err := s.figures[0].SVG(); err != nil || strings.Contains(svg, "NaN") || !strings.Contains(svg, ">1e−3<") {
+		t.Errorf("figure: %v\n%s", err, svg)
+	}
+	if a := mustAddRecords(t, writeRuns(t, t.TempDir(), study("0.001"))); len(a.tuningSection().tables) > 0 {
+		t.Error("a study that was not tuned has a section on it")
+	}
+	write(t, filepath.Join(folder, TuningFile), "{")
+	if err := mustCompare(t, rows, "").AddRecords(); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a damaged file: %v", err)
+	}
+}

@@ -1,0 +1,295 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"diaghess/optim"
+	"diaghess/train/report"
+)
+
+// FirstTuningSeed is where the seeds of tuning begin. A study's seeds are below
+// it as a rule, and never those that its optimizers were tuned on.
+const FirstTuningSeed = 1_000_000
+
+// Tuning chooses the settings of optimizers, with an equal budget for each:
+// every one has the same number of trials, each drawn from a declared space and
+// trained for as many epochs from the same seeds. What counts is the validation
+// part of the holdout protocol; the test set is not looked at.
+type Tuning struct {
+	Study         // Optimizers are those to tune, with what is not to be drawn; Seeds from FirstTuningSeed on
+	Trials int    // of each optimizer
+	Space  Space  // empty for the defaults
+	Metric string // what the best trial is best in, see TuningMetrics
+}
+
+// TuningMetrics returns the metrics that trials can be ranked by, the default
+// first.
+func TuningMetrics() []string {
+	return []string{report.ValAcc.String(), report.ValLoss.String(), report.F1.String()}
+}
+
+// Tuned is the result of a tuning, tuned.json. It holds no times: the same
+// tuning gives the same bytes.
+type Tuned struct {
+	Settings
+	Dataset    string           `json:"dataset"`
+	Seeds      []int            `json:"seeds"`
+	Metric     string           `json:"metric"`
+	Trials     int              `json:"trials"` // of each optimizer
+	Device     string           `json:"device"`
+	Build      Build            `json:"build"`
+	Optimizers []TunedOptimizer `json:"optimizers"`
+}
+
+// TunedOptimizer is what was found for an optimizer.
+type TunedOptimizer struct {
+	Optimizer string      `json:"optimizer"`  // the spec that was tuned
+	Best      string      `json:"best"`       // the spec of the best trial
+	BestTrial int         `json:"best_trial"` // from 1
+	Space     []Dimension `json:"space"`
+	Trials    []Trial     `json:"trials"`
+}
+
+// Trial is the outcome of a draw.
+type Trial struct {
+	Trial  int           `json:"trial"` // from 1
+	Spec   string        `json:"spec"`
+	LR     float64       `json:"lr"`     // of the spec
+	Status report.Status `json:"status"` // diverged if it did from any seed
+	// Score is the mean over the seeds, on the validation part; nil unless
+	// the trial finished.
+	Score *TrialScore `json:"score,omitempty"`
+}
+
+// TrialScore is what a trial is ranked by.
+type TrialScore struct {
+	ValLoss float64 `json:"val_loss"`
+	ValAcc  float64 `json:"val_acc"`
+	F1      float64 `json:"f1"`
+}
+
+// Run does the trials that have not ended yet, and returns the result and the
+// path of its file.
+func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *Tuned, path string, err error) {
+	if tuned, err = t.plan(); err != nil {
+		return nil, "", err
+	}
+	study := t.Study
+	study.Out = filepath.Join(t.Out, "trials")
+	study.validationOnly = true
+	study.Optimizers = nil
+	for _, o := range tuned.Optimizers {
+		for _, trial := range o.Trials {
+			study.Optimizers = append(study.Optimizers, trial.Spec)
+		}
+	}
+	if err := study.Run(ctx, observer); err != nil {
+		return nil, "", err
+	}
+	for i := range tuned.Optimizers {
+		o := &tuned.Optimizers[i]
+		for j := range o.Trials {
+			if err := t.read(study.Out, &o.Trials[j]); err != nil {
+				return nil, "", err
+			}
+		}
+		best := slices.MinFunc(o.Trials, t.rank)
+		if best.Score == nil {
+			return nil, "", fmt.Errorf("every one of the %d trials of %s diverged: give it a space of smaller learning rates with --space", t.Trials, o.Optimizer)
+		}
+		o.Best, o.BestTrial = best.Spec, best.Trial
+	}
+	path = filepath.Join(t.Out, report.TuningFile) // beside the trials' study
+	return tuned, path, writeJSON(path, tuned)
+}
+
+// plan checks the tuning and draws the trials.
+func (t *Tuning) plan() (*Tuned, error) {
+	switch {
+	case t.Protocol != ProtocolHoldout:
+		return nil, fmt.Errorf("protocol %s: tuning validates on training pictures kept aside, which is the protocol %s", t.Protocol, ProtocolHoldout)
+	case len(t.Datasets) != 1:
+		return nil, fmt.Errorf("%d datasets: tune on one", len(t.Datasets))
+	case t.Trials < 1:
+		return nil, fmt.Errorf("%d trials: give each optimizer at least 1", t.Trials)
+	case !slices.Contains(TuningMetrics(), t.Metric):
+		return nil, fmt.Errorf("unknown metric %q (known: %s)", t.Metric, strings.Join(TuningMetrics(), ", "))
+	case len(t.Optimizers) == 0 || len(t.Seeds) == 0:
+		return nil, errors.New("tuning needs at least one optimizer and one seed")
+	}
+	for _, seed := range t.Seeds {
+		if seed < FirstTuningSeed {
+			return nil, fmt.Errorf("seed %d is one that a study may have: tuning seeds begin at %d", seed, FirstTuningSeed)
+		}
+	}
+	tuned := &Tuned{
+		Settings: t.Settings, Dataset: t.Datasets[0], Seeds: t.Seeds, Metric: t.Metric, Trials: t.Trials,
+		Device: t.Device, Build: ThisBuild(),
+	}
+	names := map[string]bool{} // of the rules
+	for _, spec := range t.Optimizers {
+		dimensions, err := t.Space.of(spec)
+		if err != nil {
+			return nil, err
+		}
+		specs, err := draw(spec, dimensions, t.Trials)
+		if err != nil {
+			return nil, err
+		}
+		o := TunedOptimizer{Optimizer: spec, Space: dimensions}
+		for i, s := range specs {
+			rate, err := learningRate(s)
+			if err != nil {
+				return nil, err
+			}
+			o.Trials = append(o.Trials, Trial{Trial: i + 1, Spec: s, LR: rate})
+		}
+		tuned.Optimizers = append(tuned.Optimizers, o)
+		name, _, _ := strings.Cut(spec, ":")
+		names[name] = true
+	}
+	for name := range t.Space {
+		if name != "" && !names[name] {
+			return nil, fmt.Errorf("space: %s is not among the optimizers to tune", name)
+		}
+	}
+	return tuned, nil
+}
+
+// learningRate returns the learning rate of a spec.
+func learningRate(spec string) (float64, error) {
+	rule, err := optim.Parse(spec)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(optim.Settings(rule)["lr"], 64)
+}
+
+// read sets a trial's outcome from its records.
+func (t *Tuning) read(folder string, trial *Trial) error {
+	score := &TrialScore{}
+	trial.Status = report.Finished
+	for _, seed := range t.Seeds {
+		r := recordOf(folder, Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
+		f, ended, err := r.final()
+		if err != nil {
+			return err
+		}
+		if !ended {
+			return fmt.Errorf("%s has no end though its study has: run the same command again", r.folder)
+		}
+		if f.Status != report.Finished {
+			trial.Status = f.Status
+		}
+		score.ValLoss += f.ValLoss / float64(len(t.Seeds))
+		score.ValAcc += f.ValAcc / float64(len(t.Seeds))
+		score.F1 += f.F1 / float64(len(t.Seeds))
+	}
+	if trial.Status == report.Finished {
+		trial.Score = score
+	}
+	return nil
+}
+
+// rank orders trials from the best on: by the metric, of equal ones by the
+// loss, which accuracies on few pictures often leave to decide. Those that
+// diverged come last.
+func (t *Tuning) rank(a, b Trial) int {
+	if a.Score == nil || b.Score == nil {
+		return cmp.Compare(missing(a), missing(b))
+	}
+	return cmp.Or(cmp.Compare(a.Score.cost(t.Metric), b.Score.cost(t.Metric)), cmp.Compare(a.Score.ValLoss, b.Score.ValLoss))
+}
+
+func missing(trial Trial) int {
+	if trial.Score == nil {
+		return 1
+	}
+	return 0
+}
+
+// cost is a metric so signed that less is better.
+func (s *TrialScore) cost(metric string) float64 {
+	switch metric {
+	case report.ValAcc.String():
+		return -s.ValAcc
+	case report.F1.String():
+		return -s.F1
+	}
+	return s.ValLoss
+}
+
+// ReadTuned reads the result of a tuning.
+func ReadTuned(path string) (*Tuned, error) {
+	tuned := &Tuned{}
+	there, err := readJSON(path, tuned)
+	if err != nil {
+		return nil, fmt.Errorf("result of a tuning: %w", err)
+	}
+	if !there {
+		return nil, fmt.Errorf("result of a tuning: there is no file %s: diaghess tune writes it", path)
+	}
+	if len(tuned.Optimizers) == 0 || len(tuned.Seeds) == 0 {
+		return nil, fmt.Errorf("%s is not the result of a tuning: it names no optimizers or no seeds", path)
+	}
+	for _, o := range tuned.Optimizers {
+		if _, err := optim.Parse(o.Best); err != nil {
+			return nil, fmt.Errorf("%s: best trial of %s: %w", path, o.Optimizer, err)
+		}
+		if len(o.Trials) != tuned.Trials {
+			return nil, fmt.Errorf("%s: %s had %d trials and not %d: budgets are not equal", path, o.Optimizer, len(o.Trials), tuned.Trials)
+		}
+	}
+	return tuned, nil
+}
+
+// Use has a study compare the best of each tuned optimizer, the first of them
+// the baseline. It refuses a study of a seed that they were tuned on.
+func (s *Study) Use(tuned *Tuned) error {
+	for _, seed := range s.Seeds {
+		if slices.Contains(tuned.Seeds, seed) {
+			return fmt.Errorf("seed %d is one that the optimizers were tuned on: choose others with --seeds", seed)
+		}
+	}
+	s.Optimizers, s.tuned, s.tuningTrials = nil, tuned, map[string]int{}
+	for _, o := range tuned.Optimizers {
+		rule, err := optim.Parse(o.Best)
+		if err != nil {
+			return err
+		}
+		arm := optim.Spec(rule)
+		s.Optimizers = append(s.Optimizers, arm)
+		s.tuningTrials[arm] = len(o.Trials)
+	}
+	return nil
+}
+
+// Differences says in what a study is not what its optimizers were tuned for.
+func (s *Study) Differences(tuned *Tuned) []string {
+	var list []string
+	for _, dataset := range s.Datasets {
+		if dataset != tuned.Dataset {
+			list = append(list, fmt.Sprintf("the optimizers were tuned on %s and the study is on %s", tuned.Dataset, dataset))
+		}
+	}
+	for _, d := range []struct {
+		what       string
+		tuned, now any
+	}{
+		{"model", tuned.Model, s.Model}, {"epochs", tuned.Epochs, s.Epochs}, {"batch", tuned.Batch, s.Batch},
+		{"protocol", tuned.Protocol, s.Protocol}, {"augment", tuned.Augment, s.Augment}, {"limit", tuned.Limit, s.Limit},
+		{"label smoothing", tuned.LabelSmoothing, s.LabelSmoothing},
+	} {
+		if d.tuned != d.now {
+			list = append(list, fmt.Sprintf("the optimizers were tuned with %s %v and the study has %v", d.what, d.tuned, d.now))
+		}
+	}
+	return list
+}

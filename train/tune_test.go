@@ -1,0 +1,297 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"diaghess/train/report"
+)
+
+// TestRadicalInverse holds the first points of the van der Corput sequences of
+// bases 2 and 3, which every text on the Halton sequence lists: Halton 1960.
+func TestRadicalInverse(t *testing.T) {
+	for base, want := range map[int][]float64{
+		2: {1. / 2, 1. / 4, 3. / 4, 1. / 8, 5. / 8, 3. / 8, 7. / 8},
+		3: {1. / 3, 2. / 3, 1. / 9, 4. / 9, 7. / 9, 2. / 9, 5. / 9},
+	} {
+		for i, w := range want {
+			// Sums of at most 3 numbers below 1: 3 roundings of half an ulp each.
+			if got := radicalInverse(i+1, base); math.Abs(got-w) > 3*0x1p-53 {
+				t.Errorf("point %d in base %d is %v, want %v", i+1, base, got, w)
+			}
+		}
+	}
+}
+
+// TestHaltonIsEvenlySpread counts: of any base^k points in a row, each interval
+// of length base^-k of that base's coordinate holds one; of any 6, each box of
+// halves by thirds holds one.
+func TestHaltonIsEvenlySpread(t *testing.T) {
+	for i, base := range primes() {
+		for count := base; count < 400; count *= base {
+			var cells []int
+			for point := 1; point <= count; point++ {
+				// The middle of a cell's points is half a cell of the next digit
+				// from its end, far above rounding.
+				cells = append(cells, int(halton(point, primes())[i]*float64(count)+1e-9))
+			}
+			slices.Sort(cells)
+			for cell, got := range cells {
+				if cell != got {
+					t.Fatalf("base %d, %d points: cells %v", base, count, cells)
+				}
+			}
+		}
+	}
+	boxes := map[[2]int]int{}
+	for point := 1; point <= 6; point++ {
+		p := halton(point, primes()[:2])
+		boxes[[2]int{int(p[0]*2 + 1e-9), int(p[1]*3 + 1e-9)}]++
+	}
+	if len(boxes) != 6 {
+		t.Errorf("6 points are in the boxes %v", boxes)
+	}
+}
+
+func TestParseSpace(t *testing.T) {
+	space, err := ParseSpace("lr=1e-5..1e-1 log; sgd: lr=0.001..1 log, momentum=0..0.99")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lr := Dimension{Key: "lr", Low: 1e-5, High: 0.1, Log: true}
+	if got := space[""]; !slices.Equal(got, []Dimension{lr}) {
+		t.Errorf("for all: %v", got)
+	}
+	if got := space["sgd"]; !slices.Equal(got, []Dimension{{"lr", 0.001, 1, true}, {"momentum", 0, 0.99, false}}) {
+		t.Errorf("sgd: %v", got)
+	}
+	// Halves of a range, in the logarithm or not.
+	if got := lr.at(0.5); got != "0.001" {
+		t.Errorf("the middle of %v is %s", lr, got)
+	}
+	if got := space["sgd"][1].at(0.5); got != "0.495" {
+		t.Errorf("the middle of %v is %s", space["sgd"][1], got)
+	}
+	for text, want := range map[string]string{
+		"lr":                  "not of the form",
+		"lr=1":                "not of the form",
+		"lr=a..b":             "not of the form",
+		"lr=1..NaN":           "not of the form",
+		"lr=1..0.1 log":       "must be below",
+		"lr=0..1 log":         "above 0",
+		"x: lr=0.1..1":        "unknown optimizer",
+		"lr=0.1..1,lr=0.1..2": "twice",
+		"lr=0.1..1;lr=0.1..2": "two parts",
+	} {
+		if _, err := ParseSpace(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("space %q: want an error with %q, got %v", text, want, err)
+		}
+	}
+}
+
+func TestDefaultSpace(t *testing.T) {
+	for spec, want := range map[string][]Dimension{
+		"adamw":                {{"lr", 1e-5, 0.1, true}, {"weight-decay", 5e-6, 0.05, true}},
+		"adam":                 {{"lr", 1e-5, 0.1, true}},
+		"sgd":                  {{"lr", 1e-4, 1, true}, {"weight-decay", 1e-6, 0.01, true}},
+		"adamw:weight-decay=0": {{"lr", 1e-5, 0.1, true}},
+	} {
+		if got, err := (Space{}).of(spec); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v; want %v", spec, got, err, want)
+		}
+	}
+}
+
+func TestMoreTrialsBeginWithTheSame(t *testing.T) {
+	dimensions, err := Space{}.of("adamw:beta1=0.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := draw("adamw:beta1=0.8", dimensions, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := draw("adamw:beta1=0.8", dimensions, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(few, many[:5]) {
+		t.Errorf("5 trials are %q, the first of 20 %q", few, many[:5])
+	}
+	for _, spec := range many {
+		if set := settingsOf(spec); set["beta1"] != "0.8" || set["lr"] == "" || set["weight-decay"] == "" {
+			t.Errorf("trial %s", spec)
+		}
+	}
+}
+
+// smallTuning is 2 optimizers x 3 trials of the MLP on digits.
+func smallTuning(out string) *Tuning {
+	s := smallStudy(out)
+	s.Optimizers, s.Seeds = []string{"adamw", "sgd"}, []int{FirstTuningSeed}
+	s.Protocol, s.Epochs = ProtocolHoldout, 2
+	return &Tuning{Study: *s, Trials: 3, Metric: TuningMetrics()[0]}
+}
+
+func runTuning(t *testing.T, tuning *Tuning) (*Tuned, []byte) {
+	t.Helper()
+	tuned, path, err := tuning.Run(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tuned, content
+}
+
+func TestInterruptedTuningGoesOnToTheSameBytes(t *testing.T) {
+	_, want := runTuning(t, smallTuning(t.TempDir()))
+	tuning := smallTuning(t.TempDir())
+	tuning.Parallel = 1
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if _, _, err := tuning.Run(ctx, &stopper{steps: 100, stop: cancel}); !errors.Is(err, errStopped) {
+		t.Fatalf("an interrupted tuning returned %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(tuning.Out, report.TuningFile)); err == nil {
+		t.Fatal("an interrupted tuning has a result")
+	}
+	if _, got := runTuning(t, tuning); string(got) != string(want) {
+		t.Errorf("the result is\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTuningGivesEveryOptimizerTheSameBudget(t *testing.T) {
+	tuning := smallTuning(t.TempDir())
+	tuning.Seeds = []int{FirstTuningSeed, FirstTuningSeed + 1}
+	tuned, _ := runTuning(t, tuning)
+	for _, o := range tuned.Optimizers {
+		if len(o.Trials) != 3 || o.Best != o.Trials[o.BestTrial-1].Spec {
+			t.Errorf("%+v", o)
+		}
+		for _, trial := range o.Trials {
+			var loss, accuracy float64
+			for _, seed := range tuning.Seeds {
+				r := recordOf(filepath.Join(tuning.Out, "trials"), Job{Settings: tuning.Settings, Dataset: "digits", Optimizer: trial.Spec, Seed: seed})
+				f, ended, err := r.final()
+				if err != nil || !ended || f.Epochs != tuning.Epochs || f.Test != nil {
+					t.Fatalf("%s: %+v, %v: want %d epochs and no look at the test set", r.folder, f, err, tuning.Epochs)
+				}
+				loss += f.ValLoss / 2
+				accuracy += f.ValAcc / 2
+			}
+			if trial.Score.ValLoss != loss || trial.Score.ValAcc != accuracy {
+				t.Errorf("%s has %+v, the mean of its runs is %v and %v", trial.Spec, *trial.Score, loss, accuracy)
+			}
+			if best := o.Trials[o.BestTrial-1].Score; trial.Score.ValAcc > best.ValAcc {
+				t.Errorf("%s is better than the best, %s", trial.Spec, o.Best)
+			}
+		}
+	}
+}
+
+func TestTrialsAreRanked(t *testing.T) {
+	diverged := Trial{Trial: 1, Status: report.Diverged}
+	low := Trial{Trial: 2, Score: &TrialScore{ValLoss: 0.1, ValAcc: 0.8, F1: 0.9}}
+	tied := Trial{Trial: 3, Score: &TrialScore{ValLoss: 0.3, ValAcc: 0.9, F1: 0.7}}
+	best := Trial{Trial: 4, Score: &TrialScore{ValLoss: 0.2, ValAcc: 0.9, F1: 0.8}}
+	for metric, want := range map[string][]int{"val_acc": {4, 3, 2, 1}, "val_loss": {2, 4, 3, 1}, "f1": {2, 4, 3, 1}} {
+		trials := []Trial{diverged, low, tied, best}
+		slices.SortFunc(trials, (&Tuning{Metric: metric}).rank)
+		for i, trial := range trials {
+			if trial.Trial != want[i] {
+				t.Errorf("by %s place %d is of trial %d, want %d", metric, i+1, trial.Trial, want[i])
+			}
+		}
+	}
+}
+
+func TestTuningIsChecked(t *testing.T) {
+	for want, change := range map[string]func(*Tuning){
+		"tuning seeds begin at 1000000": func(t *Tuning) { t.Seeds = []int{0} },
+		"protocol seed":                 func(t *Tuning) { t.Protocol = ProtocolSeed },
+		"2 datasets":                    func(t *Tuning) { t.Datasets = []string{"digits", "mnist"} },
+		"0 trials":                      func(t *Tuning) { t.Trials = 0 },
+		"unknown metric":                func(t *Tuning) { t.Metric = "x" },
+		"at least one optimizer":        func(t *Tuning) { t.Optimizers = nil },
+		"unknown optimizer":             func(t *Tuning) { t.Optimizers = []string{"x"} },
+		"nothing is left":               func(t *Tuning) { t.Optimizers = []string{"adam:lr=1"} },
+		"is set in adam:lr=1":           func(t *Tuning) { t.Optimizers, t.Space = []string{"adam:lr=1"}, Space{"": {{"lr", 1, 2, true}}} },
+		"not among the optimizers":      func(t *Tuning) { t.Space = Space{"adam": {{"lr", 1, 2, true}}} },
+		"no key \"x\"":                  func(t *Tuning) { t.Space = Space{"": {{"x", 1, 2, true}}} },
+		"in the study twice":            func(t *Tuning) { t.Optimizers = []string{"adamw", "adamw"} },
+		"widen the space":               func(t *Tuning) { t.Space = Space{"": {{"lr", 1, 1.00001, true}}} },
+		"every one of the 3 trials of sgd diverged": func(t *Tuning) {
+			t.Space = Space{"sgd": {{"lr", 1e20, 1e30, true}}}
+		},
+	} {
+		tuning := smallTuning(t.TempDir())
+		change(tuning)
+		if _, _, err := tuning.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+}
+
+func TestStudyOfTunedOptimizers(t *testing.T) {
+	tuning := smallTuning(t.TempDir())
+	tuned, _ := runTuning(t, tuning)
+	read, err := ReadTuned(filepath.Join(tuning.Out, report.TuningFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := smallStudy(t.TempDir())
+	s.Seeds, s.Epochs = []int{FirstTuningSeed}, 2
+	if err := s.Use(read); err == nil || !strings.Contains(err.Error(), "tuned on") {
+		t.Errorf("a study of a tuning seed: %v", err)
+	}
+	s.Seeds = []int{0}
+	if err := s.Use(read); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{tuned.Optimizers[0].Best, tuned.Optimizers[1].Best}; !slices.Equal(s.Optimizers, want) {
+		t.Fatalf("optimizers %q, want %q", s.Optimizers, want)
+	}
+	if got := s.Differences(read); len(got) != 1 || !strings.Contains(got[0], "protocol holdout and the study has seed") {
+		t.Errorf("differences %q", got)
+	}
+	runStudy(t, s)
+	for _, arm := range s.Optimizers {
+		var config Config
+		r := recordOf(s.Out, Job{Settings: s.Settings, Dataset: "digits", Optimizer: arm})
+		if there, err := readJSON(r.path("config.json"), &config); !there || err != nil || config.TuningTrials != 3 {
+			t.Errorf("%s: config %+v, %v: want 3 tuning trials", arm, config, err)
+		}
+	}
+	if text := reportOf(t, s); !strings.Contains(text, "Sensitivity to the learning rate") {
+		t.Errorf("the report does not show the tuning:\n%s", text)
+	}
+}
+
+func TestReadTunedRefuses(t *testing.T) {
+	if _, err := ReadTuned(filepath.Join(t.TempDir(), "x")); err == nil || !strings.Contains(err.Error(), "no file") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	for content, want := range map[string]string{
+		"{":  "damaged",
+		"{}": "not the result of a tuning",
+		`{"seeds":[1000000],"trials":2,"optimizers":[{"optimizer":"adam","best":"adam:lr=x"}]}`: "lr=x",
+		`{"seeds":[1000000],"trials":2,"optimizers":[{"optimizer":"adam","best":"adam"}]}`:      "not equal",
+	} {
+		path := filepath.Join(t.TempDir(), report.TuningFile)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadTuned(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: want an error with %q, got %v", content, want, err)
+		}
+	}
+}
