@@ -1,25 +1,7 @@
 // The recursion of a diagonal of the Gauss-Newton matrix: see recursion.go for
 // the formulas.
 #include "epilogue.cuh"
-
-// Softmax is what a warp knows of a row's softmax.
-struct Softmax {
-  float largest, sum;
-  __device__ __forceinline__ float of(float x) const { return expf(x - largest) / sum; }
-};
-
-// softmaxOf looks at a row of logits, with all lanes of the warp.
-__device__ __forceinline__ Softmax softmaxOf(const float *x, int classes) {
-  const int lane = threadIdx.x % warpLanes;
-  Softmax s = {-INFINITY, 0};
-  for (int c = lane; c < classes; c += warpLanes) s.largest = fmaxf(s.largest, x[c]);
-  for (int distance = warpLanes / 2; distance > 0; distance /= 2) {
-    s.largest = fmaxf(s.largest, __shfl_xor_sync(allLanes, s.largest, distance));
-  }
-  for (int c = lane; c < classes; c += warpLanes) s.sum += expf(x[c] - s.largest);
-  s.sum = warpSum(s.sum);
-  return s;
-}
+#include "softmax.cuh"
 
 // ggn_column: see GGNColumn. A warp does a row.
 //

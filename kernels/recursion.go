@@ -36,14 +36,7 @@ func (k *RecursionLogits) Host(lo, hi int) {
 	first, last := span(lo, hi, rowsPerSoftmaxBlock, int(k.Rows))
 	for row := first; row < last; row++ {
 		x, out := logits[row*classes:][:classes], q[row*classes:][:classes]
-		largest := x[0]
-		for _, v := range x {
-			largest = max(largest, v)
-		}
-		var sum float32
-		for _, v := range x {
-			sum += exp(v - largest)
-		}
+		largest, sum := softmaxOf(x)
 		for c, v := range x {
 			p := exp(v-largest) / sum
 			out[c] = float32(p*(1-p)) / float32(k.Rows)
@@ -80,14 +73,7 @@ func (k *GGNColumn) Host(lo, hi int) {
 	first, last := span(lo, hi, rowsPerSoftmaxBlock, int(k.Rows))
 	for row := first; row < last; row++ {
 		x, out := logits[row*classes:][:classes], d[row*classes:][:classes]
-		largest := x[0]
-		for _, v := range x {
-			largest = max(largest, v)
-		}
-		var sum float32
-		for _, v := range x {
-			sum += exp(v - largest)
-		}
+		largest, sum := softmaxOf(x)
 		root := squareRoot(exp(x[column]-largest) / sum / float32(k.Rows))
 		for c, v := range x {
 			target := float32(0)

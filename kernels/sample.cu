@@ -1,5 +1,6 @@
 // Labels drawn from the network's own predictions: see sample.go.
 #include "philox.cuh"
+#include "softmax.cuh"
 
 // warpSums returns, on each lane, the sum of a value of the lanes up to it, in a
 // fixed order.
@@ -26,11 +27,7 @@ sample_labels(const float *__restrict__ logits, int32 *__restrict__ labels, cons
   const int row = blockIdx.x * rowsPerSoftmaxBlock + threadIdx.x / warpLanes;
   if (row >= rows) return;  // a whole warp
   const float *const x = logits + uint64(row) * classes;
-  float largest = -INFINITY;
-  for (int c = lane; c < classes; c += warpLanes) largest = fmaxf(largest, x[c]);
-  for (int distance = warpLanes / 2; distance > 0; distance /= 2) {
-    largest = fmaxf(largest, __shfl_xor_sync(allLanes, largest, distance));
-  }
+  const float largest = largestOf(x, classes);
 
   // sums gives each lane the sum of the exponentials up to its class of those
   // that begin at base.

@@ -33,14 +33,7 @@ func (k *SampleLabels) Host(lo, hi int) {
 	first, last := span(lo, hi, rowsPerSoftmaxBlock, int(k.Rows))
 	for row := first; row < last; row++ {
 		x := logits[row*classes:][:classes]
-		largest := x[0]
-		for _, v := range x {
-			largest = max(largest, v)
-		}
-		var sum float32
-		for _, v := range x {
-			sum += exp(v - largest)
-		}
+		largest, sum := softmaxOf(x)
 		part := Uniform(Random(k.Seed, k.Stream, step, uint64(k.Draw)<<32|uint64(row/4))[row%4]) * sum
 		var upTo float32
 		labels[row] = int32(classes - 1)

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"slices"
 
 	"diaghess/gpu"
 )
@@ -69,6 +70,16 @@ func (k *SoftmaxCrossEntropy) Host(lo, hi int) {
 			d[c] = (exp(v-x[best])/sum - target) / float32(k.Rows)
 		}
 	}
+}
+
+// softmaxOf returns the largest of a row of logits and the sum of the exponentials
+// of what is left of each without it.
+func softmaxOf(x []float32) (largest, sum float32) {
+	largest = slices.Max(x)
+	for _, v := range x {
+		sum += exp(v - largest)
+	}
+	return largest, sum
 }
 
 func exp(v float32) float32       { return float32(math.Exp(float64(v))) }

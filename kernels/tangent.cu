@@ -1,5 +1,6 @@
 // The tangents of a network on the way forward: see tangent.go for the formulas.
 #include "epilogue.cuh"
+#include "softmax.cuh"
 
 // tangent_stats: see TangentStats. A block reduces a chunk of rows.
 //
@@ -177,11 +178,7 @@ tangent_loss(const float *__restrict__ logits, const float *__restrict__ logitsD
   if (row >= rows) return;  // a whole warp
   const float *const x = logits + uint64(row) * classes, *const xDot = logitsDot + uint64(row) * classes;
   float *const out = dLogitsDot + uint64(row) * classes;
-  float largest = -INFINITY;
-  for (int c = lane; c < classes; c += warpLanes) largest = fmaxf(largest, x[c]);
-  for (int distance = warpLanes / 2; distance > 0; distance /= 2) {
-    largest = fmaxf(largest, __shfl_xor_sync(allLanes, largest, distance));
-  }
+  const float largest = largestOf(x, classes);
   // sum is of exp(x - largest), moment of that times xDot.
   float sum = 0, moment = 0;
   for (int c = lane; c < classes; c += warpLanes) {

@@ -1,6 +1,10 @@
 package kernels
 
-import "diaghess/gpu"
+import (
+	"slices"
+
+	"diaghess/gpu"
+)
 
 // The tangents of a network: the derivatives, along a direction in the space of
 // the parameters, of all that a training step computes. Forward and backward pass
@@ -261,10 +265,7 @@ func (k *TangentLoss) Host(lo, hi int) {
 	first, last := span(lo, hi, rowsPerSoftmaxBlock, int(k.Rows))
 	for row := first; row < last; row++ {
 		x, xDot := logits[row*classes:][:classes], logitsDot[row*classes:][:classes]
-		largest := x[0]
-		for _, v := range x {
-			largest = max(largest, v)
-		}
+		largest := slices.Max(x)
 		// sum is of exp(x - largest), moment of that times xDot.
 		var sum, moment float32
 		for c, v := range x {
