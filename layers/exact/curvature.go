@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -27,14 +28,9 @@ func (p *Pass) HessianVector(z []float64) []float64 {
 
 // outputGradients returns the gradient of the loss by the output of each layer.
 func (p *Pass) outputGradients() [][]float64 {
-	gradients := make([][]float64, len(p.traces))
-	d := p.lossGradient(p.batch.Labels)
-	for i := len(p.traces) - 1; i >= 0; i-- {
-		gradients[i] = d
-		if i > 0 {
-			d = p.traces[i].backward(d)
-		}
-	}
+	var gradients [][]float64
+	p.backward(p.lossGradient(p.batch.Labels), func(_ trace, dout []float64) { gradients = append(gradients, dout) })
+	slices.Reverse(gradients)
 	return gradients
 }
 
@@ -149,7 +145,7 @@ func (p *Pass) addRowDiagonal(row int, diagonal []float64) {
 			column[row*classes+c] = -root * q
 		}
 		column[row*classes+class] += root
-		for i, v := range at.transposed(column) {
+		for i, v := range at.JacobianTransposed(column) {
 			diagonal[i] += v * v
 		}
 	}

@@ -9,7 +9,9 @@
 //     (Pearlmutter 1994, "Fast exact multiplication by the Hessian"), through
 //     training-mode batch normalization;
 //   - the diagonal of the Hessian, a product for each parameter;
-//   - the diagonal of the Gauss-Newton matrix, a backward pass for each logit.
+//   - the diagonal of the Gauss-Newton matrix, a backward pass for each logit;
+//   - the approximation of that diagonal by HesScale's recursion, which is what a
+//     device can afford at every step.
 //
 // [Network.Forward] makes a [Pass], and the pass all the rest. Everything is of
 // the loss as the batch has it, the mean over its rows.

@@ -203,18 +203,18 @@ func (t *epilogueTrace) route(da []float64) []float64 {
 
 // project takes what a change of mean and deviation undoes out of a vector with
 // the layout of y: its mean in each channel and its part along xhat. The
-// derivative of xhat by y is invStd times that, and symmetric. It returns the
-// two means that it took out too.
-func (t *epilogueTrace) project(v []float64) (projected, mean, along []float64) {
+// derivative of xhat by y is invStd times that, and symmetric. along is the mean
+// of v xhat that it took out.
+func (t *epilogueTrace) project(v []float64) (projected, along []float64) {
 	channels := t.in.Channels
-	mean = t.means(len(v), func(i int) float64 { return v[i] })
+	mean := t.means(len(v), func(i int) float64 { return v[i] })
 	along = t.means(len(v), func(i int) float64 { return v[i] * t.xhat[i] })
 	projected = make([]float64, len(v))
 	for i := range v {
 		c := i % channels
 		projected[i] = v[i] - mean[c] - along[c]*t.xhat[i]
 	}
-	return projected, mean, along
+	return projected, along
 }
 
 func (t *epilogueTrace) gradient(da, gradient []float64) {
@@ -234,7 +234,7 @@ func (t *epilogueTrace) backward(da []float64) []float64 {
 		dy[i] *= t.scale[i%channels]
 	}
 	if t.coupled {
-		dy, _, _ = t.project(dy)
+		dy, _ = t.project(dy)
 	}
 	for i := range dy {
 		dy[i] *= t.invStd[i%channels]
@@ -243,7 +243,7 @@ func (t *epilogueTrace) backward(da []float64) []float64 {
 }
 
 // tangentNormalized returns the derivatives of xhat and of the logarithm of
-// invStd along a change ry of y, null for none.
+// invStd along a change ry of y, nil for none.
 func (t *epilogueTrace) tangentNormalized(ry []float64) (rxhat, rlogInvStd []float64) {
 	channels := t.in.Channels
 	rxhat, rlogInvStd = make([]float64, len(t.xhat)), make([]float64, channels)
@@ -253,7 +253,7 @@ func (t *epilogueTrace) tangentNormalized(ry []float64) (rxhat, rlogInvStd []flo
 	copy(rxhat, ry)
 	if t.coupled {
 		var along []float64
-		rxhat, _, along = t.project(ry)
+		rxhat, along = t.project(ry)
 		for c, v := range along {
 			rlogInvStd[c] = -v * t.invStd[c]
 		}
@@ -309,8 +309,8 @@ func (t *epilogueTrace) tangentBackward(z, ry, da, rda []float64) []float64 {
 	v, rv := u, ru
 	if t.coupled {
 		var along []float64
-		v, _, along = t.project(u)
-		rv, _, _ = t.project(ru)
+		v, along = t.project(u)
+		rv, _ = t.project(ru)
 		turned := t.means(len(u), func(i int) float64 { return u[i] * rxhat[i] })
 		for i := range rv {
 			c := i % channels

@@ -2,11 +2,16 @@ package exact
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
+	"diaghess/gpu"
+	"diaghess/gpu/cpu"
 	"diaghess/layers"
 )
 
@@ -258,4 +263,69 @@ func TestGaussNewton(t *testing.T) {
 			compare(t, "diagonal against the Hessian's", diagonal, hessian, 1e-12)
 		}
 	})
+}
+
+// What no network can be is an error that names the layer.
+func TestNewFails(t *testing.T) {
+	picture := layers.Shape{Height: 4, Width: 4, Channels: 1}
+	for name, chain := range map[string][]layers.Layer{
+		"conv1": {layers.Dense{Name: "dense1", Units: 2}, layers.Conv{Name: "conv1", Filters: 2, Kernel: 1}},
+		"conv2": {layers.Conv{Name: "conv2", Filters: 2, Kernel: 2}, layers.Dense{Name: "dense1", Units: 2}},
+		"pool1": {layers.Dense{Name: "dense1", Units: 2}, layers.Epilogue{Name: "pool1", Pool: true}},
+		"dense": {layers.Conv{Name: "conv1", Filters: 2, Kernel: 3}},
+	} {
+		if _, err := New(picture, chain); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// Load takes parameters and statistics of the same chain, and of no other.
+func TestLoad(t *testing.T) {
+	stream := must(must(cpu.New(cpu.Options{}))(t).NewStream())(t)
+	defer stream.Close()
+	for _, n := range networks() {
+		t.Run(n.name, func(t *testing.T) {
+			from := must(layers.New(stream, n.input, n.chain, 3))(t)
+			m := must(New(n.input, n.chain))(t)
+			if err := m.Load(from); err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Values) != from.Trainable() || m.Classes != from.Classes {
+				t.Errorf("%d parameters for %d classes, want %d for %d", len(m.Values), m.Classes, from.Trainable(), from.Classes)
+			}
+			for i, p := range from.Parameters {
+				host := make([]float32, p.Elements())
+				if err := p.Download(stream, host, p.Value); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, p.Name, m.Parameters[i].Of(m.Values), Widen(host), 0)
+			}
+			for i, s := range from.Statistics {
+				host := make([]float32, s.Value.Len())
+				if err := gpu.Download(stream, host, s.Value); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, s.Name, m.Statistics[i].Value, Widen(host), 0)
+			}
+		})
+	}
+	other := must(layers.New(stream, networks()[0].input, networks()[0].chain, 3))(t)
+	if err := must(New(networks()[3].input, networks()[3].chain))(t).Load(other); err == nil {
+		t.Error("a network of another chain was loaded")
+	}
+}
+
+// A diagonal that is not wanted any more ends with the context's error.
+func TestDiagonalsEndWithTheContext(t *testing.T) {
+	m, b := networks()[0].drawn(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := m.Forward(b)
+	if _, err := p.HessianDiagonal(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Hessian: %v", err)
+	}
+	if _, err := p.GaussNewtonDiagonal(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Gauss-Newton matrix: %v", err)
+	}
 }

@@ -151,7 +151,8 @@ func (p *Pass) crossEntropy() float64 {
 	return loss
 }
 
-// lossGradient is the gradient of the loss by the logits for labels, (p - t) / rows.
+// lossGradient is the gradient of the loss by the logits for labels, (p - t) /
+// rows.
 func (p *Pass) lossGradient(labels []int32) []float64 {
 	classes := p.network.Classes
 	d := make([]float64, len(p.Logits))
@@ -165,18 +166,28 @@ func (p *Pass) lossGradient(labels []int32) []float64 {
 }
 
 // Gradient returns the gradient of the loss.
-func (p *Pass) Gradient() []float64 { return p.transposed(p.lossGradient(p.batch.Labels)) }
+func (p *Pass) Gradient() []float64 { return p.JacobianTransposed(p.lossGradient(p.batch.Labels)) }
 
-// transposed is the product of the transposed Jacobian of the logits with a
-// vector with their layout.
-func (p *Pass) transposed(dlogits []float64) []float64 {
+// JacobianTransposed returns J^T u, with J the Jacobian of all logits by the
+// parameters and u of the layout of Logits: the gradient, where u is that of a loss
+// by the logits. It panics on another length.
+func (p *Pass) JacobianTransposed(u []float64) []float64 {
 	gradient := make([]float64, len(p.network.Values))
-	d := dlogits
+	p.backward(u, func(t trace, dout []float64) { t.gradient(dout, gradient) })
+	return gradient
+}
+
+// backward calls visit for each layer, from the last to the first, with what u by
+// the logits is by its output.
+func (p *Pass) backward(u []float64, visit func(t trace, dout []float64)) {
+	if len(u) != len(p.Logits) {
+		panic(fmt.Sprintf("exact: a vector of %d elements for %d logits", len(u), len(p.Logits)))
+	}
+	d := u
 	for i := len(p.traces) - 1; i >= 0; i-- {
-		p.traces[i].gradient(d, gradient)
+		visit(p.traces[i], d)
 		if i > 0 {
 			d = p.traces[i].backward(d)
 		}
 	}
-	return gradient
 }

@@ -123,8 +123,8 @@ func softmax(logits []float32, classes int) []float32 {
 
 // TestGoldenMLP holds the multilayer perceptron of the seed's first study
 // against exact gradients in float64 and against the seed's own program in
-// float32, as far as that goes without curvature: what the case has of T, H and
-// the trajectory is not compared.
+// float32, as far as that goes without curvature; TestGoldenMLPCurvature has the
+// rest.
 //
 // The checks tell how far float32 gradients are from the exact ones, relative to
 // the largest of a layer, and the manifest allows 20 times that, 21 against
