@@ -23,7 +23,9 @@ import (
 // Elsayed and Mahmood 2022, "HesScale", in the form that drops the second
 // derivatives, which a piecewise linear network does not have. It is exact for the
 // last layer, without noise, and an approximation below: curvature between
-// different units of a layer is dropped at every layer. A normalization couples
+// different units and positions of a layer is dropped at every layer. As a network
+// trains, that comes to outweigh what is kept: entries of an early tensor then tell
+// their order, not their size. A normalization couples
 // all rows of a channel, which no upstream program handles and which makes what is
 // dropped large: it takes the mean of its input out, so that the part of a weight's
 // curvature that its input's mean makes is not there. So a linear layer before a
