@@ -1,77 +1,105 @@
 // Calibration of one estimate of the curvature by another: see calibrate.go.
 #include "update.cuh"
 
+constexpr int calibrateSums = 5;  // of a chunk
+
 // Add is a + b, for blockReduce.
 struct Add {
   __device__ __forceinline__ double operator()(double a, double b) const { return a + b; }
 };
 
-// calibrate_sums: see CalibrateSums. A block sums a chunk.
+// calibrate_average: see CalibrateAverage. A block does a chunk.
 //
-//   g, r    [elements]
-//   chunks  [blocks, 4], aligned to 16 bytes
-//   partial [blocks, 2], written
+//   g, r         [elements]
+//   sum          [elements], or null: 0
+//   drawn, swept [elements], updated
+//   chunks       [blocks, 4], aligned to 16 bytes
+//   partial      [blocks, 5], written
 //
-// Moves 8 bytes and takes 3 flops an element.
+// Moves 24 bytes an element, 28 with a sum, and takes 17 flops.
 extern "C" __global__ void __launch_bounds__(threads)
-calibrate_sums(const float *__restrict__ g, const float *__restrict__ r, const uint32 *__restrict__ chunks,
-               float *__restrict__ partial, float factor) {
+calibrate_average(const float *__restrict__ g, const float *__restrict__ sum, const float *__restrict__ r, float *__restrict__ drawn,
+                  float *__restrict__ swept, const uint32 *__restrict__ chunks, float *__restrict__ partial, float factor, float decay,
+                  float oneMinusDecay) {
   const Chunk chunk = chunkOfBlock(chunks);
-  g += chunk.offset, r += chunk.offset;
-  double squares = 0, sum = 0;
-  forEachElement(chunk.n, aligned(g, r), [&](auto width, int i) {
+  g += chunk.offset, r += chunk.offset, drawn += chunk.offset, swept += chunk.offset;
+  if (sum) sum += chunk.offset;
+  double sums[calibrateSums] = {};
+  forEachElement(chunk.n, aligned(g, sum, r, drawn, swept), [&](auto width, int i) {
     constexpr int N = width.value;
-    const auto gi = load<N>(g + i), ri = load<N>(r + i);
+    auto gi = load<N>(g + i), ri = load<N>(r + i), d = load<N>(drawn + i), s = load<N>(swept + i);
+    Pack<float, N> before = {};
+    if (sum) before = load<N>(sum + i);
     for (int j = 0; j < N; j++) {
-      squares += double(gi.at[j]) * gi.at[j];
-      sum += ri.at[j];
+      float sample = factor * (gi.at[j] * gi.at[j]);
+      if (sum) sample += before.at[j];
+      d.at[j] = decay * d.at[j] + oneMinusDecay * sample;
+      s.at[j] = decay * s.at[j] + oneMinusDecay * ri.at[j];
+      const double dj = d.at[j], sj = s.at[j];
+      sums[0] += dj;
+      sums[1] += sj;
+      sums[2] += dj * dj;
+      sums[3] += dj * sj;
+      sums[4] += sj * sj;
     }
+    store(drawn + i, d);
+    store(swept + i, s);
   });
-  squares = blockReduce(squares, Add());
-  sum = blockReduce(sum, Add());
-  if (threadIdx.x != 0) return;
-  partial[2 * blockIdx.x] = factor * float(squares);
-  partial[2 * blockIdx.x + 1] = sum;
-}
-
-// calibrate_ratio: see CalibrateRatio. A block does a tensor.
-//
-//   partial [chunks, 2]
-//   first   [tensors + 1]: each tensor's first chunk
-//   average [tensors, 2], updated
-//   ratio   [tensors], written
-extern "C" __global__ void __launch_bounds__(threads)
-calibrate_ratio(const float *__restrict__ partial, const uint32 *__restrict__ first, float *__restrict__ average,
-                float *__restrict__ ratio, float decay, float oneMinusDecay) {
-  const uint32 end = first[blockIdx.x + 1];
-  double sums[2] = {};
-  for (uint32 chunk = first[blockIdx.x] + threadIdx.x; chunk < end; chunk += threads) {
-    sums[0] += partial[2 * chunk];
-    sums[1] += partial[2 * chunk + 1];
+  for (int i = 0; i < calibrateSums; i++) {
+    const double total = blockReduce(sums[i], Add());
+    if (threadIdx.x == 0) partial[calibrateSums * blockIdx.x + i] = total;
   }
-  for (int i = 0; i < 2; i++) sums[i] = blockReduce(sums[i], Add());
-  if (threadIdx.x != 0) return;
-  average += 2 * blockIdx.x;
-  for (int i = 0; i < 2; i++) average[i] = decay * average[i] + oneMinusDecay * float(sums[i]);
-  ratio[blockIdx.x] = average[1] != 0 ? average[0] / average[1] : 0;
 }
 
-// calibrate_apply: see CalibrateApply. A block scales a chunk.
+// calibrate_weights: see CalibrateWeights. A block does a tensor.
 //
-//   r      [elements], updated
-//   chunks [blocks, 4], aligned to 16 bytes
-//   ratio  [tensors]
-//
-// Moves 8 bytes and takes a flop an element.
+//   partial     [chunks, 5]
+//   first       [tensors + 1]: each tensor's first chunk
+//   corrections [estimates]
+//   draws       [estimates]
+//   weights     [tensors, 2], written
 extern "C" __global__ void __launch_bounds__(threads)
-calibrate_apply(float *__restrict__ r, const uint32 *__restrict__ chunks, const float *__restrict__ ratio) {
+calibrate_weights(const float *__restrict__ partial, const uint32 *__restrict__ first, const float *__restrict__ corrections,
+                  const float *__restrict__ draws, const uint32 *__restrict__ state, float *__restrict__ weights, uint32 every) {
+  const uint32 end = first[blockIdx.x + 1];
+  double sums[calibrateSums] = {};
+  for (uint32 chunk = first[blockIdx.x] + threadIdx.x; chunk < end; chunk += threads) {
+    for (int i = 0; i < calibrateSums; i++) sums[i] += partial[calibrateSums * chunk + i];
+  }
+  for (int i = 0; i < calibrateSums; i++) sums[i] = blockReduce(sums[i], Add());
+  if (threadIdx.x != 0) return;
+  const uint32 estimate = state[stateStep] / every;
+  double ratio = 0, ofDrawn = 1;
+  if (sums[1] != 0) {
+    ratio = sums[0] / sums[1];
+    const double apart = sums[2] - 2 * ratio * sums[3] + ratio * ratio * sums[4];
+    const double noise = 2 * sums[2] / (draws[estimate] + 2);
+    ofDrawn = noise < apart ? 1 - noise / apart : 0;
+  }
+  const double correction = corrections[estimate];
+  weights[2 * blockIdx.x] = correction * ofDrawn;
+  weights[2 * blockIdx.x + 1] = correction * (1 - ofDrawn) * ratio;
+}
+
+// calibrate_blend: see CalibrateBlend. A block does a chunk.
+//
+//   drawn, swept [elements]
+//   diagonal     [elements], written
+//   chunks       [blocks, 4], aligned to 16 bytes
+//   weights      [tensors, 2]
+//
+// Moves 12 bytes and takes 3 flops an element.
+extern "C" __global__ void __launch_bounds__(threads)
+calibrate_blend(const float *__restrict__ drawn, const float *__restrict__ swept, float *__restrict__ diagonal,
+                const uint32 *__restrict__ chunks, const float *__restrict__ weights) {
   const Chunk chunk = chunkOfBlock(chunks);
-  const float factor = ratio[chunk.tensor];
-  r += chunk.offset;
-  forEachElement(chunk.n, aligned(r), [&](auto width, int i) {
+  const float ofDrawn = weights[2 * chunk.tensor], ofSwept = weights[2 * chunk.tensor + 1];
+  drawn += chunk.offset, swept += chunk.offset, diagonal += chunk.offset;
+  forEachElement(chunk.n, aligned(drawn, swept, diagonal), [&](auto width, int i) {
     constexpr int N = width.value;
-    auto v = load<N>(r + i);
-    for (int j = 0; j < N; j++) v.at[j] *= factor;
-    store(r + i, v);
+    const auto d = load<N>(drawn + i), s = load<N>(swept + i);
+    Pack<float, N> h;
+    for (int j = 0; j < N; j++) h.at[j] = ofDrawn * d.at[j] + ofSwept * s.at[j];
+    store(diagonal + i, h);
   });
 }

@@ -2,105 +2,160 @@ package kernels
 
 import "diaghess/gpu"
 
-// Calibration gives one estimate of a diagonal the size of another, tensor by
-// tensor; the buffers and the chunk table are those of update.go. The sums take
-// two stages of fixed order.
+// Calibration pulls a noisy estimate of a diagonal without bias, the drawn one,
+// towards one that has little noise and the wrong size, the swept one, tensor by
+// tensor: see package optim/curvature, calibrated.go, for the formulas. The buffers
+// and the chunk table are those of update.go. The sums take two stages of fixed
+// order.
 
-// CalibrateSums sums a chunk of both estimates, in double precision:
+// CalibrateSums is how many sums of a chunk the weights are made of.
+const CalibrateSums = 5
+
+// CalibrateAverage takes the exponential averages of both estimates,
 //
-//	Partial[chunk, 0] = Factor sum G^2, Partial[chunk, 1] = sum R
-type CalibrateSums struct {
-	G       gpu.Slice[float32] // all gradients
-	R       gpu.Slice[float32] // all curvatures
-	Chunks  gpu.Slice[uint32]  // [chunks, ChunkWords]
-	Partial gpu.Slice[float32] // [chunks, 2], written
-	Factor  float32
-}
-
-func (k *CalibrateSums) Entry() string  { return "calibrate_sums" }
-func (k *CalibrateSums) Grid() gpu.Grid { return updateGrid(k.Chunks) }
-func (k *CalibrateSums) Cost() gpu.Cost { return updateCost(k.G, 2, 0, 3) }
-
-// Host sums chunks lo to hi-1.
-func (k *CalibrateSums) Host(lo, hi int) {
-	chunks, partial := k.Chunks.Host(), k.Partial.Host()
-	for chunk := lo; chunk < hi; chunk++ {
-		first, last, _ := chunkAt(chunks, chunk)
-		g := k.G.Host()[first:last]
-		r := k.R.Host()[first:last][:len(g)]
-		var squares, sum float64
-		for i, v := range g {
-			squares += float64(v) * float64(v)
-			sum += float64(r[i])
-		}
-		partial[2*chunk], partial[2*chunk+1] = k.Factor*float32(squares), float32(sum)
-	}
-}
-
-// CalibrateRatio ends the sums of each tensor, takes their exponential averages
-// over the estimates of a run, and divides them:
+//	Drawn = Decay Drawn + OneMinusDecay (Sum + Factor G^2)
+//	Swept = Decay Swept + OneMinusDecay R
 //
-//	Average[tensor, i] = Decay Average[tensor, i] + OneMinusDecay sum over chunks of Partial[chunk, i]
-//	Ratio[tensor] = Average[tensor, 0] / Average[tensor, 1], 0 where the divisor is 0
+// and sums a chunk of them, in double precision:
 //
-// The weights of both averages are the same, so the ratio needs no correction for
-// their beginning at 0.
-type CalibrateRatio struct {
-	Partial       gpu.Slice[float32] // [chunks, 2]
-	First         gpu.Slice[uint32]  // [tensors + 1], see ChunkTable
-	Average       gpu.Slice[float32] // [tensors, 2], updated
-	Ratio         gpu.Slice[float32] // [tensors], written
+//	Partial[chunk] = sum Drawn, sum Swept, sum Drawn^2, sum Drawn Swept, sum Swept^2
+//
+// Sum null is 0.
+type CalibrateAverage struct {
+	G             gpu.Slice[float32] // all gradients, for labels that were drawn
+	Sum           gpu.Slice[float32] // of all draws before, or null
+	R             gpu.Slice[float32] // all curvatures, of the sweep
+	Drawn         gpu.Slice[float32] // [as G], updated
+	Swept         gpu.Slice[float32] // [as G], updated
+	Chunks        gpu.Slice[uint32]  // [chunks, ChunkWords]
+	Partial       gpu.Slice[float32] // [chunks, CalibrateSums], written
+	Factor        float32
 	Decay         float32
 	OneMinusDecay float32
 }
 
-func (k *CalibrateRatio) Entry() string { return "calibrate_ratio" }
-func (k *CalibrateRatio) Grid() gpu.Grid {
-	return gpu.Grid{Blocks: k.Ratio.Len(), Threads: threads}
-}
-func (k *CalibrateRatio) Cost() gpu.Cost {
-	return gpu.Cost{Bytes: 4 * int64(k.Partial.Len()+k.First.Len()+5*k.Ratio.Len()), Flops: int64(k.Partial.Len() + 7*k.Ratio.Len())}
+func (k *CalibrateAverage) Entry() string  { return "calibrate_average" }
+func (k *CalibrateAverage) Grid() gpu.Grid { return updateGrid(k.Chunks) }
+func (k *CalibrateAverage) Cost() gpu.Cost {
+	reads := int64(4)
+	if !k.Sum.IsNull() {
+		reads++
+	}
+	return updateCost(k.G, reads, 2, 17)
 }
 
-// Host does tensors lo to hi-1.
-func (k *CalibrateRatio) Host(lo, hi int) {
-	partial, firsts, average, ratio := k.Partial.Host(), k.First.Host(), k.Average.Host(), k.Ratio.Host()
-	for tensor := lo; tensor < hi; tensor++ {
-		var sums [2]float64
-		for chunk := firsts[tensor]; chunk < firsts[tensor+1]; chunk++ {
-			sums[0] += float64(partial[2*chunk])
-			sums[1] += float64(partial[2*chunk+1])
+// Host does chunks lo to hi-1.
+func (k *CalibrateAverage) Host(lo, hi int) {
+	chunks, partial := k.Chunks.Host(), k.Partial.Host()
+	for chunk := lo; chunk < hi; chunk++ {
+		first, last, _ := chunkAt(chunks, chunk)
+		g := k.G.Host()[first:last]
+		r, drawn, swept := k.R.Host()[first:last][:len(g)], k.Drawn.Host()[first:last][:len(g)], k.Swept.Host()[first:last][:len(g)]
+		var sum []float32
+		if !k.Sum.IsNull() {
+			sum = k.Sum.Host()[first:last][:len(g)]
 		}
-		a := average[2*tensor:][:2]
-		for i, sum := range sums {
-			a[i] = float32(k.Decay*a[i]) + float32(k.OneMinusDecay*float32(sum))
+		var sums [CalibrateSums]float64
+		for i, v := range g {
+			sample := sampleOf(v, k.Factor, 1)
+			if sum != nil {
+				sample += sum[i]
+			}
+			drawn[i] = float32(k.Decay*drawn[i]) + float32(k.OneMinusDecay*sample)
+			swept[i] = float32(k.Decay*swept[i]) + float32(k.OneMinusDecay*r[i])
+			d, s := float64(drawn[i]), float64(swept[i])
+			sums[0] += d
+			sums[1] += s
+			sums[2] += d * d
+			sums[3] += d * s
+			sums[4] += s * s
 		}
-		ratio[tensor] = 0
-		if a[1] != 0 {
-			ratio[tensor] = a[0] / a[1]
+		for i, s := range sums {
+			partial[CalibrateSums*chunk+i] = float32(s)
 		}
 	}
 }
 
-// CalibrateApply scales an estimate: R = R Ratio[tensor].
-type CalibrateApply struct {
-	R      gpu.Slice[float32] // all curvatures, updated
-	Chunks gpu.Slice[uint32]  // [chunks, ChunkWords]
-	Ratio  gpu.Slice[float32] // [tensors]
+// CalibrateWeights ends the sums of each tensor and makes the weights of both
+// averages, in double precision. With ratio = sum Drawn / sum Swept and n =
+// Draws[State.step / Every],
+//
+//	apart = sum (Drawn - ratio Swept)^2
+//	noise = 2 sum Drawn^2 / (n + 2)
+//	w     = max(0, 1 - noise / apart)
+//	Weights[tensor] = w, (1 - w) ratio, both times Corrections[State.step / Every]
+//
+// Where sum Swept is 0, w is 1.
+type CalibrateWeights struct {
+	Partial     gpu.Slice[float32] // [chunks, CalibrateSums]
+	First       gpu.Slice[uint32]  // [tensors + 1], see ChunkTable
+	Corrections gpu.Slice[float32] // [estimates of a run]: 1/(1 - Decay^k), k from 1
+	Draws       gpu.Slice[float32] // [estimates of a run]: that Drawn is worth
+	State       gpu.Slice[uint32]  // [StateWords]
+	Weights     gpu.Slice[float32] // [tensors, 2], written
+	Every       uint32             // steps from one estimate to the next
 }
 
-func (k *CalibrateApply) Entry() string  { return "calibrate_apply" }
-func (k *CalibrateApply) Grid() gpu.Grid { return updateGrid(k.Chunks) }
-func (k *CalibrateApply) Cost() gpu.Cost { return updateCost(k.R, 1, 1, 1) }
+func (k *CalibrateWeights) Entry() string { return "calibrate_weights" }
+func (k *CalibrateWeights) Grid() gpu.Grid {
+	return gpu.Grid{Blocks: k.Weights.Len() / 2, Threads: threads}
+}
+func (k *CalibrateWeights) Cost() gpu.Cost {
+	return gpu.Cost{Bytes: 4 * int64(k.Partial.Len()+k.First.Len()+k.Weights.Len()), Flops: int64(k.Partial.Len() + 8*k.Weights.Len())}
+}
 
-// Host scales chunks lo to hi-1.
-func (k *CalibrateApply) Host(lo, hi int) {
-	chunks, ratio := k.Chunks.Host(), k.Ratio.Host()
+// Host does tensors lo to hi-1.
+func (k *CalibrateWeights) Host(lo, hi int) {
+	partial, firsts, weights := k.Partial.Host(), k.First.Host(), k.Weights.Host()
+	estimate := k.State.Host()[StateStep] / k.Every
+	draws, correction := float64(k.Draws.Host()[estimate]), float64(k.Corrections.Host()[estimate])
+	for tensor := lo; tensor < hi; tensor++ {
+		var sums [CalibrateSums]float64
+		for chunk := firsts[tensor]; chunk < firsts[tensor+1]; chunk++ {
+			for i, s := range partial[CalibrateSums*chunk:][:CalibrateSums] {
+				sums[i] += float64(s)
+			}
+		}
+		ratio, ofDrawn := 0.0, 1.0
+		if sums[1] != 0 {
+			ratio = sums[0] / sums[1]
+			apart := sums[2] - 2*ratio*sums[3] + ratio*ratio*sums[4]
+			noise := 2 * sums[2] / (draws + 2)
+			ofDrawn = 0
+			if noise < apart {
+				ofDrawn = 1 - noise/apart
+			}
+		}
+		weights[2*tensor] = float32(correction * ofDrawn)
+		weights[2*tensor+1] = float32(correction * (1 - ofDrawn) * ratio)
+	}
+}
+
+// CalibrateBlend makes the estimate of both averages:
+//
+//	Diagonal = Weights[tensor, 0] Drawn + Weights[tensor, 1] Swept
+type CalibrateBlend struct {
+	Drawn    gpu.Slice[float32] // all curvatures
+	Swept    gpu.Slice[float32] // [as Drawn]
+	Diagonal gpu.Slice[float32] // [as Drawn], written
+	Chunks   gpu.Slice[uint32]  // [chunks, ChunkWords]
+	Weights  gpu.Slice[float32] // [tensors, 2]
+}
+
+func (k *CalibrateBlend) Entry() string  { return "calibrate_blend" }
+func (k *CalibrateBlend) Grid() gpu.Grid { return updateGrid(k.Chunks) }
+func (k *CalibrateBlend) Cost() gpu.Cost { return updateCost(k.Drawn, 2, 1, 3) }
+
+// Host does chunks lo to hi-1.
+func (k *CalibrateBlend) Host(lo, hi int) {
+	chunks, weights := k.Chunks.Host(), k.Weights.Host()
 	for chunk := lo; chunk < hi; chunk++ {
 		first, last, tensor := chunkAt(chunks, chunk)
-		r := k.R.Host()[first:last]
-		for i := range r {
-			r[i] *= ratio[tensor]
+		ofDrawn, ofSwept := weights[2*tensor], weights[2*tensor+1]
+		drawn := k.Drawn.Host()[first:last]
+		swept, diagonal := k.Swept.Host()[first:last][:len(drawn)], k.Diagonal.Host()[first:last][:len(drawn)]
+		for i, v := range drawn {
+			diagonal[i] = float32(ofDrawn*v) + float32(ofSwept*swept[i])
 		}
 	}
 }

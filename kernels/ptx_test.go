@@ -19,7 +19,7 @@ import (
 // allKernels has one of each struct.
 var allKernels = []gpu.Kernel{
 	&AdaBeliefUpdate{}, &AdaHessianUpdate{}, &AdamUpdate{}, &Advance{}, &BatchMetrics{}, &BatchNormFinish{}, &BatchNormGradient{}, &BatchNormInference{},
-	&BatchNormStats{}, &CalibrateApply{}, &CalibrateRatio{}, &CalibrateSums{}, &CenteredSquare{}, &ChannelMean{}, &ColumnsBackward{}, &ColumnsForward{}, &CurvatureAverage{}, &CurvatureSum{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
+	&BatchNormStats{}, &CalibrateAverage{}, &CalibrateBlend{}, &CalibrateWeights{}, &CenteredSquare{}, &ChannelMean{}, &ColumnsBackward{}, &ColumnsForward{}, &CurvatureAverage{}, &CurvatureSum{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
 	&EpilogueForward{}, &EpiloguePoolBackward{}, &EpiloguePoolForward{}, &EpiloguePoolReduce{}, &EpilogueReduce{}, &Fill{}, &GGNColumn{}, &Gather{},
 	&GatherAugment{}, &HutchinsonSample{}, &Initialize{}, &RMSPropUpdate{}, &Rademacher{}, &RecursionBackward{}, &RecursionFinish{}, &RecursionLogits{}, &RecursionSlope{}, &SampleLabels{}, &Square{}, &SGDUpdate{}, &SophiaUpdate{}, &SoftmaxCrossEntropy{}, &TangentBackward{}, &TangentFinish{}, &TangentForward{}, &TangentGradient{},
 	&TangentLoss{}, &TangentPoolForward{}, &TangentReduce{}, &TangentStats{}, &TapMean{},

@@ -23,6 +23,9 @@ import (
 // 2), the first and second derivative of x^square at diff: the rule descends on
 // loss^square, whose curvature holds g^2 whatever h is. No weight decay.
 //
+// The seed's perceptrons took the minimum over a layer's kernel and bias together; of
+// the exact diagonal that they had, which is never negative, either is lambda.
+//
 // Source: github.com/YunInSung/diagonal-hessian-cnn, MyModel.train_step. As
 // published the network's h was identically zero, which is curvature=none; see
 // package curvature for what else h can be.

@@ -39,9 +39,11 @@ func recursionCases() []Case {
 	}
 	for _, sizes := range tensorSizes() {
 		name := fmt.Sprintf("tensors=%v", sizes)
-		add("calibrate_sums/"+name, func(p *placer) gpu.Kernel { return calibrateSums(drawTensors(p, sizes)) })
-		add("calibrate_ratio/"+name, func(p *placer) gpu.Kernel { return calibrateRatio(p, sizes) })
-		add("calibrate_apply/"+name, func(p *placer) gpu.Kernel { return calibrateApply(drawTensors(p, sizes)) })
+		for _, sum := range []bool{false, true} {
+			add(fmt.Sprintf("calibrate_average/sum=%t,%s", sum, name), func(p *placer) gpu.Kernel { return calibrateAverage(drawTensors(p, sizes), sum) })
+		}
+		add("calibrate_weights/"+name, func(p *placer) gpu.Kernel { return calibrateWeights(p, sizes) })
+		add("calibrate_blend/"+name, func(p *placer) gpu.Kernel { return calibrateBlend(drawTensors(p, sizes)) })
 	}
 	return cases
 }
@@ -252,59 +254,113 @@ func recursionBackward(p *placer, rows, channels int) gpu.Kernel {
 	}
 }
 
-func calibrateSums(t *tensors) gpu.Kernel {
-	const factor = float32(64)
+// calibrateAverage does the third estimate of a run.
+func calibrateAverage(t *tensors, sum bool) gpu.Kernel {
+	const factor, decay, oneMinusDecay = float32(64), float32(0.9), float32(0.1)
+	drawn, swept := uniform(t.random, len(t.g), 0, 1), uniform(t.random, len(t.g), 0, 1)
+	before := uniform(t.random, len(t.g), 0, 1)
+	want := t.wanted(2, func(tensor, i int) []number {
+		sample := sampleOf(t.g[i], factor, 1)
+		if sum {
+			sample = sample.plus(exactly(before[i]))
+		}
+		return []number{
+			blend(decay, exactly(drawn[i]), oneMinusDecay, sample),
+			blend(decay, exactly(swept[i]), oneMinusDecay, exactly(t.v[i])),
+		}
+	})
 	var partial []number
 	for tensor, offset := range t.offsets {
 		end := offset + t.sizes[tensor]
 		for ; offset < end; offset += 4096 {
-			var squares, sum float64
+			var sums, bounds [5]float64
 			for i := offset; i < min(offset+4096, end); i++ {
-				squares += float64(t.g[i]) * float64(t.g[i])
-				sum += float64(t.v[i])
-			}
-			partial = append(partial, double(squares, squares).times(exactly(factor)), double(sum, sum))
-		}
-	}
-	return &kernels.CalibrateSums{
-		G: input(t.placer, "G", t.g), R: input(t.placer, "R", t.v), Chunks: t.Chunks, Partial: output(t.placer, "Partial", partial), Factor: factor,
-	}
-}
-
-// calibrateRatio has a tensor, the last but one, whose sums are zero.
-func calibrateRatio(p *placer, sizes []int) gpu.Kernel {
-	const decay, oneMinusDecay = float32(0.9), float32(0.1)
-	_, first := kernels.ChunkTable(make([]int, len(sizes)), sizes)
-	partial := uniform(p.random, 2*int(first[len(first)-1]), 0, 1)
-	average := uniform(p.random, 2*len(sizes), 0.5, 1)
-	want, ratio := make([]number, 2*len(sizes)), make([]number, len(sizes))
-	for tensor := range sizes {
-		none := tensor == len(sizes)-2
-		for i := range 2 {
-			sum := 0.0
-			for chunk := first[tensor]; chunk < first[tensor+1]; chunk++ {
-				if none {
-					partial[2*chunk+uint32(i)] = 0
+				d, s := want[0][i], want[1][i]
+				for j, pair := range [5][2]number{{d, exactly(1)}, {s, exactly(1)}, {d, d}, {d, s}, {s, s}} {
+					a, b := pair[0], pair[1]
+					sums[j] += a.value * b.value
+					bounds[j] += a.value*b.bound + b.value*a.bound + a.bound*b.bound
 				}
-				sum += float64(partial[2*chunk+uint32(i)])
 			}
-			if none {
-				average[2*tensor+i] = 0
+			for j, s := range sums {
+				partial = append(partial, rounded(s, bounds[j]+double(s, s).bound))
 			}
-			want[2*tensor+i] = blend(decay, exactly(average[2*tensor+i]), oneMinusDecay, double(sum, sum))
-		}
-		if !none {
-			ratio[tensor] = want[2*tensor].over(want[2*tensor+1])
 		}
 	}
-	return &kernels.CalibrateRatio{
+	k := &kernels.CalibrateAverage{
+		G: input(t.placer, "G", t.g), R: input(t.placer, "R", t.v), Drawn: update(t.placer, "Drawn", drawn, want[0]),
+		Swept: update(t.placer, "Swept", swept, want[1]), Chunks: t.Chunks, Partial: output(t.placer, "Partial", partial),
+		Factor: factor, Decay: decay, OneMinusDecay: oneMinusDecay,
+	}
+	if sum {
+		k.Sum = input(t.placer, "Sum", before)
+	}
+	return k
+}
+
+// calibrateWeights does the third estimate, at step 11 of one in every 4, with one
+// tensor whose sweep is zero, one that is drawn and swept alike but for a factor, one
+// where they have nothing in common, and one in between.
+func calibrateWeights(p *placer, sizes []int) gpu.Kernel {
+	const every, step, draws, correction = 4, 11, float32(7), float32(3.7)
+	_, first := kernels.ChunkTable(make([]int, len(sizes)), sizes)
+	partial := make([]float32, 5*first[len(first)-1])
+	weights := make([]number, 2*len(sizes))
+	for tensor := range sizes {
+		var sums [5]number
+		for chunk := first[tensor]; chunk < first[tensor+1]; chunk++ {
+			d := uniform(p.random, 8, 0.5, 1)
+			s := uniform(p.random, 8, 0.5, 1)
+			switch (len(sizes) - tensor) % 4 {
+			case 0:
+				clear(s)
+			case 1:
+				for i := range s {
+					s[i] = d[i] * 2
+				}
+			case 2:
+				clear(d[:4])
+				clear(s[4:])
+			}
+			at := partial[5*chunk:][:5]
+			for i := range d {
+				at[0] += d[i]
+				at[1] += s[i]
+				at[2] += d[i] * d[i]
+				at[3] += d[i] * s[i]
+				at[4] += s[i] * s[i]
+			}
+			for i, v := range at {
+				sums[i] = double(sums[i].value+float64(v), sums[i].value+float64(v))
+			}
+		}
+		ratio, ofDrawn := number{}, exactly(1)
+		if sums[1].value != 0 {
+			ratio = sums[0].over(sums[1])
+			apart := sums[2].minus(exactly(2).times(ratio).times(sums[3])).plus(ratio.times(ratio).times(sums[4]))
+			noise := exactly(2).times(sums[2]).over(exactly(draws + 2))
+			ofDrawn = number{}
+			if apart.minus(noise).positive() {
+				ofDrawn = exactly(1).minus(noise.over(apart))
+			}
+		}
+		weights[2*tensor] = exactly(correction).times(ofDrawn)
+		weights[2*tensor+1] = exactly(correction).times(exactly(1).minus(ofDrawn)).times(ratio)
+	}
+	return &kernels.CalibrateWeights{
 		Partial: input(p, "Partial", partial), First: input(p, "First", first),
-		Average: update(p, "Average", average, want), Ratio: output(p, "Ratio", ratio), Decay: decay, OneMinusDecay: oneMinusDecay,
+		Corrections: input(p, "Corrections", []float32{10, 5, correction, 2}), Draws: input(p, "Draws", []float32{1, 3, draws, 9}),
+		State: input(p, "State", []uint32{step, 99, 98, 0}), Weights: output(p, "Weights", weights), Every: every,
 	}
 }
 
-func calibrateApply(t *tensors) gpu.Kernel {
-	ratio := uniform(t.random, len(t.sizes), 0.5, 2)
-	want := t.wanted(1, func(tensor, i int) []number { return []number{exactly(t.v[i]).times(exactly(ratio[tensor]))} })
-	return &kernels.CalibrateApply{R: update(t.placer, "R", t.v, want[0]), Chunks: t.Chunks, Ratio: input(t.placer, "Ratio", ratio)}
+func calibrateBlend(t *tensors) gpu.Kernel {
+	weights := uniform(t.random, 2*len(t.sizes), 0.5, 2)
+	want := t.wanted(1, func(tensor, i int) []number {
+		return []number{blend(weights[2*tensor], exactly(t.v[i]), weights[2*tensor+1], exactly(t.g[i]))}
+	})
+	return &kernels.CalibrateBlend{
+		Drawn: input(t.placer, "Drawn", t.v), Swept: input(t.placer, "Swept", t.g), Diagonal: update(t.placer, "Diagonal", t.w, want[0]),
+		Chunks: t.Chunks, Weights: input(t.placer, "Weights", weights),
+	}
 }

@@ -1,78 +1,91 @@
 package curvature
 
 import (
+	"math"
+
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/layers"
 )
 
-// calibrated has the shape of the recursion and the size of GNB: per tensor, with
-// g the gradient for drawn labels as in gnb.go and r the recursion's diagonal,
+// calibrated pulls gnb, which has no bias and much noise, towards the recursion,
+// which has no noise, about the right shape within a tensor, and the wrong size. With
+// d the average of gnb over the estimates so far, s that of the recursion, and sums
+// over the entries of a tensor,
 //
-//	h = r (average of B sum g^2) / (average of sum r)
+//	c = s sum d / sum s                    the recursion with the size of gnb
+//	w = max(0, 1 - 2 sum d^2 / ((n + 2) sum (d - c)^2))
+//	h = w d + (1 - w) c
 //
-// Within a tensor the recursion has little noise and the right shape; its size is
-// off by a factor that differs from tensor to tensor, most of all behind a
-// normalization. One draw of GNB has the right size in expectation, and its noise
-// averages out over a tensor. Both sums are averaged over the estimates of a run,
-// with decay 0.9 whatever Decay is, which is of h: the sizes change slowly, and
-// their ratio has no bias to correct. A tensor whose recursion is zero everywhere
-// has h = 0.
+// This is James and Stein's shrinkage (1961, "Estimation with quadratic loss",
+// section 2; its positive part) of d towards c. A draw of gnb is B g^2 of a g that is
+// about normal, so d, worth n draws of the true h, has variance 2 h^2 / n, and sum d^2
+// is about (n + 2) / n sum h^2: the fraction is the part of sum (d - c)^2 that noise
+// explains. Where it explains all, h is c; what it does not explain is the recursion's
+// error, and h goes towards d. So the weights are learnt, of each tensor and as the
+// network trains: a first draw leaves little but c, and the more draws the average is
+// worth, the less of the recursion's error remains. With many it is gnb.
 //
-// It is this project's. It is exact where the recursion is exact up to a factor a
-// tensor; within a tensor it has the recursion's error.
+// d and s are averages with the same decay, so c needs no correction for their
+// beginning. With decay a, the k-th of them is worth n = m (1 + a) (1 - a^k) / ((1 - a)
+// (1 + a^k)) draws, for m = Samples draws an estimate: the inverse of the sum of its
+// squared weights. Where the recursion is zero in a whole tensor, h is d.
+//
+// It is this project's. Its expectation is not the exact diagonal before many draws;
+// docs/curvature.md has how far it is from it.
 type calibrated struct {
-	*recursion
-	gradient       gpu.Slice[float32]
-	chunks, first  gpu.Slice[uint32]
-	partial, ratio gpu.Slice[float32]
-	sums           gpu.Slice[float32] // [tensors, 2], averaged
+	*gnb
+	recursion               *recursion
+	swept                   gpu.Slice[float32] // average of the recursion
+	chunks, first           gpu.Slice[uint32]
+	draws, partial, weights gpu.Slice[float32]
 }
 
-// sumsDecay is the decay of the averages that the sizes are taken from.
-const sumsDecay = 0.9
-
 func newCalibrated(b *base) (Estimator, error) {
-	r, err := newRecursion(b)
-	if err != nil {
-		return nil, err
+	if b.average.IsNull() {
+		b.keepAverage()
 	}
 	var offsets, lengths []int
 	for _, p := range b.network.Parameters {
 		offsets, lengths = append(offsets, p.Offset), append(lengths, p.Elements())
 	}
 	chunks, first := kernels.ChunkTable(offsets, lengths)
+	draws := make([]float32, b.estimates)
+	for i := range draws {
+		before := math.Pow(b.Decay, float64(i+1))
+		draws[i] = float32(float64(b.Samples) * (1 + b.Decay) * (1 - before) / ((1 - b.Decay) * (1 + before)))
+	}
 	return &calibrated{
-		recursion: r.(*recursion), gradient: b.alloc(b.network.Values.Len()),
-		chunks: b.uploadWords(chunks), first: b.uploadWords(first),
-		partial: b.alloc(2 * len(chunks) / kernels.ChunkWords), ratio: b.alloc(len(lengths)), sums: b.alloc(2 * len(lengths)),
+		gnb: makeGNB(b), recursion: sweepInto(b, b.diagonal), swept: b.alloc(b.network.Values.Len()),
+		chunks: b.uploadWords(chunks), first: b.uploadWords(first), draws: b.upload(draws),
+		partial: b.alloc(kernels.CalibrateSums * len(chunks) / kernels.ChunkWords),
+		weights: b.alloc(2 * len(lengths)),
 	}, nil
 }
 
 func (e *calibrated) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	q, err := e.of(b)
+	sweep, err := e.recursion.of(b)
 	if err != nil {
 		return err
 	}
 	r.Group("curvature", func() {
-		const draw = 0
-		b.SampledLoss(r, e.seed, draw, state)
-		b.Backward(r, e.gradient)
-		q.Record(r, e.sample)
-		r.Record(&kernels.CalibrateSums{G: e.gradient, R: e.sample, Chunks: e.chunks, Partial: e.partial, Factor: float32(b.Size)})
-		r.Record(&kernels.CalibrateRatio{
-			Partial: e.partial, First: e.first, Average: e.sums, Ratio: e.ratio, Decay: sumsDecay, OneMinusDecay: 1 - sumsDecay,
+		last := e.draw(r, b, state)
+		sweep.Record(r, e.recursion.sample)
+		r.Record(&kernels.CalibrateAverage{
+			G: last.x, Sum: e.sum, R: e.recursion.sample, Drawn: e.average, Swept: e.swept, Chunks: e.chunks, Partial: e.partial,
+			Factor: last.factor, Decay: float32(e.Decay), OneMinusDecay: float32(1 - e.Decay),
 		})
-		r.Record(&kernels.CalibrateApply{R: e.sample, Chunks: e.chunks, Ratio: e.ratio})
-		if !e.average.IsNull() {
-			e.record(r, sample{x: e.sample, factor: 1}, gpu.Slice[float32]{}, state)
-		}
+		r.Record(&kernels.CalibrateWeights{
+			Partial: e.partial, First: e.first, Corrections: e.corrections, Draws: e.draws, State: state,
+			Weights: e.weights, Every: uint32(e.Every),
+		})
+		r.Record(&kernels.CalibrateBlend{Drawn: e.average, Swept: e.swept, Diagonal: e.diagonal, Chunks: e.chunks, Weights: e.weights})
 	})
 	return nil
 }
 
-// State is that of the average, and the averaged sums.
+// State is that of gnb, and the average of the recursion.
 func (e *calibrated) State() (arenas, others []gpu.Slice[float32]) {
-	arenas, _ = e.base.State()
-	return arenas, []gpu.Slice[float32]{e.sums}
+	arenas, others = e.base.State()
+	return append(arenas, e.swept), others
 }

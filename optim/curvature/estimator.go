@@ -40,11 +40,10 @@ func New(n *layers.Network, o Options, steps int, seed uint64) (Estimator, error
 	if err != nil {
 		return nil, err
 	}
-	b := &base{Options: o, network: n, seed: seed}
+	b := &base{Options: o, network: n, estimates: (steps + o.Every - 1) / o.Every, seed: seed}
 	b.diagonal = b.alloc(n.Values.Len())
 	if o.Decay > 0 {
-		b.average = b.alloc(n.Values.Len())
-		b.corrections = b.upload(corrections(o, steps))
+		b.keepAverage()
 	}
 	e, err := k.make(b)
 	if err == nil {
@@ -56,31 +55,31 @@ func New(n *layers.Network, o Options, steps int, seed uint64) (Estimator, error
 	return e, nil
 }
 
-// corrections are 1 / (1 - decay^k) for the estimates k = 1, 2, ... of a run:
-// the weights of an exponential average that began with 0 sum up to 1 - decay^k.
-// Without correction they are 1.
-func corrections(o Options, steps int) []float32 {
-	table := make([]float32, (steps+o.Every-1)/o.Every)
-	for i := range table {
-		table[i] = 1
-		if o.Uncorrected {
-			continue
-		}
-		table[i] = float32(1 / (1 - math.Pow(o.Decay, float64(i+1))))
-	}
-	return table
-}
-
 // base is what estimators share: the estimate, and its average over steps.
 type base struct {
 	Options
-	network *layers.Network
-	seed    uint64
+	network   *layers.Network
+	estimates int // of the run
+	seed      uint64
 
 	diagonal    gpu.Slice[float32]
 	average     gpu.Slice[float32] // null without one
 	corrections gpu.Slice[float32]
 	err         error // the first failed allocation
+}
+
+// keepAverage makes room for the average, and the table of its corrections: 1 / (1 -
+// decay^k) for the estimates k = 1, 2, ... of a run, as the weights of an exponential
+// average that began with 0 sum up to 1 - decay^k. Without correction they are 1.
+func (b *base) keepAverage() {
+	table := make([]float32, b.estimates)
+	for i := range table {
+		table[i] = 1
+		if !b.Uncorrected {
+			table[i] = float32(1 / (1 - math.Pow(b.Decay, float64(i+1))))
+		}
+	}
+	b.average, b.corrections = b.alloc(b.network.Values.Len()), b.upload(table)
 }
 
 // Diagonal is the estimate.

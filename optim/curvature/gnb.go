@@ -24,30 +24,35 @@ type gnb struct {
 	sum      gpu.Slice[float32] // of the draws before the last; null for one draw
 }
 
-func newGNB(b *base) (Estimator, error) {
+func newGNB(b *base) (Estimator, error) { return makeGNB(b), nil }
+
+func makeGNB(b *base) *gnb {
 	e := &gnb{base: b, gradient: b.alloc(b.network.Values.Len())}
 	if b.Samples > 1 {
 		e.sum = b.alloc(b.network.Values.Len())
 	}
-	return e, nil
+	return e
 }
 
 func (e *gnb) NonNegative() bool { return true }
 
 func (e *gnb) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	r.Group("curvature", func() {
-		s := sample{x: e.gradient, squared: true, factor: float32(b.Size) / float32(e.Samples)}
-		for draw := range e.Samples {
-			b.SampledLoss(r, e.seed, uint32(draw), state)
-			b.Backward(r, e.gradient)
-			if draw == e.Samples-1 {
-				break
-			}
+	r.Group("curvature", func() { e.record(r, e.draw(r, b, state), e.sum, state) })
+	return nil
+}
+
+// draw records the draws of an estimate and returns the last of them; the sum has
+// those before.
+func (e *gnb) draw(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) sample {
+	s := sample{x: e.gradient, squared: true, factor: float32(b.Size) / float32(e.Samples)}
+	for draw := range e.Samples {
+		b.SampledLoss(r, e.seed, uint32(draw), state)
+		b.Backward(r, e.gradient)
+		if draw < e.Samples-1 {
 			r.Record(&kernels.CurvatureSum{
 				X: s.x, Sum: e.sum, Elements: int32(e.sum.Len()), First: flag(draw == 0), Squared: flag(s.squared), Factor: s.factor,
 			})
 		}
-		e.record(r, s, e.sum, state)
-	})
-	return nil
+	}
+	return s
 }

@@ -35,7 +35,7 @@ func kinds() []kind {
 		{"fisher", false, newFisher},
 		{"gnb", true, newGNB},
 		{"recursion", false, newRecursion},
-		{"calibrated", false, newCalibrated},
+		{"calibrated", true, newCalibrated},
 		{"hutchinson", true, newHutchinson},
 		{"ggn-exact", false, newGGNExact},
 	}

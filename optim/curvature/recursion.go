@@ -42,11 +42,16 @@ type recursion struct {
 }
 
 func newRecursion(b *base) (Estimator, error) {
-	e := &recursion{base: b, sample: b.diagonal, bound: map[*layers.Batch]*layers.Recursion{}}
+	sample := b.diagonal
 	if !b.average.IsNull() {
-		e.sample = b.alloc(b.network.Values.Len())
+		sample = b.alloc(b.network.Values.Len())
 	}
-	return e, nil
+	return sweepInto(b, sample), nil
+}
+
+// sweepInto returns the recursion whose sweeps end in an arena.
+func sweepInto(b *base, sample gpu.Slice[float32]) *recursion {
+	return &recursion{base: b, sample: sample, bound: map[*layers.Batch]*layers.Recursion{}}
 }
 
 func (e *recursion) NonNegative() bool { return true }
