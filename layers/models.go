@@ -10,6 +10,7 @@ type CNN struct {
 	Filters                    []int
 	Dense                      int
 	BlockDropout, DenseDropout float32
+	Plain                      bool // biases in place of batch normalization
 }
 
 // SeedCNN is the network of the seed's experiments, 1,605,354 parameters for
@@ -24,6 +25,14 @@ func SmallCNN() CNN {
 	return CNN{Filters: []int{4, 8}, Dense: 16, BlockDropout: 0.4, DenseDropout: 0.5}
 }
 
+// PlainCNN is SmallCNN without normalization, to tell what that does to the
+// curvature: 2,038 parameters.
+func PlainCNN() CNN {
+	m := SmallCNN()
+	m.Plain = true
+	return m
+}
+
 // leakySlope is the seed's slope of LeakyReLU for negative inputs.
 const leakySlope = 0.01
 
@@ -31,19 +40,29 @@ const leakySlope = 0.01
 func (m CNN) Layers(classes int) []Layer {
 	var chain []Layer
 	norm := 0
-	epilogue := func(pool bool, dropout float32) {
+	epilogue := func(linear string, pool bool, dropout float32) {
 		norm++
-		chain = append(chain, Epilogue{Name: fmt.Sprintf("bn%d", norm), BatchNorm: true, Slope: leakySlope, Pool: pool, Dropout: dropout})
+		name := fmt.Sprintf("bn%d", norm)
+		if m.Plain {
+			name = linear
+		}
+		chain = append(chain, Epilogue{Name: name, BatchNorm: !m.Plain, Slope: leakySlope, Pool: pool, Dropout: dropout})
 	}
 	for block, filters := range m.Filters {
-		chain = append(chain, Conv{Name: fmt.Sprintf("conv%d", 2*block+1), Filters: filters, Kernel: 3})
-		epilogue(false, 0)
-		chain = append(chain, Conv{Name: fmt.Sprintf("conv%d", 2*block+2), Filters: filters, Kernel: 3})
-		epilogue(true, m.BlockDropout)
+		for i := 1; i <= 2; i++ {
+			name := fmt.Sprintf("conv%d", 2*block+i)
+			chain = append(chain, Conv{Name: name, Filters: filters, Kernel: 3})
+			if i == 1 {
+				epilogue(name, false, 0)
+			} else {
+				epilogue(name, true, m.BlockDropout)
+			}
+		}
 	}
 	for i := 1; i <= 2; i++ {
-		chain = append(chain, Dense{Name: fmt.Sprintf("dense%d", i), Units: m.Dense})
-		epilogue(false, m.DenseDropout)
+		name := fmt.Sprintf("dense%d", i)
+		chain = append(chain, Dense{Name: name, Units: m.Dense})
+		epilogue(name, false, m.DenseDropout)
 	}
 	return append(chain, Dense{Name: "out", Units: classes}, Epilogue{Name: "out", Slope: 1})
 }
@@ -71,7 +90,7 @@ func (m MLP) Layers(classes int) []Layer {
 }
 
 // Models returns the names that Model knows.
-func Models() []string { return []string{"seedcnn", "smallcnn", "mlp"} }
+func Models() []string { return []string{"seedcnn", "smallcnn", "plaincnn", "mlp"} }
 
 // Model returns the chain of a named model.
 func Model(name string, classes int) ([]Layer, error) {
@@ -80,6 +99,8 @@ func Model(name string, classes int) ([]Layer, error) {
 		return SeedCNN().Layers(classes), nil
 	case "smallcnn":
 		return SmallCNN().Layers(classes), nil
+	case "plaincnn":
+		return PlainCNN().Layers(classes), nil
 	case "mlp":
 		return SeedMLP().Layers(classes), nil
 	}

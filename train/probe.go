@@ -43,7 +43,8 @@ func (r *curvatureRun) probe(stream gpu.Stream, o curvature.Options, drawSeed ui
 			return nil, err
 		}
 	}
-	if p.estimator, err = curvature.New(p.network, o, r.Batches, drawSeed); err != nil {
+	// One more step than the batches have is where the estimate is timed.
+	if p.estimator, err = curvature.New(p.network, o, r.Steps+r.Batches+1, drawSeed); err != nil {
 		return nil, err
 	}
 	if p.batch, err = p.network.Bind(r.Batch); err != nil {

@@ -45,9 +45,9 @@ func curvatureCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "curvature",
 		Usage: "hold estimates of the curvature's diagonal against the exact one",
-		Description: "Every estimate stands alone, without an average over steps. The reference is the diagonal of the Gauss-Newton matrix, for\n" +
-			"hutchinson that of the Hessian, in float64; they are the same without batch normalization.\n" +
-			"With it, hutchinson is held against Gauss-Newton where the Hessian is too much work.\n\n" +
+		Description: "Every estimate stands alone, without an average over steps. The reference is the diagonal of\n" +
+			"the Gauss-Newton matrix, for hutchinson that of the Hessian, in float64; they are the same\n" +
+			"without batch normalization. With it, hutchinson is held against Gauss-Newton where the Hessian is too much work.\n\n" +
 			"error is |estimate - reference| / |reference|, rank Spearman's correlation, ratio that of the\n" +
 			"sums, 1 for an estimate without bias; 5 %, median and 95 % are quantiles of the entries.",
 		Flags: append(flags, machineFlags()...),
