@@ -226,6 +226,22 @@ func (s *TrialScore) cost(metric string) float64 {
 	return s.ValLoss
 }
 
+// Cautions says of which optimizers a better learning rate may lie outside of what
+// was tried.
+func (t *Tuned) Cautions() []string {
+	var lines []string
+	for _, o := range t.Optimizers {
+		var rates []float64
+		for _, trial := range o.Trials {
+			rates = append(rates, trial.LR)
+		}
+		if caution := report.RateCaution(o.Best, o.Trials[o.BestTrial-1].LR, rates); caution != "" {
+			lines = append(lines, caution)
+		}
+	}
+	return lines
+}
+
 // ReadTuned reads the result of a tuning.
 func ReadTuned(path string) (*Tuned, error) {
 	tuned := &Tuned{}

@@ -74,6 +74,9 @@ func runTune(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintln(c.App.Writer, tunedTable(tuned))
+	for _, caution := range tuned.Cautions() {
+		fmt.Fprintln(c.App.Writer, caution)
+	}
 	fmt.Fprintf(c.App.ErrWriter, "wrote %s: diaghess study --optimizers @%s compares the best trials\n", path, path)
 	return nil
 }

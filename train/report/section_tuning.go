@@ -33,6 +33,7 @@ type TunedOptimizer struct {
 
 // Trial is a draw of an optimizer's settings.
 type Trial struct {
+	Spec  string  `json:"spec"`
 	LR    float64 `json:"lr"`
 	Score *struct {
 		ValAcc float64 `json:"val_acc"`
@@ -99,6 +100,44 @@ func sensitivity(o TunedOptimizer) plot.Curve {
 		c.X, c.Y = append(c.X, t.LR), append(c.Y, t.Score.ValAcc)
 	}
 	return c
+}
+
+// cautions says of which optimizers a better learning rate may lie outside of what
+// was tried.
+func (t *Tuning) cautions() []string {
+	var lines []string
+	for _, o := range t.Optimizers {
+		best := slices.IndexFunc(o.Trials, func(t Trial) bool { return t.Spec == o.Best })
+		if best < 0 {
+			continue
+		}
+		var rates []float64
+		for _, trial := range o.Trials {
+			rates = append(rates, trial.LR)
+		}
+		if caution := RateCaution(printable(o.Best), o.Trials[best].LR, rates); caution != "" {
+			lines = append(lines, caution)
+		}
+	}
+	return lines
+}
+
+// RateCaution says so if the learning rate of an optimizer's best trial is the
+// smallest or the largest of all its trials', diverged ones included: nobody knows
+// what lies beyond. Else it is empty.
+func RateCaution(optimizer string, best float64, rates []float64) string {
+	end := ""
+	switch {
+	case len(rates) == 0 || slices.Min(rates) == slices.Max(rates): // it was not tuned
+		return ""
+	case best == slices.Max(rates):
+		end = "largest"
+	case best == slices.Min(rates):
+		end = "smallest"
+	default:
+		return ""
+	}
+	return fmt.Sprintf("%s: its learning rate is the %s that was tried; a better one may lie beyond.", optimizer, end)
 }
 
 // goodRates names the smallest and the largest learning rate of a trial whose

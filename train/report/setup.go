@@ -162,6 +162,9 @@ func (a *Analysis) Cautions() []string {
 		}
 	}
 	cautions = append(cautions, a.divergences()...)
+	if a.Records.Tuning != nil {
+		cautions = append(cautions, a.Records.Tuning.cautions()...)
+	}
 	if len(a.Records.Folders) > 1 {
 		cautions = append(cautions, fmt.Sprintf("The runs are from %d studies: %s.", len(a.Records.Folders), joinStrings(a.Records.Folders)))
 	}

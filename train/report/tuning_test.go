@@ -11,7 +11,7 @@ func TestTuningSection(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":4,"optimizers":[
 		{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[
-			{"lr":0.1,"score":{"val_acc":0.5}},{"lr":0.01,"score":{"val_acc":0.95}},{"lr":1},{"lr":0.001,"score":{"val_acc":0.945}}]}]}`)
+			{"lr":0.1,"score":{"val_acc":0.5}},{"spec":"adamw:lr=0.01","lr":0.01,"score":{"val_acc":0.95}},{"lr":1},{"lr":0.001,"score":{"val_acc":0.945}}]}]}`)
 	rows := writeRuns(t, folder, study("0.001"))
 	a := mustAddRecords(t, rows)
 	s := a.tuningSection()
@@ -35,5 +35,34 @@ func TestTuningSection(t *testing.T) {
 	write(t, filepath.Join(folder, TuningFile), "{")
 	if err := mustCompare(t, rows, "").AddRecords(); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged file: %v", err)
+	}
+}
+
+func TestRateCaution(t *testing.T) {
+	for _, c := range []struct {
+		best  float64
+		rates []float64
+		want  string
+	}{
+		{0.01, []float64{0.1, 0.01, 0.001}, ""},
+		{0.1, []float64{0.1, 0.01, 0.001}, "the largest that was tried"},
+		{0.001, []float64{0.1, 0.01, 0.001}, "the smallest that was tried"},
+		{0.1, []float64{0.1, 0.1}, ""}, // the rate was not drawn
+		{0.1, nil, ""},
+	} {
+		if got := RateCaution("sgd", c.best, c.rates); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("best %g of %v: %q, want %q", c.best, c.rates, got, c.want)
+		}
+	}
+}
+
+// The page warns of a best trial that is at the end of what was tried.
+func TestTuningAtAnEndIsACaution(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":2,"optimizers":[
+		{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[{"spec":"adamw:lr=0.001","lr":0.001},{"spec":"adamw:lr=0.01","lr":0.01,"score":{"val_acc":0.9}}]}]}`)
+	a := mustAddRecords(t, writeRuns(t, folder, study("0.001")))
+	if want := "adamw:lr=0.01: its learning rate is the largest that was tried; a better one may lie beyond."; !slices.Contains(a.Cautions(), want) {
+		t.Errorf("cautions %q, want %q", a.Cautions(), want)
 	}
 }
