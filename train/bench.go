@@ -72,7 +72,7 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 			return 0, err
 		}
 		start := time.Now()
-		if err := p.full.run(estimate); err != nil {
+		if err := p.full.program(estimate).Run(); err != nil {
 			return 0, err
 		}
 		err := stream.Wait()
@@ -119,7 +119,7 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 		}
 		return costs, profiler.Trace(func() error {
 			for step := range min(profileSteps, n) {
-				if err := r.training.full.run(r.curvature.Due(step)); err != nil {
+				if err := r.training.full.program(r.curvature.Due(step)).Run(); err != nil {
 					return err
 				}
 			}

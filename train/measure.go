@@ -126,7 +126,7 @@ func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 		}
 		return timeBlocks(stream, l.Block, l.Blocks, begin, func() error {
 			batch++
-			return p.full.run(due(batch - 1))
+			return p.full.program(due(batch - 1)).Run()
 		})
 	}
 	if cost.Step, err = timed(r.training, r.parts.train, r.curvature.Due); err != nil {

@@ -33,12 +33,12 @@ type pass struct {
 // the one that estimates it.
 type step struct{ plain, estimate gpu.Program }
 
-// run queues the program of a step, with an estimate of the curvature or not.
-func (s step) run(estimate bool) error {
+// program returns that of a step with an estimate of the curvature or not.
+func (s step) program(estimate bool) gpu.Program {
 	if estimate {
-		return s.estimate.Run()
+		return s.estimate
 	}
-	return s.plain.Run()
+	return s.plain
 }
 
 // newPass allocates a pass over pictures of a part of a dataset. state counts
@@ -141,10 +141,15 @@ func (p *pass) begin(order []uint32, step, passes int) error {
 // run queues a batch, with an estimate of the curvature or not: batches must come
 // in order.
 func (p *pass) run(batch int, estimate bool) error {
+	return p.program(batch, estimate).Run()
+}
+
+// program returns that of a batch.
+func (p *pass) program(batch int, estimate bool) gpu.Program {
 	if batch == p.batches()-1 {
-		return p.last.run(estimate)
+		return p.last.program(estimate)
 	}
-	return p.full.run(estimate)
+	return p.full.program(estimate)
 }
 
 // losses returns the losses of the first n batches.

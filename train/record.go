@@ -46,6 +46,9 @@ type Epoch struct {
 	ValAcc    float64 `json:"val_acc"`
 	F1        float64 `json:"f1"`
 	Seconds   float64 `json:"seconds"` // training and validation of this epoch
+	// Parts is where the time of one of the epoch's steps went; nil where none was
+	// timed.
+	Parts *report.StepParts `json:"step_parts,omitempty"`
 	// Curvature is of the epoch's last step, where the optimizer has one.
 	Curvature *optim.Observation `json:"curvature,omitempty"`
 }

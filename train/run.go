@@ -31,7 +31,8 @@ type runner struct {
 	training, validation, test *pass                 // test is nil where validation is of the test set
 
 	position
-	epochStart      time.Time // of the running epoch, or of going on with it
+	stepParts       *report.StepParts // of a step of the running epoch, once it has been timed
+	epochStart      time.Time         // of the running epoch, or of going on with it
 	checkpointed    time.Time
 	checkpointEvery time.Duration
 	profiler        gpu.Tracer // watches some steps; nil for none
@@ -249,9 +250,10 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 		epoch := Epoch{
 			Epoch: r.Epoch + 1, TrainLoss: trained.Loss, TrainAcc: trained.Accuracy,
 			ValLoss: validated.Loss, ValAcc: validated.Accuracy, F1: validated.F1,
-			Seconds:   r.Seconds + now.Sub(r.epochStart).Seconds(),
-			Curvature: curved,
+			Seconds: r.Seconds + now.Sub(r.epochStart).Seconds(),
+			Parts:   r.stepParts, Curvature: curved,
 		}
+		r.stepParts = nil
 		r.position = position{Epoch: r.Epoch + 1, Step: r.Step, Epochs: append(r.Epochs, epoch)}
 		r.epochStart = now
 		if err := r.record.writeEpochs(r.Epochs); err != nil {
@@ -293,7 +295,11 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 func (r *runner) trainSteps(n int, seen RunObserver) error {
 	body := func() error {
 		for range n {
-			if err := r.training.run(r.Batch, r.curvature.Due(r.Step)); err != nil {
+			run := r.training.run
+			if r.timesNextStep() {
+				run = r.timeStep
+			}
+			if err := run(r.Batch, r.curvature.Due(r.Step)); err != nil {
 				return err
 			}
 			r.Batch++

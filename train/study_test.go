@@ -67,6 +67,7 @@ func withoutTimes(t *testing.T, text string) string {
 		t.Fatalf("%v in %s", err, text)
 	}
 	delete(v, "seconds")
+	delete(v, "step_parts")
 	delete(v, "train_time")
 	delete(v, "machine") // names the number of threads
 	out, err := json.Marshal(v)

@@ -33,6 +33,38 @@ func (a *Analysis) costTable(dataset string) table {
 	return t
 }
 
+// partsTable says where the time of a step goes; it has no rows where no records tell.
+func (a *Analysis) partsTable(dataset string) table {
+	t := table{
+		title:  printable(dataset) + ": a step by part, ms",
+		header: []string{"Optimizer", "Steps timed", "Forward", "Backward", "Curvature", "Update", "Rest"},
+	}
+	for _, optimizer := range a.armsOf(dataset) {
+		var parts [5][]float64
+		for _, run := range a.Records.Runs {
+			if run.Row.Dataset != dataset || run.Row.Optimizer != optimizer || run.Row.unusable() != "" {
+				continue
+			}
+			for _, e := range run.Epochs {
+				if p := e.Parts; p != nil {
+					for i, millis := range [...]float64{p.Forward, p.Backward, p.Curvature, p.Update, p.Rest} {
+						parts[i] = append(parts[i], millis)
+					}
+				}
+			}
+		}
+		if len(parts[0]) == 0 {
+			continue
+		}
+		row := []string{printable(optimizer), strconv.Itoa(len(parts[0]))}
+		for _, millis := range parts {
+			row = append(row, threeDigits(median(millis)))
+		}
+		t.rows = append(t.rows, row)
+	}
+	return t
+}
+
 // ratioCells says how many times as long as the baseline an arm takes.
 func (a *Analysis) ratioCells(dataset, optimizer string, reasons *footnotes) []string {
 	place := slices.IndexFunc(a.Comparisons, func(c Comparison) bool { return c.Dataset == dataset && c.Rival == optimizer })

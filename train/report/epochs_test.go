@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -116,6 +117,33 @@ func TestCostTable(t *testing.T) {
 	}
 	if got := a.costTable("digits").rows; !reflect.DeepEqual(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
+	}
+}
+
+// Medians over the steps of the finished runs that were timed; an arm without any has no
+// row.
+func TestPartsTable(t *testing.T) {
+	a := mustAddRecords(t, writeRuns(t, t.TempDir(), study("1")))
+	if got := a.partsTable("digits").rows; got != nil {
+		t.Errorf("without times: rows %q", got)
+	}
+	for i := range a.Records.Runs {
+		run := &a.Records.Runs[i]
+		if run.Row.Optimizer != "adamw" {
+			continue
+		}
+		for j := range run.Epochs[:2] {
+			k := float64(10*run.Row.Seed + 2*j)
+			run.Epochs[j].Parts = &StepParts{Forward: 100 + k, Backward: 200 + k, Curvature: 50, Update: 1, Rest: 0.25}
+		}
+	}
+	// k is 0, 2, 10, 12, 20 and 22, its median 11.
+	want := [][]string{{"adamw", "6", "111", "211", "50.0", "1.00", "0.250"}}
+	if got := a.partsTable("digits").rows; !reflect.DeepEqual(got, want) {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+	if s := a.costSection(); len(s.tables) != 2 || !strings.Contains(strings.Join(s.paragraphs, " "), "divided by the steps") {
+		t.Errorf("section %+v", s)
 	}
 }
 

@@ -44,6 +44,18 @@ type Epoch struct {
 	ValLoss   float64 `json:"val_loss"`
 	ValAcc    float64 `json:"val_acc"`
 	Seconds   float64 `json:"seconds"` // of this epoch, validation included
+	// Parts is where the time of one of the epoch's steps went, or nil.
+	Parts *StepParts `json:"step_parts"`
+}
+
+// StepParts is where the time of a training step goes, in milliseconds.
+type StepParts struct {
+	Forward  float64 `json:"forward_ms"`
+	Backward float64 `json:"backward_ms"`
+	// Curvature is what an estimate takes, over the steps from one to the next.
+	Curvature float64 `json:"curvature_ms"`
+	Update    float64 `json:"update_ms"`
+	Rest      float64 `json:"rest_ms"` // pictures, dropout masks, loss and counts
 }
 
 // Missing is a run that was planned and has no end.

@@ -54,8 +54,17 @@ func (a *Analysis) costSection() section {
 		paragraphs: []string{"Training time is of all epochs, with the validation after each. The multiple is the geometric mean of the pairs' ratios. " +
 			"Milliseconds a step are that time over the number of steps, where the records have it."},
 	}
+	timed := false
 	for _, dataset := range a.Datasets {
 		s.tables = append(s.tables, a.costTable(dataset))
+		if parts := a.partsTable(dataset); len(parts.rows) > 0 {
+			s.tables = append(s.tables, parts)
+			timed = true
+		}
+	}
+	if timed {
+		s.paragraphs = append(s.paragraphs, "By part: medians over one step of each epoch of each run, whose kernels and products were timed one by one, so that their sum has no validation in it "+
+			"and no time between them. Curvature is what an estimate takes, divided by the steps from one to the next; rest is pictures, dropout masks, loss and counts.")
 	}
 	return s
 }
