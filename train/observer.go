@@ -3,8 +3,8 @@ package train
 // Observer is told how a study goes. Its methods are called from several
 // goroutines at once.
 type Observer interface {
-	// Study is called once: the jobs of the study, and how many of them have
-	// ended before.
+	// Study is called when a study starts, of a tuning with each stage: the jobs,
+	// and how many of them need nothing more.
 	Study(jobs []Job, ended int)
 	// Run is called when a run starts or goes on, with the steps that it has
 	// done and those that it will have done at its end.

@@ -190,6 +190,27 @@ func fields(c Config, bits bool) map[string]string {
 	return f
 }
 
+// epochs reads epochs.jsonl; without one there are none.
+func (r record) epochs() ([]Epoch, error) {
+	content, err := os.ReadFile(r.path("epochs.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var epochs []Epoch
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	for decoder.More() {
+		var e Epoch
+		if err := decoder.Decode(&e); err != nil {
+			return nil, fmt.Errorf("%s is damaged (%w): delete the run's folder to start it over", r.path("epochs.jsonl"), err)
+		}
+		epochs = append(epochs, e)
+	}
+	return epochs, nil
+}
+
 func (r record) writeEpochs(epochs []Epoch) error {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
@@ -206,6 +227,11 @@ func (r record) finish(f Final) error {
 	if err := writeJSON(r.path("final.json"), f); err != nil {
 		return err
 	}
+	return r.forget()
+}
+
+// forget drops the checkpoint of a run that will not be trained on.
+func (r record) forget() error {
 	if err := os.Remove(r.path("checkpoint")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

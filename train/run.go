@@ -31,6 +31,7 @@ type runner struct {
 	training, validation, test *pass                 // test is nil where validation is of the test set
 
 	position
+	until           int               // epochs after which it pauses; 0 for none
 	stepParts       *report.StepParts // of a step of the running epoch, once it has been timed
 	epochStart      time.Time         // of the running epoch, or of going on with it
 	checkpointed    time.Time
@@ -203,6 +204,10 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 		final.Status = report.Diverged
 		final.DivergedAt = r.Step
 		final.Note = fmt.Sprintf("loss not finite at step %d of %d", r.Step, r.config.Steps)
+	case errors.Is(err, errPaused):
+		final, err := r.pause()
+		seen.End(final)
+		return final, err
 	default:
 		seen.End(Final{})
 		return Final{}, err
@@ -225,6 +230,9 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 	r.epochStart, r.checkpointed = time.Now(), time.Now()
 	for r.Epoch < r.job.Epochs {
+		if err := r.pauseIfDue(); err != nil {
+			return err
+		}
 		if r.Batch == 0 {
 			order := epochOrder(r.parts.train, uint64(r.job.Seed), r.Epoch)
 			if err := r.training.begin(order, r.Step, r.Epoch); err != nil {

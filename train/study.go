@@ -46,6 +46,9 @@ type Study struct {
 	// validationOnly leaves the test set alone, also where the protocol has one
 	// look at it.
 	validationOnly bool
+	// until is after how many epochs runs pause, with a checkpoint; 0 runs them to
+	// their end.
+	until int
 
 	// checkpointEvery is how often a run keeps a checkpoint; 0 means
 	// checkpointEvery.
@@ -178,7 +181,15 @@ func (s *Study) left(jobs []Job) ([]Job, error) {
 			return nil, err
 		}
 		if !ended {
-			left = append(left, job)
+			reached := false
+			if s.until > 0 {
+				if reached, err = rec.reached(s.until); err != nil {
+					return nil, err
+				}
+			}
+			if !reached {
+				left = append(left, job)
+			}
 			continue
 		}
 		var config Config
@@ -268,6 +279,7 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 		return err
 	}
 	defer runs.close(r, &err)
+	r.until = s.until
 	r.config.TuningTrials = s.tuningTrials[job.Optimizer]
 	if s.validationOnly {
 		r.test, r.config.TestPictures = nil, 0

@@ -27,7 +27,13 @@ type Tuning struct {
 	Trials int    // of each optimizer
 	Space  Space  // empty for the defaults
 	Metric string // what the best trial is best in, see TuningMetrics
+	// Halving trains only the best of each optimizer's trials on, one in so many, after
+	// as small a part of the epochs, and so again; 0 trains all to the end.
+	Halving int
 }
+
+// trialsFolder is the study of the trials, in the tuning's folder.
+const trialsFolder = "trials"
 
 // TuningMetrics returns the metrics that trials can be ranked by, the default
 // first.
@@ -39,10 +45,12 @@ func TuningMetrics() []string {
 // tuning gives the same bytes.
 type Tuned struct {
 	Settings
-	Dataset    string           `json:"dataset"`
-	Seeds      []int            `json:"seeds"`
-	Metric     string           `json:"metric"`
-	Trials     int              `json:"trials"` // of each optimizer
+	Dataset string `json:"dataset"`
+	Seeds   []int  `json:"seeds"`
+	Metric  string `json:"metric"`
+	Trials  int    `json:"trials"` // of each optimizer
+	// Rungs are the stages of successive halving; empty without it.
+	Rungs      []Rung           `json:"rungs,omitempty"`
 	Device     string           `json:"device"`
 	Build      Build            `json:"build"`
 	Optimizers []TunedOptimizer `json:"optimizers"`
@@ -62,10 +70,14 @@ type Trial struct {
 	Trial  int           `json:"trial"` // from 1
 	Spec   string        `json:"spec"`
 	LR     float64       `json:"lr"`     // of the spec
-	Status report.Status `json:"status"` // diverged if it did from any seed
-	// Score is the mean over the seeds, on the validation part; nil unless
-	// the trial finished.
+	Status report.Status `json:"status"` // diverged if it did from any seed; stopped by successive halving
+	Epochs int           `json:"epochs"` // trained, unless it diverged
+	// Score is the mean over the seeds after those epochs, on the validation part; nil
+	// if the trial diverged.
 	Score *TrialScore `json:"score,omitempty"`
+	// First is that after the first stage of successive halving, which all trials have
+	// reached that did not diverge in it.
+	First *TrialScore `json:"first_score,omitempty"`
 }
 
 // TrialScore is what a trial is ranked by.
@@ -81,28 +93,20 @@ func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *Tuned, path
 	if tuned, err = t.plan(); err != nil {
 		return nil, "", err
 	}
-	study := t.Study
-	study.Out = filepath.Join(t.Out, "trials")
-	study.validationOnly = true
-	study.Optimizers = nil
-	for _, o := range tuned.Optimizers {
-		for _, trial := range o.Trials {
-			study.Optimizers = append(study.Optimizers, trial.Spec)
-		}
-	}
-	if err := study.Run(ctx, observer); err != nil {
+	err = t.climb(tuned, func(specs []string, until int) error {
+		study := t.Study
+		study.Out, study.Optimizers = filepath.Join(t.Out, trialsFolder), specs
+		study.validationOnly, study.until = true, until
+		return study.Run(ctx, observer)
+	})
+	if err != nil {
 		return nil, "", err
 	}
 	for i := range tuned.Optimizers {
 		o := &tuned.Optimizers[i]
-		for j := range o.Trials {
-			if err := t.read(study.Out, &o.Trials[j]); err != nil {
-				return nil, "", err
-			}
-		}
 		best := slices.MinFunc(o.Trials, t.rank)
-		if best.Score == nil {
-			return nil, "", fmt.Errorf("every one of the %d trials of %s diverged: give it a space of smaller learning rates with --space", t.Trials, o.Optimizer)
+		if best.Status != report.Finished {
+			return nil, "", fmt.Errorf("every one of the %d trials of %s diverged: give it a space of smaller learning rates with --space", t.rungs()[len(t.rungs())-1].Trials, o.Optimizer)
 		}
 		o.Best, o.BestTrial = best.Spec, best.Trial
 	}
@@ -119,6 +123,8 @@ func (t *Tuning) plan() (*Tuned, error) {
 		return nil, fmt.Errorf("%d datasets: tune on one", len(t.Datasets))
 	case t.Trials < 1:
 		return nil, fmt.Errorf("%d trials: give each optimizer at least 1", t.Trials)
+	case t.Halving != 0 && (t.Halving < 2 || t.Halving > t.Trials || t.Halving > t.Epochs):
+		return nil, fmt.Errorf("halving by %d: give a number from 2 to the number of trials, %d, and of epochs, %d; or 0 to train all trials to the end", t.Halving, t.Trials, t.Epochs)
 	case !slices.Contains(TuningMetrics(), t.Metric):
 		return nil, fmt.Errorf("unknown metric %q (known: %s)", t.Metric, strings.Join(TuningMetrics(), ", "))
 	case len(t.Optimizers) == 0 || len(t.Seeds) == 0:
@@ -132,6 +138,9 @@ func (t *Tuning) plan() (*Tuned, error) {
 	tuned := &Tuned{
 		Settings: t.Settings, Dataset: t.Datasets[0], Seeds: t.Seeds, Metric: t.Metric, Trials: t.Trials,
 		Device: t.Device, Build: ThisBuild(),
+	}
+	if t.Halving > 0 {
+		tuned.Rungs = t.rungs()
 	}
 	names := map[string]bool{} // of the rules
 	for _, spec := range t.Optimizers {
@@ -172,44 +181,51 @@ func learningRate(spec string) (float64, error) {
 	return strconv.ParseFloat(optim.Settings(rule)["lr"], 64)
 }
 
-// read sets a trial's outcome from its records.
-func (t *Tuning) read(folder string, trial *Trial) error {
+// read sets a trial's outcome after so many epochs from its records, whatever became of
+// it later: a tuning that goes on finds what it found before.
+func (t *Tuning) read(trial *Trial, epochs int) error {
 	score := &TrialScore{}
-	trial.Status = report.Finished
+	trial.Status, trial.Epochs, trial.Score = report.Finished, epochs, score
 	for _, seed := range t.Seeds {
-		r := recordOf(folder, Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
-		f, ended, err := r.final()
+		r := t.recordOf(trial, seed)
+		lines, err := r.epochs()
 		if err != nil {
 			return err
 		}
-		if !ended {
-			return fmt.Errorf("%s has no end though its study has: run the same command again", r.folder)
+		if len(lines) < epochs {
+			f, ended, err := r.final()
+			if err != nil {
+				return err
+			}
+			if !ended || f.Status == report.Finished {
+				return fmt.Errorf("%s has %d epochs, not %d, though its study has them: run the same command again", r.folder, len(lines), epochs)
+			}
+			trial.Status, trial.Epochs, trial.Score = f.Status, 0, nil
+			continue
 		}
-		if f.Status != report.Finished {
-			trial.Status = f.Status
-		}
-		score.ValLoss += f.ValLoss / float64(len(t.Seeds))
-		score.ValAcc += f.ValAcc / float64(len(t.Seeds))
-		score.F1 += f.F1 / float64(len(t.Seeds))
-	}
-	if trial.Status == report.Finished {
-		trial.Score = score
+		e, n := lines[epochs-1], float64(len(t.Seeds))
+		score.ValLoss += e.ValLoss / n
+		score.ValAcc += e.ValAcc / n
+		score.F1 += e.F1 / n
 	}
 	return nil
 }
 
 // rank orders trials from the best on: by the metric, of equal ones by the
 // loss, which accuracies on few pictures often leave to decide. Those that
-// diverged come last.
+// were stopped come after, those that diverged last.
 func (t *Tuning) rank(a, b Trial) int {
-	if a.Score == nil || b.Score == nil {
-		return cmp.Compare(missing(a), missing(b))
+	if a.class() != b.class() || a.Score == nil {
+		return cmp.Compare(a.class(), b.class())
 	}
 	return cmp.Or(cmp.Compare(a.Score.cost(t.Metric), b.Score.cost(t.Metric)), cmp.Compare(a.Score.ValLoss, b.Score.ValLoss))
 }
 
-func missing(trial Trial) int {
-	if trial.Score == nil {
+func (t Trial) class() int {
+	switch {
+	case t.Score == nil:
+		return 2
+	case t.Status == stopped:
 		return 1
 	}
 	return 0

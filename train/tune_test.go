@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -198,13 +199,127 @@ func TestTuningGivesEveryOptimizerTheSameBudget(t *testing.T) {
 	}
 }
 
+func TestRungs(t *testing.T) {
+	for _, c := range []struct {
+		trials, epochs, halving int
+		want                    []Rung
+	}{
+		{16, 50, 0, []Rung{{50, 16}}},
+		{27, 27, 3, []Rung{{1, 27}, {3, 9}, {9, 3}, {27, 1}}},
+		{16, 40, 4, []Rung{{3, 16}, {10, 4}, {40, 1}}},
+		{5, 10, 2, []Rung{{3, 5}, {5, 3}, {10, 2}}},   // few trials
+		{64, 3, 2, []Rung{{1, 64}, {2, 32}, {3, 16}}}, // few epochs
+	} {
+		tuning := &Tuning{Trials: c.trials, Halving: c.halving}
+		tuning.Epochs = c.epochs
+		if got := tuning.rungs(); !slices.Equal(got, c.want) {
+			t.Errorf("%d trials, %d epochs, halving %d: %v, want %v", c.trials, c.epochs, c.halving, got, c.want)
+		}
+	}
+}
+
+// halvingTuning is 2 optimizers x 4 trials of 4 epochs: after 1 epoch 2 trials go on,
+// after 2 one.
+func halvingTuning(out string) *Tuning {
+	tuning := smallTuning(out)
+	tuning.Trials, tuning.Epochs, tuning.Halving = 4, 4, 2
+	return tuning
+}
+
+// Halving stops the worse trials where it should, and those that it does not stop are
+// the runs, to the bit, that they are without it.
+func TestHalving(t *testing.T) {
+	tuning, whole := halvingTuning(t.TempDir()), halvingTuning(t.TempDir())
+	whole.Halving = 0
+	halved, _ := runTuning(t, tuning)
+	all, _ := runTuning(t, whole)
+	for i, o := range halved.Optimizers {
+		var epochs []int
+		for j, trial := range o.Trials {
+			epochs = append(epochs, trial.Epochs)
+			want := all.Optimizers[i].Trials[j]
+			if finished := trial.Epochs == 4; finished != (trial.Status == report.Finished) || finished != (j+1 == o.BestTrial) ||
+				finished && *trial.Score != *want.Score {
+				t.Errorf("%s: %+v, score %+v; without halving %+v", trial.Spec, trial, *trial.Score, *want.Score)
+			}
+			r, complete := tuning.recordOf(&trial, FirstTuningSeed), whole.recordOf(&trial, FirstTuningSeed)
+			got, err := r.epochs()
+			if err != nil || len(got) != trial.Epochs {
+				t.Errorf("%s: %d epochs, %v: want %d", trial.Spec, len(got), err, trial.Epochs)
+			}
+			ran, err := complete.epochs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, e := range got {
+				if e.TrainLoss != ran[k].TrainLoss || e.ValLoss != ran[k].ValLoss {
+					t.Errorf("%s: epoch %d: %+v, without halving %+v", trial.Spec, k+1, e, ran[k])
+				}
+			}
+			if _, err := os.Stat(r.path("checkpoint")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: its checkpoint is still there: %v", trial.Spec, err)
+			}
+			// Those that went on were the best so far.
+			for _, other := range o.Trials {
+				if other.Epochs > trial.Epochs && trial.Epochs == 1 && other.First.ValAcc < trial.First.ValAcc {
+					t.Errorf("%s went on and %s, which was better, did not", other.Spec, trial.Spec)
+				}
+			}
+		}
+		slices.Sort(epochs)
+		if !slices.Equal(epochs, []int{1, 1, 2, 4}) {
+			t.Errorf("%s: trials of %v epochs", o.Optimizer, epochs)
+		}
+	}
+}
+
+func TestInterruptedHalvingGoesOnToTheSameBytes(t *testing.T) {
+	_, want := runTuning(t, halvingTuning(t.TempDir()))
+	for _, steps := range []int{30, 240} { // in the first stage and in the last
+		tuning := halvingTuning(t.TempDir())
+		tuning.Parallel = 1
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, _, err := tuning.Run(ctx, &stopper{steps: steps, stop: cancel}); !errors.Is(err, errStopped) {
+			t.Fatalf("an interrupted tuning returned %v", err)
+		}
+		cancel()
+		if _, got := runTuning(t, tuning); string(got) != string(want) {
+			t.Errorf("stopped after %d steps, the result is\n%s\nwant\n%s", steps, got, want)
+		}
+	}
+}
+
+// A trial that diverges in a later stage has its score in an earlier one, so that a tuning
+// that goes on sends the same trials on.
+func TestTrialThatDivergedLater(t *testing.T) {
+	tuning := halvingTuning(t.TempDir())
+	trial := Trial{Spec: "adamw"}
+	r := tuning.recordOf(&trial, FirstTuningSeed)
+	if err := os.MkdirAll(r.folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.writeEpochs([]Epoch{{Epoch: 1, ValAcc: 0.5}, {Epoch: 2, ValAcc: 0.6}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.finish(Final{Status: report.Diverged}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tuning.read(&trial, 2); err != nil || trial.Score == nil || trial.Score.ValAcc != 0.6 {
+		t.Errorf("after 2 epochs: %+v, %v", trial, err)
+	}
+	if err := tuning.read(&trial, 4); err != nil || trial.Score != nil || trial.Status != report.Diverged {
+		t.Errorf("after 4 epochs: %+v, %v", trial, err)
+	}
+}
+
 func TestTrialsAreRanked(t *testing.T) {
 	diverged := Trial{Trial: 1, Status: report.Diverged}
+	early := Trial{Trial: 5, Status: stopped, Score: &TrialScore{ValLoss: 0.05, ValAcc: 0.99, F1: 0.99}}
 	low := Trial{Trial: 2, Score: &TrialScore{ValLoss: 0.1, ValAcc: 0.8, F1: 0.9}}
 	tied := Trial{Trial: 3, Score: &TrialScore{ValLoss: 0.3, ValAcc: 0.9, F1: 0.7}}
 	best := Trial{Trial: 4, Score: &TrialScore{ValLoss: 0.2, ValAcc: 0.9, F1: 0.8}}
-	for metric, want := range map[string][]int{"val_acc": {4, 3, 2, 1}, "val_loss": {2, 4, 3, 1}, "f1": {2, 4, 3, 1}} {
-		trials := []Trial{diverged, low, tied, best}
+	for metric, want := range map[string][]int{"val_acc": {4, 3, 2, 5, 1}, "val_loss": {2, 4, 3, 5, 1}, "f1": {2, 4, 3, 5, 1}} {
+		trials := []Trial{diverged, early, low, tied, best}
 		slices.SortFunc(trials, (&Tuning{Metric: metric}).rank)
 		for i, trial := range trials {
 			if trial.Trial != want[i] {
@@ -220,6 +335,8 @@ func TestTuningIsChecked(t *testing.T) {
 		"protocol seed":                 func(t *Tuning) { t.Protocol = ProtocolSeed },
 		"2 datasets":                    func(t *Tuning) { t.Datasets = []string{"digits", "mnist"} },
 		"0 trials":                      func(t *Tuning) { t.Trials = 0 },
+		"halving by 1":                  func(t *Tuning) { t.Halving = 1 },
+		"of epochs, 2":                  func(t *Tuning) { t.Halving = 3 },
 		"unknown metric":                func(t *Tuning) { t.Metric = "x" },
 		"at least one optimizer":        func(t *Tuning) { t.Optimizers = nil },
 		"unknown optimizer":             func(t *Tuning) { t.Optimizers = []string{"x"} },

@@ -12,6 +12,7 @@ import (
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/progress"
+	"diaghess/train/report"
 )
 
 // tuneCommand is `diaghess tune`: settings for a study's optimizers, found with
@@ -21,6 +22,7 @@ func tuneCommand() *cli.Command {
 		&cli.StringFlag{Name: "dataset", Value: "cifar10", Usage: "tune on `NAME`: " + dataDescription()},
 		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "tune `LIST`; what a spec sets is not drawn; the first is the baseline of the study to come"},
 		&cli.IntFlag{Name: "trials", Value: 16, Usage: "`N` draws for each optimizer"},
+		&cli.IntFlag{Name: "halving", Usage: "successive halving: after 1/`N` of the epochs train only the best 1/N of each optimizer's trials on, and so again; 0 trains all to the end"},
 		&cli.StringFlag{Name: "space", Usage: "draw from `SPACE` instead of lr and weight-decay from 1/100 to 100 times the default: \"lr=1e-5..1e-1 log; sgd: lr=1e-3..1 log, momentum=0..0.99\""},
 		&cli.StringFlag{Name: "metric", Value: train.TuningMetrics()[0], Usage: "take the trial that is best in `NAME`: " + strings.Join(train.TuningMetrics(), ", ")},
 		&cli.StringFlag{Name: "seeds", Value: fmt.Sprint(train.FirstTuningSeed), Usage: fmt.Sprintf("`LIST` of seeds from %d on, which no study has; a trial is trained from each", train.FirstTuningSeed)},
@@ -65,7 +67,7 @@ func runTune(c *cli.Context) error {
 	study.Optimizers = optim.SplitList(c.String("optimizers"))
 	study.Seeds = list
 	study.Parallel = c.Int("parallel")
-	tuning := train.Tuning{Study: *study, Trials: c.Int("trials"), Space: space, Metric: c.String("metric")}
+	tuning := train.Tuning{Study: *study, Trials: c.Int("trials"), Space: space, Metric: c.String("metric"), Halving: c.Int("halving")}
 
 	observer, finish := progress.New(os.Stderr)
 	tuned, path, err := tuning.Run(c.Context, observer)
@@ -87,17 +89,20 @@ func tunedTable(tuned *train.Tuned) string {
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(table.Row{"Optimizer", "Trials", "Diverged", "Best", "Trial", "val_loss", "val_acc", "f1"})
+	t.AppendHeader(table.Row{"Optimizer", "Trials", "Trained to the end", "Diverged", "Best", "Trial", "val_loss", "val_acc", "f1"})
 	for _, o := range tuned.Optimizers {
-		diverged := 0
+		finished, diverged := 0, 0
 		for _, trial := range o.Trials {
-			if trial.Score == nil {
+			switch {
+			case trial.Score == nil:
 				diverged++
+			case trial.Status == report.Finished:
+				finished++
 			}
 		}
 		best := o.Trials[o.BestTrial-1].Score
 		t.AppendRow(table.Row{
-			o.Optimizer, len(o.Trials), diverged, o.Best, o.BestTrial,
+			o.Optimizer, len(o.Trials), finished, diverged, o.Best, o.BestTrial,
 			fmt.Sprintf("%.4f", best.ValLoss), fmt.Sprintf("%.4f", best.ValAcc), fmt.Sprintf("%.4f", best.F1),
 		})
 	}

@@ -144,6 +144,9 @@ func (b *bars) finish() {
 }
 
 func (b *bars) Study(jobs []train.Job, ended int) {
+	if b.study != nil {
+		b.study.Abort(true)
+	}
 	b.study = b.progress.AddBar(int64(len(jobs)),
 		mpb.BarPriority(1<<30),
 		mpb.PrependDecorators(decor.Name("study "), decor.CountersNoUnit("%d of %d runs")),

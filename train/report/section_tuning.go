@@ -18,10 +18,16 @@ const TuningFile = "tuned.json"
 // Tuning is what the report shows of how the settings of a study's optimizers were
 // chosen: the part of tuned.json that it reads.
 type Tuning struct {
-	Dataset    string           `json:"dataset"`
-	Seeds      []int            `json:"seeds"`
-	Epochs     int              `json:"epochs"`
-	Metric     string           `json:"metric"` // what the best trial is best in
+	Dataset string `json:"dataset"`
+	Seeds   []int  `json:"seeds"`
+	Epochs  int    `json:"epochs"`
+	Metric  string `json:"metric"` // what the best trial is best in
+	// Rungs are the stages of successive halving: after so many epochs so many trials of
+	// each optimizer. Empty without it.
+	Rungs []struct {
+		Epochs int `json:"epochs"`
+		Trials int `json:"trials"`
+	} `json:"rungs"`
 	Optimizers []TunedOptimizer `json:"optimizers"`
 }
 
@@ -33,11 +39,17 @@ type TunedOptimizer struct {
 
 // Trial is a draw of an optimizer's settings.
 type Trial struct {
-	Spec  string  `json:"spec"`
-	LR    float64 `json:"lr"`
-	Score *struct {
-		ValAcc float64 `json:"val_acc"`
-	} `json:"score"` // of the validation part, the mean over the seeds; nil if it diverged
+	Spec string  `json:"spec"`
+	LR   float64 `json:"lr"`
+	// Score is of the validation part, the mean over the seeds; nil if it diverged. First
+	// is that after the first stage of successive halving.
+	Score *TrialScore `json:"score"`
+	First *TrialScore `json:"first_score"`
+}
+
+// TrialScore is what the report shows of a trial's outcome.
+type TrialScore struct {
+	ValAcc float64 `json:"val_acc"`
 }
 
 // readTuning returns nil where a study's optimizers were not tuned.
@@ -65,6 +77,9 @@ func (a *Analysis) tuningSection() section {
 		"An optimizer that does well in a broad range of learning rates is easier to tune than one with a narrow peak. "+
 		"Trials differ in all that was drawn, not in the learning rate alone; those that diverged have no dot.",
 		plural(tuning.Epochs, "epoch"), printable(tuning.Dataset), namedSeeds(tuning.Seeds), printable(tuning.Metric))}
+	if len(tuning.Rungs) > 0 {
+		s.paragraphs = append(s.paragraphs, tuning.halving())
+	}
 	t := table{title: "Trials", header: []string{"Optimizer", "Trials", "Diverged", "Best accuracy", "Median accuracy", "Learning rates within 0.01 of the best accuracy"}}
 	var curves []plot.Curve
 	for i, o := range tuning.Optimizers {
@@ -72,7 +87,7 @@ func (a *Analysis) tuningSection() section {
 		if arm < 0 { // the report leaves it out
 			arm = len(a.Optimizers) + i
 		}
-		c := sensitivity(o)
+		c := tuning.sensitivity(o)
 		c.Name, c.Arm = withN(o.Best, len(c.X)), arm
 		if len(c.X) > 0 {
 			curves = append(curves, c)
@@ -90,14 +105,33 @@ func (a *Analysis) tuningSection() section {
 	return s
 }
 
-// sensitivity returns the accuracy of an optimizer's finished trials by their
-// learning rates, ascending.
-func sensitivity(o TunedOptimizer) plot.Curve {
-	trials := slices.DeleteFunc(slices.Clone(o.Trials), func(t Trial) bool { return t.Score == nil || !(t.LR > 0) })
+// halving says how the trials were thinned out.
+func (t *Tuning) halving() string {
+	stages := ""
+	for i, rung := range t.Rungs {
+		if i > 0 {
+			stages += ", "
+		}
+		stages += fmt.Sprintf("%s of %s", plural(rung.Trials, "trial"), plural(rung.Epochs, "epoch"))
+	}
+	return fmt.Sprintf("By successive halving, each optimizer had %s: those that were the best so far went on. "+
+		"What is shown is how all trials stood after the first of these stages, %s.", stages, plural(t.Rungs[0].Epochs, "epoch"))
+}
+
+// sensitivity returns the accuracy of an optimizer's trials by their learning rates,
+// ascending: of those that did not diverge, after as many epochs each.
+func (t *Tuning) sensitivity(o TunedOptimizer) plot.Curve {
+	score := func(trial Trial) *TrialScore {
+		if len(t.Rungs) > 0 {
+			return trial.First
+		}
+		return trial.Score
+	}
+	trials := slices.DeleteFunc(slices.Clone(o.Trials), func(t Trial) bool { return score(t) == nil || !(t.LR > 0) })
 	slices.SortFunc(trials, func(x, y Trial) int { return cmp.Compare(x.LR, y.LR) })
 	var c plot.Curve
-	for _, t := range trials {
-		c.X, c.Y = append(c.X, t.LR), append(c.Y, t.Score.ValAcc)
+	for _, trial := range trials {
+		c.X, c.Y = append(c.X, trial.LR), append(c.Y, score(trial).ValAcc)
 	}
 	return c
 }

@@ -23,7 +23,7 @@ func TestTuningSection(t *testing.T) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	// Ascending in the rate, without the trial that diverged.
-	if c := sensitivity(a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.945, 0.95, 0.5}) {
+	if c := a.Records.Tuning.sensitivity(a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.945, 0.95, 0.5}) {
 		t.Errorf("curve %v", c)
 	}
 	if svg, err := s.figures[0].SVG(); err != nil || strings.Contains(svg, "NaN") || !strings.Contains(svg, ">1e−3<") {
@@ -64,5 +64,22 @@ func TestTuningAtAnEndIsACaution(t *testing.T) {
 	a := mustAddRecords(t, writeRuns(t, folder, study("0.001")))
 	if want := "adamw:lr=0.01: its learning rate is the largest that was tried; a better one may lie beyond."; !slices.Contains(a.Cautions(), want) {
 		t.Errorf("cautions %q, want %q", a.Cautions(), want)
+	}
+}
+
+// With successive halving the curve is of the first stage, where all trials were alike.
+func TestHalvingInTheReport(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":4,"metric":"val_acc","trials":3,
+		"rungs":[{"epochs":2,"trials":3},{"epochs":4,"trials":2}],"optimizers":[{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[
+			{"spec":"adamw:lr=0.01","lr":0.01,"status":"finished","score":{"val_acc":0.95},"first_score":{"val_acc":0.8}},
+			{"spec":"adamw:lr=0.1","lr":0.1,"status":"diverged","first_score":{"val_acc":0.7}},
+			{"spec":"adamw:lr=0.001","lr":0.001,"status":"stopped","score":{"val_acc":0.6},"first_score":{"val_acc":0.6}}]}]}`)
+	a := mustAddRecords(t, writeRuns(t, folder, study("0.001")))
+	if c := a.Records.Tuning.sensitivity(a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.6, 0.8, 0.7}) {
+		t.Errorf("curve %v", c)
+	}
+	if text, want := a.tuningSection().paragraphs[1], "3 trials of 2 epochs, 2 trials of 4 epochs"; !strings.Contains(text, want) {
+		t.Errorf("%q does not say %q", text, want)
 	}
 }

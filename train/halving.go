@@ -1,0 +1,145 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"diaghess/train/report"
+)
+
+// Successive halving spends most of a tuning's epochs on its better trials: each
+// optimizer's trials are compared after few epochs, the best are trained on, and so
+// again until the last ones have been trained to the end. Karnin, Koren and Somekh 2013,
+// "Almost optimal exploration in multi-armed bandits"; for epochs as the budget Jamieson
+// and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
+// optimization". Every optimizer gets the same: the trials compete with those of the same
+// optimizer only. A trial that is stopped early was compared on fewer epochs, where
+// smaller learning rates look worse than they are.
+
+// Rung is a stage of a tuning: how many epochs each of so many trials of an optimizer has
+// then been trained.
+type Rung struct {
+	Epochs int `json:"epochs"`
+	Trials int `json:"trials"`
+}
+
+// rungs returns the stages of a tuning, the last one of all epochs. Each but that is of a
+// Halving-th of the epochs of the next, and each but the first of a Halving-th of the
+// trials of the one before, both rounded up.
+func (t *Tuning) rungs() []Rung {
+	all := []Rung{{Epochs: t.Epochs, Trials: t.Trials}}
+	if t.Halving == 0 {
+		return all
+	}
+	for trials := t.Trials / t.Halving; trials > 0 && all[0].Epochs >= t.Halving; trials /= t.Halving {
+		all = slices.Insert(all, 0, Rung{Epochs: (all[0].Epochs + t.Halving - 1) / t.Halving})
+	}
+	trials := t.Trials
+	for i := range all {
+		all[i].Trials = trials
+		trials = (trials + t.Halving - 1) / t.Halving
+	}
+	return all
+}
+
+// paused is how a run of a tuning ends that is not at its end; it has no final.json.
+const paused report.Status = "paused"
+
+// errPaused says that a run has reached the epochs that it was to be trained for now.
+var errPaused = errors.New("paused")
+
+// pauseIfDue returns errPaused after so many epochs, if the run is not at its end.
+func (r *runner) pauseIfDue() error {
+	if r.until > 0 && r.Epoch >= r.until && r.Epoch < r.job.Epochs {
+		return errPaused
+	}
+	return nil
+}
+
+// pause keeps what the run has so far.
+func (r *runner) pause() (Final, error) {
+	note := fmt.Sprintf("after %d of %d epochs", r.Epoch, r.job.Epochs)
+	return Final{Status: paused, Note: note}, r.checkpoint()
+}
+
+// reached says whether a run that has not ended has been trained for so many epochs.
+func (r record) reached(epochs int) (bool, error) {
+	lines, err := r.epochs()
+	return len(lines) >= epochs, err
+}
+
+// climb does the trials that are left, rung by rung, and sets their outcomes.
+func (t *Tuning) climb(tuned *Tuned, run func(specs []string, until int) error) error {
+	left := make([][]*Trial, len(tuned.Optimizers))
+	for i := range tuned.Optimizers {
+		for j := range tuned.Optimizers[i].Trials {
+			left[i] = append(left[i], &tuned.Optimizers[i].Trials[j])
+		}
+	}
+	rungs := t.rungs()
+	for level, rung := range rungs {
+		last := level == len(rungs)-1
+		until := rung.Epochs
+		if last {
+			until = 0
+		}
+		var specs []string
+		for _, trials := range left {
+			for _, trial := range trials {
+				specs = append(specs, trial.Spec)
+			}
+		}
+		if err := run(specs, until); err != nil {
+			return err
+		}
+		for i, trials := range left {
+			for _, trial := range trials {
+				if err := t.read(trial, rung.Epochs); err != nil {
+					return err
+				}
+				if level == 0 && !last {
+					trial.First = trial.Score
+				}
+			}
+			if last {
+				continue
+			}
+			slices.SortStableFunc(trials, func(a, b *Trial) int { return t.rank(*a, *b) })
+			keep := min(rungs[level+1].Trials, len(trials))
+			for keep > 1 && trials[keep-1].Score == nil { // diverged
+				keep--
+			}
+			for _, trial := range trials[keep:] {
+				if err := t.stop(trial); err != nil {
+					return err
+				}
+			}
+			left[i] = trials[:keep]
+		}
+	}
+	return nil
+}
+
+// stop marks a trial that is not trained on.
+func (t *Tuning) stop(trial *Trial) error {
+	if trial.Score == nil {
+		return nil // it has ended: it diverged
+	}
+	trial.Status = stopped
+	for _, seed := range t.Seeds {
+		if err := t.recordOf(trial, seed).forget(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopped is how a trial ends that others of its optimizer were better than.
+const stopped report.Status = "stopped"
+
+// recordOf is the record of a trial's run.
+func (t *Tuning) recordOf(trial *Trial, seed int) record {
+	return recordOf(filepath.Join(t.Out, trialsFolder), Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
+}
