@@ -106,34 +106,34 @@ func (t *Tuning) climb(tuned *Tuned, run func(specs []string, until int) error) 
 			if last {
 				continue
 			}
-			slices.SortStableFunc(trials, func(a, b *Trial) int { return t.rank(*a, *b) })
-			keep := min(rungs[level+1].Trials, len(trials))
-			for keep > 1 && trials[keep-1].Score == nil { // diverged
-				keep--
+			var err error
+			if left[i], err = t.thin(trials, rungs[level+1].Trials); err != nil {
+				return err
 			}
-			for _, trial := range trials[keep:] {
-				if err := t.stop(trial); err != nil {
-					return err
-				}
-			}
-			left[i] = trials[:keep]
 		}
 	}
 	return nil
 }
 
-// stop marks a trial that is not trained on.
-func (t *Tuning) stop(trial *Trial) error {
-	if trial.Score == nil {
-		return nil // it has ended: it diverged
+// thin returns the best so many of an optimizer's trials, fewer where not so many have a
+// score, and stops the others.
+func (t *Tuning) thin(trials []*Trial, most int) ([]*Trial, error) {
+	slices.SortStableFunc(trials, func(a, b *Trial) int { return t.rank(*a, *b) })
+	most = min(most, len(trials))
+	for most > 1 && trials[most-1].Score == nil {
+		most--
 	}
-	trial.Status = stopped
-	for _, seed := range t.Seeds {
-		if err := t.recordOf(trial, seed).forget(); err != nil {
-			return err
+	for _, trial := range trials[most:] {
+		if trial.Score != nil {
+			trial.Status = stopped
+		}
+		for _, seed := range t.Seeds {
+			if err := t.recordOf(trial, seed).forget(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return nil
+	return trials[:most], nil
 }
 
 // stopped is how a trial ends that others of its optimizer were better than.
