@@ -380,12 +380,8 @@ func (r *runner) memory() memory {
 		words: []gpu.Slice[uint32]{t.state, t.order, t.correct, t.confusion},
 	}
 	if r.estimator != nil {
-		arenas, others := r.estimator.State()
-		for _, s := range arenas {
+		for _, s := range r.estimator.State() {
 			m.floats = append(m.floats, floats{s, true})
-		}
-		for _, s := range others {
-			m.floats = append(m.floats, floats{s, false})
 		}
 		if !r.estimator.NonNegative() { // Observe looks at them
 			m.floats = append(m.floats, floats{r.network.Gradients, true})

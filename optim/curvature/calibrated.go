@@ -85,7 +85,4 @@ func (e *calibrated) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[ui
 }
 
 // State is that of gnb, and the average of the recursion.
-func (e *calibrated) State() (arenas, others []gpu.Slice[float32]) {
-	arenas, others = e.base.State()
-	return append(arenas, e.swept), others
-}
+func (e *calibrated) State() []gpu.Slice[float32] { return append(e.base.State(), e.swept) }

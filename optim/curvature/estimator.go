@@ -21,9 +21,9 @@ type Estimator interface {
 	// gradient by the logits. state counts the steps. It allocates what the batch
 	// needs, and fails where there is no room.
 	Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error
-	// State is what the estimator keeps from step to step, and a checkpoint of
-	// it: arenas with the layout of the network's values, and other numbers.
-	State() (arenas, others []gpu.Slice[float32])
+	// State is what the estimator keeps from step to step, and a checkpoint of it:
+	// arenas with the layout of the network's values.
+	State() []gpu.Slice[float32]
 }
 
 // New binds an estimator to a network for a run of so many steps; for None it is
@@ -86,11 +86,11 @@ func (b *base) keepAverage() {
 func (b *base) Diagonal() gpu.Slice[float32] { return b.diagonal }
 
 // State is the estimate, which steps without one go on using, and its average.
-func (b *base) State() (arenas, others []gpu.Slice[float32]) {
+func (b *base) State() []gpu.Slice[float32] {
 	if b.average.IsNull() {
-		return []gpu.Slice[float32]{b.diagonal}, nil
+		return []gpu.Slice[float32]{b.diagonal}
 	}
-	return []gpu.Slice[float32]{b.diagonal, b.average}, nil
+	return []gpu.Slice[float32]{b.diagonal, b.average}
 }
 
 func (b *base) alloc(n int) gpu.Slice[float32] {
