@@ -3,11 +3,8 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
-	"sync"
 
-	"gorgonia.org/cu"
 	cudnn "gorgonia.org/cu/dnn"
 
 	"diaghess/gpu"
@@ -17,108 +14,103 @@ import (
 // directions is the number of values of gpu.Direction.
 const directions = 3
 
-// algorithm is a way of cuDNN's to compute a direction of a convolution.
+// method is a way of cuDNN's to compute a direction of a convolution, made ready for a
+// stream.
+type method interface {
+	// workspace is the scratch memory that it needs, in bytes.
+	workspace() int
+	// run queues the direction, on the stream's thread. Two of the tensors are read,
+	// the direction's result is written.
+	run(x, w, y, space supplement.Memory) error
+	// free frees what was made, on the stream's thread.
+	free() error
+}
+
+// offer is a method that cuDNN's heuristics name.
+type offer struct {
+	// name is that in a record. With the card it fixes the bits of the result.
+	name string
+	// suits says that the method gives the same bits each time, in the arithmetic that
+	// was asked for.
+	suits bool
+	ready func() (method, error)
+}
+
+// offers asks cuDNN's heuristics for a direction, what is expected to be fastest first.
+//
+// Forward and BackwardData go through the functions of cuDNN that dnn has, since they
+// let their caller name the arithmetic: the graph API's heuristics rank engines for
+// tensor cores, and of the others hardly know the good ones. BackwardFilter goes through
+// the graph API, since those functions have one deterministic algorithm for it, and a
+// slow one. docs/gpu.md has the times.
+func (c *convolution) offers(d gpu.Direction) ([]offer, error) {
+	if d == gpu.BackwardFilter {
+		return c.engines()
+	}
+	return c.algorithms(d)
+}
+
+// nameOfMethod is what a record says of a method.
+func nameOfMethod(name string, arithmetic Math) string {
+	return fmt.Sprintf("cuDNN %s %s %s", supplement.CuDNNVersion(), name, arithmetic)
+}
+
+// algorithm is one of an algorithm's numbers in cuDNN's functions for a direction.
 type algorithm struct {
-	id        int
-	workspace int // bytes
-	math      cudnn.MathType
+	convolution *convolution
+	direction   gpu.Direction
+	id          int
+	descriptor  *cudnn.Convolution // with the arithmetic
+	bytes       int
 }
 
 // algorithmNames are those of cuDNN's constants, by id.
-var algorithmNames = [directions][]string{
-	gpu.Forward:        {"implicit_gemm", "implicit_precomp_gemm", "gemm", "direct", "fft", "fft_tiling", "winograd", "winograd_nonfused"},
-	gpu.BackwardData:   {"algo_0", "algo_1", "fft", "fft_tiling", "winograd", "winograd_nonfused"},
-	gpu.BackwardFilter: {"algo_0", "algo_1", "fft", "algo_3", "winograd", "winograd_nonfused", "fft_tiling"},
+var algorithmNames = map[gpu.Direction][]string{
+	gpu.Forward:      {"implicit_gemm", "implicit_precomp_gemm", "gemm", "direct", "fft", "fft_tiling", "winograd", "winograd_nonfused"},
+	gpu.BackwardData: {"algo_0", "algo_1", "fft", "fft_tiling", "winograd", "winograd_nonfused"},
 }
 
-// name is the algorithm's in a record.
-func (a algorithm) name(d gpu.Direction) string {
-	name := fmt.Sprintf("algorithm %d", a.id)
-	if a.id < len(algorithmNames[d]) {
-		name = algorithmNames[d][a.id]
-	}
-	math := FP32
-	if a.math != cudnn.FmaMath {
-		math = TF32
-	}
-	return fmt.Sprintf("cuDNN %s %s %s", supplement.CuDNNVersion(), name, math)
-}
-
-// algorithms are the device's choices, made once for a shape so that all streams
-// compute the same bits, and the tensors that convolutions are tried on.
-type algorithms struct {
-	mutex   sync.Mutex
-	chosen  map[gpu.ConvolutionShape][directions]algorithm
-	scratch allocation
-}
-
-// tensors returns room for the tensors of a shape with whatever numbers in it, on a
-// thread of the device. It belongs to the holder of the mutex until that has waited for
-// its work.
-func (a *algorithms) tensors(d *Device, s gpu.ConvolutionShape) (x, w, y supplement.Memory, err error) {
-	place := func(elements int) int { return (4*elements + 255) / 256 * 256 }
-	bytes := place(s.Input()) + place(s.Filter()) + place(s.Output())
-	if bytes > a.scratch.bytes {
-		if err := a.free(); err != nil {
-			return 0, 0, 0, err
-		}
-		address, err := cu.MemAlloc(int64(bytes))
-		if err != nil {
-			return 0, 0, 0, d.noRoom(bytes, supplement.Wrap("cuMemAlloc", err))
-		}
-		a.scratch = allocation{address, bytes}
-	}
-	x = supplement.Memory(a.scratch.address)
-	w = x + supplement.Memory(place(s.Input()))
-	return x, w, w + supplement.Memory(place(s.Filter())), nil
-}
-
-// free frees the scratch tensors, on a thread of the device.
-func (a *algorithms) free() error {
-	if a.scratch.bytes == 0 {
-		return nil
-	}
-	address := a.scratch.address
-	a.scratch = allocation{}
-	return supplement.Wrap("cuMemFree", cu.MemFree(address))
-}
-
-// choose finds the algorithm of a direction: the first of cuDNN's list that gives the
-// same bits each time, needs no more than largestWorkspace and succeeds on the scratch
-// tensors x, w and y. The convolution keeps it.
-func (c *convolution) choose(d gpu.Direction, x, w, y supplement.Memory) error {
-	math := cudnn.FmaMath
+// algorithms asks the heuristics of cuDNN's functions, with a descriptor that asks for
+// the arithmetic.
+func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
+	asked := cudnn.FmaMath
 	if c.stream.device.options.Math == TF32 {
-		math = cudnn.DefaultMath
+		asked = cudnn.DefaultMath
 	}
-	listed, err := c.list(d, math)
+	descriptor, err := newDescriptor(c.shape, asked)
 	if err != nil {
-		return fmt.Errorf("%v: %w", d, err)
+		return nil, err
 	}
-	var unsuitable []string
-	for _, candidate := range listed {
-		a := algorithm{id: candidate.ID, workspace: candidate.Workspace, math: math}
-		if math == cudnn.DefaultMath {
-			a.math = candidate.Math
-		}
-		if !candidate.Deterministic || candidate.Workspace > largestWorkspace || otherArithmetic(candidate.Math, math) {
-			continue
-		}
-		err := c.try(d, a, x, w, y)
-		if err != errLargeWorkspace && !supplement.IsUnsupported(err) {
-			return err // nil, or not the algorithm's fault: a passing trouble must not choose
-		}
-		if err := c.stream.synchronize(); err != nil {
-			return err
-		}
-		unsuitable = append(unsuitable, fmt.Sprintf("%s: %v", a.name(d), err))
+	var listed []supplement.Algorithm
+	if d == gpu.Forward {
+		listed, err = supplement.ForwardAlgorithms(c.stream.cudnn, c.x, c.w, descriptor, c.y)
+	} else {
+		listed, err = supplement.BackwardDataAlgorithms(c.stream.cudnn, c.w, c.y, descriptor, c.x)
 	}
-	return fmt.Errorf("%v: none of the %d algorithms that cuDNN lists is deterministic, runs on this card and needs no more than %d MB (tried %q)",
-		d, len(listed), largestWorkspace>>20, unsuitable)
+	if err := supplement.First(err, supplement.DestroyConvolution(descriptor)); err != nil {
+		return nil, err
+	}
+	var offers []offer
+	for _, a := range listed {
+		math, arithmetic := asked, FP32
+		if asked == cudnn.DefaultMath {
+			math = a.Math
+		}
+		if math != cudnn.FmaMath {
+			arithmetic = TF32
+		}
+		name := fmt.Sprintf("algorithm %d", a.ID)
+		if a.ID < len(algorithmNames[d]) {
+			name = algorithmNames[d][a.ID]
+		}
+		offers = append(offers, offer{
+			name:  nameOfMethod(name, arithmetic),
+			suits: a.Deterministic && a.Workspace <= largestWorkspace && !otherArithmetic(a.Math, asked),
+			ready: func() (method, error) { return c.algorithm(d, a.ID, math) },
+		})
+	}
+	return offers, nil
 }
-
-// errLargeWorkspace says that an algorithm needs more than largestWorkspace after all.
-var errLargeWorkspace = errors.New("needs too large a workspace")
 
 // otherArithmetic says that an algorithm's arithmetic is not what was asked for: it
 // converts to half precision, or uses tensor cores where FMA was demanded.
@@ -126,64 +118,79 @@ func otherArithmetic(offered, asked cudnn.MathType) bool {
 	return offered == cudnn.TensorOpMathAllowConversion || asked == cudnn.FmaMath && offered == cudnn.TensorOpMath
 }
 
-// list asks cuDNN's heuristics, with a descriptor that asks for the arithmetic.
-func (c *convolution) list(d gpu.Direction, math cudnn.MathType) ([]supplement.Algorithm, error) {
+// algorithm makes an algorithm ready.
+func (c *convolution) algorithm(d gpu.Direction, id int, math cudnn.MathType) (method, error) {
 	descriptor, err := newDescriptor(c.shape, math)
 	if err != nil {
 		return nil, err
 	}
-	var listed []supplement.Algorithm
-	switch d {
-	case gpu.Forward:
-		listed, err = supplement.ForwardAlgorithms(c.stream.cudnn, c.x, c.w, descriptor, c.y)
-	case gpu.BackwardData:
-		listed, err = supplement.BackwardDataAlgorithms(c.stream.cudnn, c.w, c.y, descriptor, c.x)
-	default:
-		listed, err = supplement.BackwardFilterAlgorithms(c.stream.cudnn, c.x, c.y, descriptor, c.w)
+	a := &algorithm{convolution: c, direction: d, id: id, descriptor: descriptor}
+	if d == gpu.Forward {
+		a.bytes, err = supplement.ForwardWorkspace(c.stream.cudnn, c.x, c.w, descriptor, c.y, cudnn.ConvolutionFwdAlgo(id))
+	} else {
+		a.bytes, err = supplement.BackwardDataWorkspace(c.stream.cudnn, c.w, c.y, descriptor, c.x, cudnn.ConvolutionBwdDataAlgo(id))
 	}
-	return listed, supplement.First(err, supplement.DestroyConvolution(descriptor))
+	if err != nil {
+		return nil, supplement.First(a.free(), err)
+	}
+	return a, nil
 }
 
-// try takes an algorithm for a direction and runs it once, which also loads its
-// kernels; the convolution keeps it if that works.
-func (c *convolution) try(d gpu.Direction, a algorithm, x, w, y supplement.Memory) error {
-	descriptor, err := newDescriptor(c.shape, a.math)
-	if err != nil {
-		return err
+func (a *algorithm) workspace() int { return a.bytes }
+
+func (a *algorithm) run(x, w, y, space supplement.Memory) error {
+	c := a.convolution
+	if a.direction == gpu.Forward {
+		return supplement.Wrap("cudnnConvolutionForward", c.stream.cudnn.ConvolutionForward(
+			1, c.x, x, c.w, w, a.descriptor, cudnn.ConvolutionFwdAlgo(a.id), space, uintptr(a.bytes), 0, c.y, y))
 	}
-	c.passes[d] = pass{a, descriptor}
-	err = c.warm(d, x, w, y)
-	if err != nil {
-		// A failure to destroy comes first: it is not the algorithm's fault.
-		err = supplement.First(supplement.DestroyConvolution(descriptor), err)
-		c.passes[d] = pass{}
-	}
-	return err
+	return supplement.Wrap("cudnnConvolutionBackwardData", c.stream.cudnn.ConvolutionBackwardData(
+		1, c.w, w, c.y, y, a.descriptor, cudnn.ConvolutionBwdDataAlgo(a.id), space, uintptr(a.bytes), 0, c.x, x))
 }
 
-// warm runs a direction once, with the workspace that it needs.
-func (c *convolution) warm(d gpu.Direction, x, w, y supplement.Memory) error {
-	p := &c.passes[d]
+func (a *algorithm) free() error { return supplement.DestroyConvolution(a.descriptor) }
+
+// newDescriptor describes a cross-correlation, which is what neural networks call a
+// convolution, with stride 1 and same padding.
+func newDescriptor(s gpu.ConvolutionShape, math cudnn.MathType) (*cudnn.Convolution, error) {
+	padding := s.Kernel / 2
+	c, err := cudnn.NewConvolution(math, 1, []int{padding, padding}, []int{1, 1}, []int{1, 1}, cudnn.CrossCorrelation, cudnn.Float)
+	return c, supplement.Wrap("describe the convolution", err)
+}
+
+// engine is an engine of cuDNN's graph API for the gradient of the filters.
+type engine struct{ *supplement.Plan }
+
+// engines asks the heuristics of the graph API.
+func (c *convolution) engines() ([]offer, error) {
 	var err error
-	switch d {
-	case gpu.Forward:
-		p.workspace, err = supplement.ForwardWorkspace(c.stream.cudnn, c.x, c.w, p.descriptor, c.y, cudnn.ConvolutionFwdAlgo(p.id))
-	case gpu.BackwardData:
-		p.workspace, err = supplement.BackwardDataWorkspace(c.stream.cudnn, c.w, c.y, p.descriptor, c.x, cudnn.ConvolutionBwdDataAlgo(p.id))
-	default:
-		p.workspace, err = supplement.BackwardFilterWorkspace(c.stream.cudnn, c.x, c.y, p.descriptor, c.w, cudnn.ConvolutionBwdFilterAlgo(p.id))
+	if c.gradient, err = supplement.NewFilterGradient(c.stream.cudnn, c.shape); err != nil {
+		return nil, err
 	}
+	listed, err := c.gradient.Engines()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if p.workspace > largestWorkspace {
-		return errLargeWorkspace
+	var offers []offer
+	for _, e := range listed {
+		arithmetic := FP32
+		if e.TensorCores {
+			arithmetic = TF32
+		}
+		offers = append(offers, offer{
+			name:  nameOfMethod(e.Name, arithmetic),
+			suits: e.Deterministic && e.Exact && (arithmetic == FP32 || c.stream.device.options.Math == TF32),
+			ready: func() (method, error) {
+				plan, err := c.gradient.Plan(e)
+				return engine{plan}, err
+			},
+		})
 	}
-	if err := c.stream.reserve(p.workspace); err != nil {
-		return err
-	}
-	if err := c.run(d, x, w, y); err != nil {
-		return err
-	}
-	return c.stream.synchronize()
+	return offers, nil
 }
+
+func (e engine) workspace() int { return e.Workspace() }
+
+func (e engine) run(x, w, y, space supplement.Memory) error { return e.Run(x, y, w, space) }
+
+func (e engine) free() error { return e.Destroy() }

@@ -48,8 +48,8 @@ type Device struct {
 
 	allocated atomic.Int64
 
-	modules    modules
-	algorithms algorithms
+	modules modules
+	choices choices
 }
 
 var (
@@ -138,7 +138,7 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 // Close frees modules and scratch memory and releases the card.
 func (d *Device) Close() error {
 	err := d.thread.do(func() error {
-		return supplement.First(d.modules.unload(), d.algorithms.free(), d.release())
+		return supplement.First(d.modules.unload(), d.choices.free(), d.release())
 	})
 	d.thread.stop()
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	works         behaviour = iota
 	varies                  // works, but not the same each time
 	listedRefusal           // the list says that it is not supported
-	sizeRefusal             // asked how much workspace it needs, it is not supported
+	sizeRefusal             // asked how much workspace it needs, or made ready, it is not supported
 	callRefusal             // not supported when called
 	tooLarge                // needs more workspace than anybody has
 )
@@ -29,7 +29,8 @@ type algorithm struct {
 	behaviour behaviour
 }
 
-// algorithms are what the heuristics list, fastest first. What works comes late, so
+// algorithms are what the heuristics list, fastest first, where a function computes a
+// direction: see backend.go for the other. What works comes late, so
 // that who takes what comes first finds out.
 var algorithms = map[gpu.Direction][]algorithm{
 	gpu.Forward: {
@@ -42,12 +43,6 @@ var algorithms = map[gpu.Direction][]algorithm{
 		{C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED, sizeRefusal}, {C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT, tooLarge},
 		{C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_0, varies}, {C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD, listedRefusal},
 		{C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT_TILING, callRefusal}, {C.CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, works},
-	},
-	gpu.BackwardFilter: {
-		{C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED, sizeRefusal}, {C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT, tooLarge},
-		{C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0, varies}, {C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3, varies},
-		{C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD, listedRefusal}, {C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT_TILING, callRefusal},
-		{C.CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, works},
 	},
 }
 
@@ -73,8 +68,8 @@ func (a algorithm) workspace(s gpu.ConvolutionShape) int {
 	return 4 * (s.Output()/3 | 1)
 }
 
-// performance is a line of the heuristics' list, cudnnConvolutionFwdAlgoPerf_t or one
-// of its two likes.
+// performance is a line of the heuristics' list, cudnnConvolutionFwdAlgoPerf_t or its
+// like.
 type performance struct {
 	algorithm     int32
 	status        status
@@ -85,11 +80,10 @@ type performance struct {
 	reserved      [3]int32
 }
 
-// The three structs of cuDNN are as long as ours.
+// The two structs of cuDNN are as long as ours.
 var (
 	_ [unsafe.Sizeof(performance{})]byte = [C.sizeof_cudnnConvolutionFwdAlgoPerf_t]byte{}
 	_ [unsafe.Sizeof(performance{})]byte = [C.sizeof_cudnnConvolutionBwdDataAlgoPerf_t]byte{}
-	_ [unsafe.Sizeof(performance{})]byte = [C.sizeof_cudnnConvolutionBwdFilterAlgoPerf_t]byte{}
 )
 
 // list fills the heuristics' list for a convolution of the given math. Where TF32 is

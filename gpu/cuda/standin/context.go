@@ -24,6 +24,7 @@ const (
 	kindTensor     = "tensor descriptor"
 	kindFilter     = "filter descriptor"
 	kindProduct    = "convolution descriptor"
+	kindPart       = "descriptor of the graph API"
 )
 
 // context is a card's primary context: its memory and its streams.

@@ -43,7 +43,7 @@ func (m *Machine) geometryOf(x, w, of, y uintptr) (geometry, status) {
 	}, success
 }
 
-// heuristics is what the three functions of that kind do.
+// heuristics is what the two functions of that kind do.
 func heuristics(name string, d gpu.Direction, number, x, w, of, y uintptr, room int32, count *int32, results unsafe.Pointer) status {
 	return onHandle(name, 0, number, func(m *Machine, _ *context, _ *handle) status {
 		g, result := m.geometryOf(x, w, of, y)
@@ -68,12 +68,7 @@ func standin_cudnnGetConvolutionBackwardDataAlgorithm_v7(number, w, dy, of, dx u
 	return heuristics("cudnnGetConvolutionBackwardDataAlgorithm_v7", gpu.BackwardData, number, dx, w, of, dy, room, count, results)
 }
 
-//export standin_cudnnGetConvolutionBackwardFilterAlgorithm_v7
-func standin_cudnnGetConvolutionBackwardFilterAlgorithm_v7(number, x, dy, of, dw uintptr, room int32, count *int32, results unsafe.Pointer) status {
-	return heuristics("cudnnGetConvolutionBackwardFilterAlgorithm_v7", gpu.BackwardFilter, number, x, dw, of, dy, room, count, results)
-}
-
-// workspaceSize is what the three functions of that kind do.
+// workspaceSize is what the two functions of that kind do.
 func workspaceSize(name string, d gpu.Direction, number, x, w, of, y uintptr, algorithm int32, bytes *uintptr) status {
 	return onHandle(name, 0, number, func(m *Machine, _ *context, _ *handle) status {
 		g, result := m.geometryOf(x, w, of, y)
@@ -99,86 +94,88 @@ func standin_cudnnGetConvolutionBackwardDataWorkspaceSize(number, w, dy, of, dx 
 	return workspaceSize("cudnnGetConvolutionBackwardDataWorkspaceSize", gpu.BackwardData, number, dx, w, of, dy, algorithm, bytes)
 }
 
-//export standin_cudnnGetConvolutionBackwardFilterWorkspaceSize
-func standin_cudnnGetConvolutionBackwardFilterWorkspaceSize(number, x, dy, of, dw uintptr, algorithm int32, bytes *uintptr) status {
-	return workspaceSize("cudnnGetConvolutionBackwardFilterWorkspaceSize", gpu.BackwardFilter, number, x, dw, of, dy, algorithm, bytes)
-}
-
-// pass is a call of a convolution.
-type pass struct {
+// operands are what a call of a convolution computes with.
+type operands struct {
 	direction      gpu.Direction
-	xDesc, wDesc   uintptr
-	of, yDesc      uintptr
-	algorithm      int32
 	x, w, y, space uint64
 	spaceBytes     int
-	alpha, beta    *float32
+	alpha, beta    float32
+}
+
+// pass is a call of a convolution's function.
+type pass struct {
+	operands
+	xDesc, wDesc, of, yDesc uintptr
+	algorithm               int32
 }
 
 //export standin_cudnnConvolutionForward
 func standin_cudnnConvolutionForward(number uintptr, alpha *float32, xDesc uintptr, x uint64, wDesc uintptr, w uint64, of uintptr, algorithm int32, space uint64, bytes uintptr, beta *float32, yDesc uintptr, y uint64) status {
-	return convolve("cudnnConvolutionForward", number, pass{gpu.Forward, xDesc, wDesc, of, yDesc, algorithm, x, w, y, space, int(bytes), alpha, beta})
+	return convolve("cudnnConvolutionForward", number, pass{operands{gpu.Forward, x, w, y, space, int(bytes), *alpha, *beta}, xDesc, wDesc, of, yDesc, algorithm})
 }
 
 //export standin_cudnnConvolutionBackwardData
 func standin_cudnnConvolutionBackwardData(number uintptr, alpha *float32, wDesc uintptr, w uint64, dyDesc uintptr, dy uint64, of uintptr, algorithm int32, space uint64, bytes uintptr, beta *float32, dxDesc uintptr, dx uint64) status {
-	return convolve("cudnnConvolutionBackwardData", number, pass{gpu.BackwardData, dxDesc, wDesc, of, dyDesc, algorithm, dx, w, dy, space, int(bytes), alpha, beta})
+	return convolve("cudnnConvolutionBackwardData", number, pass{operands{gpu.BackwardData, dx, w, dy, space, int(bytes), *alpha, *beta}, dxDesc, wDesc, of, dyDesc, algorithm})
 }
 
-//export standin_cudnnConvolutionBackwardFilter
-func standin_cudnnConvolutionBackwardFilter(number uintptr, alpha *float32, xDesc uintptr, x uint64, dyDesc uintptr, dy uint64, of uintptr, algorithm int32, space uint64, bytes uintptr, beta *float32, dwDesc uintptr, dw uint64) status {
-	return convolve("cudnnConvolutionBackwardFilter", number, pass{gpu.BackwardFilter, xDesc, dwDesc, of, dyDesc, algorithm, x, dw, dy, space, int(bytes), alpha, beta})
-}
-
-// convolve queues a pass as two pieces of work: one writes into the workspace, the
-// other looks whether that is still there and computes.
+// convolve is what the two functions of that kind do.
 func convolve(name string, number uintptr, p pass) status {
 	return onHandle(name, 0, number, func(m *Machine, c *context, h *handle) status {
-		if h.stream != c.null && m.objects[h.stream.handle] != h.stream {
-			m.violate("the handle's stream is no more")
-			return dnnBadParam
-		}
 		g, result := m.geometryOf(p.xDesc, p.wDesc, p.of, p.yDesc)
 		if result != success {
 			return result
 		}
 		a, ok := findAlgorithm(p.direction, p.algorithm)
-		if !ok || a.behaviour == listedRefusal || a.behaviour == sizeRefusal || a.behaviour == callRefusal || a.behaviour == tooLarge {
+		if !ok {
 			return dnnNotSupported
 		}
-		if p.spaceBytes < a.workspace(g.shape) {
-			m.violate("a workspace of %d bytes, the algorithm needs %d", p.spaceBytes, a.workspace(g.shape))
-			return dnnBadParam
-		}
-		x, ok1 := c.window("the input", p.x, 4*g.shape.Input())
-		w, ok2 := c.window("the filter", p.w, 4*g.shape.Filter())
-		y, ok3 := c.window("the output", p.y, 4*g.shape.Output())
-		space, ok4 := window{}, true
-		if p.spaceBytes > 0 {
-			space, ok4 = c.window("the workspace", p.space, p.spaceBytes)
-		}
-		if !ok1 || !ok2 || !ok3 || !ok4 {
-			return dnnBadParam
-		}
-		for _, pair := range [][2]window{{x, w}, {w, y}, {x, y}, {space, x}, {space, w}, {space, y}} {
-			if pair[0].meets(pair[1]) {
-				m.violate("operands or workspace overlap")
-				return dnnBadParam
-			}
-		}
-		job := &convolutionJob{machine: m, direction: p.direction, geometry: g, x: x, w: w, y: y, space: space, alpha: *p.alpha, beta: *p.beta}
-		job.tf32 = g.math != mathFMA && c.card.Capability[0] >= 8
-		uses := []object{x.in, w.in, y.in}
-		if space.in != nil {
-			uses = append(uses, space.in)
-		}
-		// As one node of a graph, and as two pieces where it is queued.
-		result = c.enqueue(h.stream, &work{uses: uses, begin: job.begin, do: job.end})
-		if result != success {
-			return dnnExecutionFailed
-		}
-		return success
+		return queuePass(m, c, h, g, a.behaviour, a.workspace(g.shape), p.operands)
 	})
+}
+
+// queuePass queues a pass, of what needs so many bytes of workspace, as two pieces of
+// work: one writes into the workspace, the other looks whether that is still there and
+// computes.
+func queuePass(m *Machine, c *context, h *handle, g geometry, b behaviour, needs int, p operands) status {
+	if h.stream != c.null && m.objects[h.stream.handle] != h.stream {
+		m.violate("the handle's stream is no more")
+		return dnnBadParam
+	}
+	if b != works && b != varies {
+		return dnnNotSupported
+	}
+	if p.spaceBytes < needs {
+		m.violate("a workspace of %d bytes, the algorithm needs %d", p.spaceBytes, needs)
+		return dnnBadParam
+	}
+	x, ok1 := c.window("the input", p.x, 4*g.shape.Input())
+	w, ok2 := c.window("the filter", p.w, 4*g.shape.Filter())
+	y, ok3 := c.window("the output", p.y, 4*g.shape.Output())
+	space, ok4 := window{}, true
+	if p.spaceBytes > 0 {
+		space, ok4 = c.window("the workspace", p.space, p.spaceBytes)
+	}
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return dnnBadParam
+	}
+	for _, pair := range [][2]window{{x, w}, {w, y}, {x, y}, {space, x}, {space, w}, {space, y}} {
+		if pair[0].meets(pair[1]) {
+			m.violate("operands or workspace overlap")
+			return dnnBadParam
+		}
+	}
+	job := &convolutionJob{machine: m, direction: p.direction, geometry: g, x: x, w: w, y: y, space: space, alpha: p.alpha, beta: p.beta}
+	job.tf32 = g.math != mathFMA && c.card.Capability[0] >= 8
+	uses := []object{x.in, w.in, y.in}
+	if space.in != nil {
+		uses = append(uses, space.in)
+	}
+	// As one node of a graph, and as two pieces where it is queued.
+	if c.enqueue(h.stream, &work{uses: uses, begin: job.begin, do: job.end}) != success {
+		return dnnExecutionFailed
+	}
+	return success
 }
 
 // meets reports whether two windows have a byte in common.

@@ -43,10 +43,10 @@ static const struct standin_function functions[] = {
     X(cudnnCreateConvolutionDescriptor) X(cudnnSetConvolution2dDescriptor) X(cudnnSetConvolutionMathType)
     X(cudnnSetConvolutionGroupCount) X(cudnnDestroyConvolutionDescriptor) X(cudnnGetConvolution2dForwardOutputDim)
     X(cudnnGetConvolutionForwardAlgorithm_v7) X(cudnnGetConvolutionBackwardDataAlgorithm_v7)
-    X(cudnnGetConvolutionBackwardFilterAlgorithm_v7)
     X(cudnnGetConvolutionForwardWorkspaceSize) X(cudnnGetConvolutionBackwardDataWorkspaceSize)
-    X(cudnnGetConvolutionBackwardFilterWorkspaceSize)
-    X(cudnnConvolutionForward) X(cudnnConvolutionBackwardData) X(cudnnConvolutionBackwardFilter)
+    X(cudnnConvolutionForward) X(cudnnConvolutionBackwardData)
+    X(cudnnBackendCreateDescriptor) X(cudnnBackendDestroyDescriptor) X(cudnnBackendSetAttribute) X(cudnnBackendGetAttribute)
+    X(cudnnBackendFinalize) X(cudnnBackendExecute)
 };
 
 const struct standin_function *standin_functions(int *count) {

@@ -56,25 +56,8 @@ func BackwardDataAlgorithms(c *cudnn.Context, w *cudnn.Filter, dy *cudnn.TensorD
 	return all, nil
 }
 
-// BackwardFilterAlgorithms returns what can compute the gradient dw from x and dy.
-func BackwardFilterAlgorithms(c *cudnn.Context, x, dy *cudnn.TensorDescriptor, conv *cudnn.Convolution, dw *cudnn.Filter) ([]Algorithm, error) {
-	var n C.int
-	var found [mostAlgorithms]C.cudnnConvolutionBwdFilterAlgoPerf_t
-	if err := cudnnError("cudnnGetConvolutionBackwardFilterAlgorithm_v7", C.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-		contextOf(c), tensorOf(x), tensorOf(dy), convolutionOf(conv), filterOf(dw), mostAlgorithms, &n, &found[0])); err != nil {
-		return nil, err
-	}
-	var all []Algorithm
-	for _, f := range found[:n] {
-		if f.status == C.CUDNN_STATUS_SUCCESS {
-			all = append(all, Algorithm{int(f.algo), int(f.memory), f.determinism == C.CUDNN_DETERMINISTIC, cudnn.MathType(f.mathType)})
-		}
-	}
-	return all, nil
-}
-
-// ForwardWorkspace, BackwardDataWorkspace and BackwardFilterWorkspace return the bytes
-// of scratch memory that an algorithm needs with the descriptors as they are.
+// ForwardWorkspace and BackwardDataWorkspace return the bytes of scratch memory that an
+// algorithm needs with the descriptors as they are.
 func ForwardWorkspace(c *cudnn.Context, x *cudnn.TensorDescriptor, w *cudnn.Filter, conv *cudnn.Convolution, y *cudnn.TensorDescriptor, a cudnn.ConvolutionFwdAlgo) (int, error) {
 	var bytes C.size_t
 	err := cudnnError("cudnnGetConvolutionForwardWorkspaceSize", C.cudnnGetConvolutionForwardWorkspaceSize(
@@ -86,12 +69,5 @@ func BackwardDataWorkspace(c *cudnn.Context, w *cudnn.Filter, dy *cudnn.TensorDe
 	var bytes C.size_t
 	err := cudnnError("cudnnGetConvolutionBackwardDataWorkspaceSize", C.cudnnGetConvolutionBackwardDataWorkspaceSize(
 		contextOf(c), filterOf(w), tensorOf(dy), convolutionOf(conv), tensorOf(dx), C.cudnnConvolutionBwdDataAlgo_t(a), &bytes))
-	return int(bytes), err
-}
-
-func BackwardFilterWorkspace(c *cudnn.Context, x, dy *cudnn.TensorDescriptor, conv *cudnn.Convolution, dw *cudnn.Filter, a cudnn.ConvolutionBwdFilterAlgo) (int, error) {
-	var bytes C.size_t
-	err := cudnnError("cudnnGetConvolutionBackwardFilterWorkspaceSize", C.cudnnGetConvolutionBackwardFilterWorkspaceSize(
-		contextOf(c), tensorOf(x), tensorOf(dy), convolutionOf(conv), filterOf(dw), C.cudnnConvolutionBwdFilterAlgo_t(a), &bytes))
 	return int(bytes), err
 }
