@@ -65,7 +65,7 @@ batchnorm_finish(const float *__restrict__ partial, const float *__restrict__ ga
 
   double sum = 0, squares = 0;
   const int perChunk = rowsPerChunk(channels), chunks = active ? blocksOf(rows, perChunk) : 0;
-#pragma unroll 16
+#pragma unroll 4
   for (int chunk = warp; chunk < chunks; chunk += warpsPerBlock) {
     const float *const from = partial + uint64(chunk) * 2 * channels + c;
     const double n = min(perChunk, rows - chunk * perChunk);
@@ -121,7 +121,7 @@ batchnorm_gradient(const float *__restrict__ partial, const float *__restrict__ 
   const bool active = c < channels;
   double sum = 0, moment = 0;
   if (active) {
-#pragma unroll 16
+#pragma unroll 4
     for (int chunk = warp; chunk < chunks; chunk += warpsPerBlock) {
       const float *const from = partial + uint64(chunk) * 2 * channels + c;
       sum += from[0];

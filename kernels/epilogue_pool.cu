@@ -70,7 +70,6 @@ epilogue_pool_reduce(const float *__restrict__ dA, const float *__restrict__ y, 
     Pack<float, N> p[3];
     perChannel<N>(column, {mean, scale, beta}, p);
     Sums<N> sums = {};
-#pragma unroll 4
     for (int row = column.first; row < column.last; row += column.groups) {
       const Window window = windowOf(row, height, width);
       const uint64 at = uint64(row) * channels + column.channel;

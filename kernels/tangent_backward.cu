@@ -95,7 +95,7 @@ tangent_gradient(const float *__restrict__ partial, const float *__restrict__ in
   const bool active = c < channels;
   const int chunks = active ? blocksOf(rows, rowsPerChunk(channels)) : 0;
   double sum = 0, momentDot = 0;
-#pragma unroll 16
+#pragma unroll 4
   for (int chunk = warp; chunk < chunks; chunk += warpsPerBlock) {
     const float *const from = partial + uint64(chunk) * 2 * channels + c;
     sum += from[0];
