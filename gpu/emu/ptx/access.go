@@ -49,12 +49,19 @@ func (w *warp) perform(in *instruction, move func(w *warp, in *instruction, r *r
 				return
 			}
 		}
-		if w.worker.check == CheckFull && (r.space == spaceGlobal || r.space == spaceShared) {
-			if w.checkRaces(in, &r, group); w.fault != nil {
-				return
+		switch {
+		case w.worker.check != CheckFull || r.space != spaceGlobal && r.space != spaceShared:
+			move(w, in, &r, group)
+		case w.synchronizes(in, &r):
+			w.synchronize(in, &r, group, move)
+		default:
+			if w.checkRaces(in, &r, group); w.fault == nil {
+				move(w, in, &r, group)
 			}
 		}
-		move(w, in, &r, group)
+		if w.fault != nil {
+			return
+		}
 		rest &^= group
 	}
 }

@@ -166,7 +166,7 @@ type globalRaces struct {
 	pages   [][]atomic.Pointer[page] // by allocation and page
 	spare   *sync.Pool               // of pages that earlier launches used
 
-	mutex    sync.Mutex
+	mutex    sync.Mutex                  // held for an access that synchronizes
 	released map[uint64]map[uint32]point // by address of an atomic: what came before it
 }
 
@@ -209,6 +209,22 @@ func (g *globalRaces) recycle() {
 	}
 }
 
+// synchronizes tells whether an access may order what threads of different blocks do.
+func (w *warp) synchronizes(in *instruction, r *region) bool {
+	return r.space == spaceGlobal && in.memory.strong && w.block.kernel.fences
+}
+
+// synchronize checks and does an access that synchronizes, as one: what blocks publish and learn at an address must come in the
+// order in which they change it.
+func (w *warp) synchronize(in *instruction, r *region, group uint32, move func(w *warp, in *instruction, r *region, group uint32)) {
+	g := w.worker.run.races
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if w.checkRaces(in, r, group); w.fault == nil {
+		move(w, in, r, group)
+	}
+}
+
 // checkRaces compares the accesses of the group with what the shadow remembers, and enters them.
 func (w *warp) checkRaces(in *instruction, r *region, group uint32) {
 	m := &in.memory
@@ -221,7 +237,7 @@ func (w *warp) checkRaces(in *instruction, r *region, group uint32) {
 	if global {
 		granule = w.worker.run.races.granule
 	}
-	synchronizes := global && m.strong && w.block.kernel.fences
+	synchronizes := w.synchronizes(in, r)
 	var held *page
 	var heldNumber uint64
 	for rest := group; rest != 0; rest &= rest - 1 {
@@ -316,8 +332,6 @@ func (w *warp) release(address uint64, lane int, fenced bool) {
 		return
 	}
 	g := w.worker.run.races
-	g.mutex.Lock()
-	defer g.mutex.Unlock()
 	known := g.released[address]
 	if known == nil {
 		known = map[uint32]point{}
@@ -336,8 +350,6 @@ func (w *warp) release(address uint64, lane int, fenced bool) {
 func (w *warp) acquire(address uint64, thread uint16, fenced bool) {
 	o := &w.block.order
 	g := w.worker.run.races
-	g.mutex.Lock()
-	defer g.mutex.Unlock()
 	known := g.released[address]
 	if len(known) == 0 {
 		return
