@@ -42,7 +42,7 @@ type offer struct {
 // let their caller name the arithmetic: the graph API's heuristics rank engines for
 // tensor cores, and of the others hardly know the good ones. BackwardFilter goes through
 // the graph API, since those functions have one deterministic algorithm for it, and a
-// slow one. docs/gpu.md has the times.
+// slow one. docs/benchmarks.md has the times.
 func (c *convolution) offers(d gpu.Direction) ([]offer, error) {
 	if d == gpu.BackwardFilter {
 		return c.engines()
@@ -55,7 +55,7 @@ func nameOfMethod(name string, arithmetic Math) string {
 	return fmt.Sprintf("cuDNN %s %s %s", supplement.CuDNNVersion(), name, arithmetic)
 }
 
-// algorithm is one of an algorithm's numbers in cuDNN's functions for a direction.
+// algorithm is an algorithm of cuDNN's functions for a direction, by its number there.
 type algorithm struct {
 	convolution *convolution
 	direction   gpu.Direction
