@@ -7,7 +7,7 @@ import (
 )
 
 // What a profiler records of a run: profileSteps steps after the first profileAfter, when
-// all is loaded and warm.
+// all is loaded and warm, or as many as are left of the epoch then.
 const (
 	profileAfter = 20
 	profileSteps = 5

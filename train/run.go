@@ -36,7 +36,8 @@ type runner struct {
 	epochStart      time.Time         // of the running epoch, or of going on with it
 	checkpointed    time.Time
 	checkpointEvery time.Duration
-	profiler        gpu.Tracer // watches some steps; nil for none
+	profiler        gpu.Tracer // is to watch some steps; nil for none, and once it has
+	warm            int        // steps done since the run was made
 }
 
 // checkpointEvery is how much work a killed process loses at most.
@@ -278,11 +279,15 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 		if err := ctx.Err(); err != nil {
 			return r.interrupted(ctx, err)
 		}
-		steps := 1
-		if r.profiler != nil && r.Step == profileAfter {
-			steps = min(profileSteps, r.training.batches()-r.Batch)
+		var err error
+		if r.profiler != nil && r.warm >= profileAfter {
+			steps := min(profileSteps, r.training.batches()-r.Batch)
+			err = r.profiler.Trace(func() error { return r.trainSteps(steps, seen) })
+			r.profiler = nil
+		} else {
+			err = r.trainSteps(1, seen)
 		}
-		if err := r.trainSteps(steps, seen); err != nil {
+		if err != nil {
 			return err
 		}
 		if r.Batch%waitEvery == 0 || r.Batch == r.training.batches() {
@@ -299,27 +304,22 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 	return nil
 }
 
-// trainSteps does so many steps of the epoch; more than one are for a profiler.
+// trainSteps does so many steps of the epoch.
 func (r *runner) trainSteps(n int, seen RunObserver) error {
-	body := func() error {
-		for range n {
-			run := r.training.run
-			if r.timesNextStep() {
-				run = r.timeStep
-			}
-			if err := run(r.Batch, r.curvature.Due(r.Step)); err != nil {
-				return err
-			}
-			r.Batch++
-			r.Step++
-			seen.Step(r.training.rows(r.Batch - 1))
+	for range n {
+		run := r.training.run
+		if r.timesNextStep() {
+			run = r.timeStep
 		}
-		return nil
+		if err := run(r.Batch, r.curvature.Due(r.Step)); err != nil {
+			return err
+		}
+		r.Batch++
+		r.Step++
+		r.warm++
+		seen.Step(r.training.rows(r.Batch - 1))
 	}
-	if n > 1 {
-		return r.profiler.Trace(body)
-	}
-	return body()
+	return nil
 }
 
 // checkLosses waits for the epoch's steps so far and looks at their losses. At

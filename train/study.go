@@ -292,7 +292,9 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	if s.checkpointEvery > 0 {
 		r.checkpointEvery = s.checkpointEvery
 	}
-	_, err = r.run(ctx, observer)
+	if _, err = r.run(ctx, observer); err == nil && r.profiler != nil {
+		err = fmt.Errorf("its record is complete, but no step was recorded for a profiler: that takes more than %d steps", profileAfter)
+	}
 	return err
 }
 

@@ -111,6 +111,32 @@ func TestStandInStudyGoesOn(t *testing.T) {
 	compareStudies(t, onStandIn(t, standin.Options{}, s), want)
 }
 
+// A profiler is shown a few steps once a run is warm, also where an epoch ends then; a
+// run too short for that is said to be.
+func TestStandInStudyIsProfiled(t *testing.T) {
+	for _, c := range []struct {
+		pictures, epochs int
+		traces           int
+	}{
+		{(profileAfter + 1) * 8, 1, 1}, {(profileAfter/2 + 1) * 8, 2, 1}, {profileAfter * 8, 1, 0},
+	} {
+		m := standin.Start(t, standin.Options{})
+		s := tinyStudy(t.TempDir())
+		s.Batch, s.Limit, s.Epochs, s.Profile = 8, c.pictures, c.epochs, true
+		s.Optimizers = s.Optimizers[:1]
+		err := s.Run(t.Context(), nil)
+		traces := 0
+		for _, call := range m.Calls() {
+			if call == "cuProfilerStart" {
+				traces++
+			}
+		}
+		if traces != c.traces || (err == nil) != (c.traces > 0) {
+			t.Errorf("%d pictures, %d epochs: recorded %d times, want %d; error %v", c.pictures, c.epochs, traces, c.traces, err)
+		}
+	}
+}
+
 // faults picks calls of a study: of each function one in the middle and the last, so that
 // both runs and everything around them are met.
 func faults(calls []string) []int {

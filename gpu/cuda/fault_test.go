@@ -44,8 +44,23 @@ func abandon(m *standin.Machine, call string) {
 	}
 }
 
+// repeated tells which of the calls only do for one layer what others did for another:
+// those to cuDNN's graph API but for the first sixty and last twenty of each function.
+func repeated(calls []string) []bool {
+	total, seen := map[string]int{}, map[string]int{}
+	for _, call := range calls {
+		total[call]++
+	}
+	again := make([]bool, len(calls))
+	for i, call := range calls {
+		again[i] = strings.HasPrefix(call, "cudnnBackend") && seen[call] >= 60 && seen[call] < total[call]-20
+		seen[call]++
+	}
+	return again
+}
+
 // TestEachCallFails makes each call of a small run fail in turn, from opening the device
-// to closing it. Whatever fails, the run ends with an error of that number, in time,
+// to closing it, but for those that are repeated. Whatever fails, the run ends with an error of that number, in time,
 // without a panic and without anything left over.
 func TestEachCallFails(t *testing.T) {
 	var runs [2][]string
@@ -60,8 +75,12 @@ func TestEachCallFails(t *testing.T) {
 	if !slices.Equal(runs[0], runs[1]) {
 		t.Fatal("the same run makes other calls")
 	}
+	again := repeated(runs[0])
 	t.Logf("%d calls", len(runs[0]))
 	for i, call := range runs[0] {
+		if again[i] {
+			continue
+		}
 		t.Run(fmt.Sprintf("%d %s", i+1, call), func(t *testing.T) {
 			m := standin.Start(t, standin.Options{Fault: standin.Fault{Call: i + 1}})
 			ended := make(chan error, 1)
