@@ -67,26 +67,30 @@ func closing(opened io.Closer, err *error) {
 const mostParallel = 40
 
 // room returns how many runs a device with memory of its own has room for, measured by
-// the first.
+// the second of two: with the first come what all of them share, the dataset and the
+// code of kernels and libraries.
 func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []Job) (n int, err error) {
 	set, err := sets.get(jobs[0].Dataset)
 	if err != nil {
 		return 0, err
 	}
-	before, _, err := meter.Memory()
-	if err != nil {
-		return 0, err
-	}
-	run, err := runs.make(set, jobs[0], recordOf(s.Out, jobs[0]))
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", jobs[0], err)
-	}
-	defer runs.close(run, &err)
-	after, _, err := meter.Memory()
-	if err != nil {
-		return 0, err
+	var free [2]int64
+	for i := range free {
+		var run *runner
+		run, err = runs.make(set, jobs[0], recordOf(s.Out, jobs[0]))
+		var full *gpu.OutOfMemory
+		switch {
+		case i > 0 && errors.As(err, &full):
+			return 1, nil
+		case err != nil:
+			return 0, fmt.Errorf("%s: %w", jobs[0], err)
+		}
+		defer runs.close(run, &err)
+		if free[i], _, err = meter.Memory(); err != nil {
+			return 0, err
+		}
 	}
 	// A tenth stays free: another optimizer may have more slots, another dataset come.
-	each := max(1, before-after)
-	return int(max(1, min(before*9/10/each, mostParallel, int64(len(jobs))))), nil
+	each := max(1, free[0]-free[1])
+	return int(min(1+free[0]*9/10/each, mostParallel, int64(len(jobs)))), nil
 }
