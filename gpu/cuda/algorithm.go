@@ -29,14 +29,12 @@ type method interface {
 // offer is a method that cuDNN's heuristics name.
 type offer struct {
 	// name is that in a record. With the card it fixes the bits of the result.
-	name string
-	// suits says that the method gives the same bits each time, in the arithmetic that
-	// was asked for.
-	suits bool
+	name  string
 	ready func() (method, error)
 }
 
-// offers asks cuDNN's heuristics for a direction, what is expected to be fastest first.
+// offers asks cuDNN's heuristics for a direction, what is expected to be fastest first:
+// what gives the same bits each time, in the arithmetic that was asked for.
 //
 // Forward and BackwardData go through the functions of cuDNN that dnn has, since they
 // let their caller name the arithmetic: the graph API's heuristics rank engines for
@@ -92,6 +90,9 @@ func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
 	}
 	var offers []offer
 	for _, a := range listed {
+		if !a.Deterministic || a.Workspace > largestWorkspace || otherArithmetic(a.Math, asked) {
+			continue
+		}
 		math, arithmetic := asked, FP32
 		if asked == cudnn.DefaultMath {
 			math = a.Math
@@ -105,7 +106,6 @@ func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
 		}
 		offers = append(offers, offer{
 			name:  nameOfMethod(name, arithmetic),
-			suits: a.Deterministic && a.Workspace <= largestWorkspace && !otherArithmetic(a.Math, asked),
 			ready: func() (method, error) { return c.algorithm(d, a.ID, math) },
 		})
 	}
@@ -167,7 +167,9 @@ func (c *convolution) engines() ([]offer, error) {
 	if c.gradient, err = supplement.NewFilterGradient(c.stream.cudnn, c.shape); err != nil {
 		return nil, err
 	}
-	listed, err := c.gradient.Engines()
+	listed, err := c.gradient.Engines(func(e supplement.Engine) bool {
+		return e.Deterministic && e.Exact && (!e.TensorCores || c.stream.device.options.Math == TF32)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +180,7 @@ func (c *convolution) engines() ([]offer, error) {
 			arithmetic = TF32
 		}
 		offers = append(offers, offer{
-			name:  nameOfMethod(e.Name, arithmetic),
-			suits: e.Deterministic && e.Exact && (arithmetic == FP32 || c.stream.device.options.Math == TF32),
+			name: nameOfMethod(e.Name, arithmetic),
 			ready: func() (method, error) {
 				plan, err := c.gradient.Plan(e)
 				return engine{plan}, err

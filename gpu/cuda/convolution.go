@@ -96,9 +96,9 @@ func (c *convolution) bind(chosen *choices) error {
 // errLargeWorkspace says that a method needs more than largestWorkspace.
 var errLargeWorkspace = errors.New("needs too large a workspace")
 
-// choose finds the method of a direction: the first of cuDNN's list that suits, has the
-// given name where there is one, needs no more than largestWorkspace and succeeds on the
-// scratch tensors x, w and y.
+// choose finds the method of a direction: the first offer that has the given name where
+// there is one, needs no more than largestWorkspace and succeeds on the scratch tensors x,
+// w and y.
 func (c *convolution) choose(d gpu.Direction, name string, x, w, y supplement.Memory) error {
 	offers, err := c.offers(d)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *convolution) choose(d gpu.Direction, name string, x, w, y supplement.Me
 	}
 	var unsuitable []string
 	for _, o := range offers {
-		if !o.suits || name != "" && name != o.name {
+		if name != "" && name != o.name {
 			continue
 		}
 		m, err := c.try(o, x, w, y)
@@ -122,8 +122,8 @@ func (c *convolution) choose(d gpu.Direction, name string, x, w, y supplement.Me
 		}
 		unsuitable = append(unsuitable, fmt.Sprintf("%s: %v", o.name, err))
 	}
-	return fmt.Errorf("none of the %d methods that cuDNN lists is deterministic, runs on this card and needs no more than %d MB (tried %q)",
-		len(offers), largestWorkspace>>20, unsuitable)
+	return fmt.Errorf("no method that cuDNN lists is deterministic, runs on this card and needs no more than %d MB (tried %q)",
+		largestWorkspace>>20, unsuitable)
 }
 
 // try makes an offer ready and runs it once, which also loads its kernels.

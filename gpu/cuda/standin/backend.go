@@ -278,7 +278,9 @@ func standin_cudnnBackendGetAttribute(number uintptr, name, kind int32, room int
 		case C.CUDNN_ATTR_ENGINECFG_ENGINE:
 			return fill(1, func(int, *part) {})
 		case C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
-			return fill(len(p.engine.knobs), func(i int, to *part) { to.knob = i })
+			result := fill(len(p.engine.knobs), func(i int, to *part) { to.knob = i })
+			*count = min(*count, room) // no more is told of these
+			return result
 		case C.CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE:
 			return give(C.CUDNN_TYPE_KNOB_TYPE, p.engine.knobs[p.knob][0])
 		case C.CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE:

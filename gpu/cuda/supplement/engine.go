@@ -17,8 +17,8 @@ import (
 )
 
 // FilterGradient is the gradient of a convolution's filters to cuDNN's graph API, which
-// dnn does not reach. On an H100 its engines take from a quarter to a third of the time
-// that the deterministic algorithms behind dnn's functions need.
+// dnn does not reach. On an H100 its deterministic engines take a quarter of the time, in
+// TF32 less than half, of the one deterministic algorithm of cuDNN's functions.
 type FilterGradient struct {
 	builder
 	context    *cudnn.Context
@@ -27,12 +27,12 @@ type FilterGradient struct {
 
 // Engine is one of cuDNN's ways to compute a [FilterGradient].
 type Engine struct {
-	// Name is its number and the settings of its knobs, which with cuDNN's version and
-	// the card fix the bits of the result.
+	// Name is its number and the kinds and settings of its knobs, which with cuDNN's
+	// version and the card fix the bits of the result.
 	Name string
-	// Deterministic says that it gives the same bits each time; TensorCores that it
-	// rounds factors to TF32; Exact that it does not round them, or sums, to less than
-	// that, nor goes through a Fourier transform, whose errors are relative to the
+	// Deterministic says that it gives the same bits each time, TensorCores that it rounds
+	// factors to TF32, Exact that it neither rounds them to less, nor adds up in less than
+	// float32, nor goes through a Fourier transform, whose errors are relative to the
 	// largest of the results.
 	Deterministic, TensorCores, Exact bool
 
@@ -62,36 +62,37 @@ const tensorAlignment = 16
 // NewFilterGradient describes the gradient of filters in OHWI by NHWC pictures.
 func NewFilterGradient(c *cudnn.Context, s gpu.ConvolutionShape) (*FilterGradient, error) {
 	g := &FilterGradient{context: c}
-	x := g.tensor(xNumber, s.Batch, s.In, s.Height, s.Width)
-	y := g.tensor(yNumber, s.Batch, s.Out, s.Height, s.Width)
-	w := g.tensor(wNumber, s.Out, s.In, s.Kernel, s.Kernel)
+	b := &g.builder
+	x := b.tensor(xNumber, s.Batch, s.In, s.Height, s.Width)
+	y := b.tensor(yNumber, s.Batch, s.Out, s.Height, s.Width)
+	w := b.tensor(wNumber, s.Out, s.In, s.Kernel, s.Kernel)
 
 	padding, ones := C.int64_t(s.Kernel/2), []C.int64_t{1, 1}
-	convolution := g.create(C.CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, C.CUDNN_TYPE_INT64, C.int64_t(2))
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_COMP_TYPE, C.CUDNN_TYPE_DATA_TYPE, C.cudnnDataType_t(C.CUDNN_DATA_FLOAT))
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_CONV_MODE, C.CUDNN_TYPE_CONVOLUTION_MODE, C.cudnnConvolutionMode_t(C.CUDNN_CROSS_CORRELATION))
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, C.CUDNN_TYPE_INT64, padding, padding)
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, C.CUDNN_TYPE_INT64, padding, padding)
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, C.CUDNN_TYPE_INT64, ones...)
-	set(g, convolution, C.CUDNN_ATTR_CONVOLUTION_DILATIONS, C.CUDNN_TYPE_INT64, ones...)
-	g.finalize(convolution)
+	convolution := b.create(C.CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, C.CUDNN_TYPE_INT64, C.int64_t(2))
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_COMP_TYPE, C.CUDNN_TYPE_DATA_TYPE, C.cudnnDataType_t(C.CUDNN_DATA_FLOAT))
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_CONV_MODE, C.CUDNN_TYPE_CONVOLUTION_MODE, C.cudnnConvolutionMode_t(C.CUDNN_CROSS_CORRELATION))
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, C.CUDNN_TYPE_INT64, padding, padding)
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, C.CUDNN_TYPE_INT64, padding, padding)
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, C.CUDNN_TYPE_INT64, ones...)
+	set(b, convolution, C.CUDNN_ATTR_CONVOLUTION_DILATIONS, C.CUDNN_TYPE_INT64, ones...)
+	b.finalize(convolution)
 
-	operation := g.create(C.CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
-	set(g, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, x)
-	set(g, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, y)
-	set(g, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, w)
-	set(g, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, convolution)
-	set(g, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, C.CUDNN_TYPE_FLOAT, C.float(1))
-	set(g, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, C.CUDNN_TYPE_FLOAT, C.float(0))
-	g.finalize(operation)
+	operation := b.create(C.CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
+	set(b, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, x)
+	set(b, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, y)
+	set(b, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, w)
+	set(b, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, convolution)
+	set(b, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, C.CUDNN_TYPE_FLOAT, C.float(1))
+	set(b, operation, C.CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, C.CUDNN_TYPE_FLOAT, C.float(0))
+	b.finalize(operation)
 
-	g.operations = g.create(C.CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
-	set(g, g.operations, C.CUDNN_ATTR_OPERATIONGRAPH_OPS, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, operation)
-	set(g, g.operations, C.CUDNN_ATTR_OPERATIONGRAPH_HANDLE, C.CUDNN_TYPE_HANDLE, contextOf(c))
-	g.finalize(g.operations)
-	if g.err != nil {
-		return nil, First(g.err, g.Destroy())
+	g.operations = b.create(C.CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
+	set(b, g.operations, C.CUDNN_ATTR_OPERATIONGRAPH_OPS, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, operation)
+	set(b, g.operations, C.CUDNN_ATTR_OPERATIONGRAPH_HANDLE, C.CUDNN_TYPE_HANDLE, contextOf(c))
+	b.finalize(g.operations)
+	if b.err != nil {
+		return nil, First(b.err, b.Destroy())
 	}
 	return g, nil
 }
@@ -109,40 +110,41 @@ func (b *builder) tensor(number C.int64_t, batch, channels, height, width int) d
 	return t
 }
 
-// Engines returns what can compute the gradient, what is expected to be fastest first.
-// They live as long as g.
-func (g *FilterGradient) Engines() ([]Engine, error) {
+// Engines returns what can compute the gradient and suits, what is expected to be fastest
+// first. Whoever is asked whether an engine suits does not see its name yet. Engines live
+// as long as g.
+func (g *FilterGradient) Engines(suits func(Engine) bool) ([]Engine, error) {
 	var all []Engine
+	b := &g.builder
 	for _, mode := range []C.cudnnBackendHeurMode_t{C.CUDNN_HEUR_MODE_B, C.CUDNN_HEUR_MODE_FALLBACK} {
-		heuristics := g.create(C.CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)
-		set(g, heuristics, C.CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, g.operations)
-		set(g, heuristics, C.CUDNN_ATTR_ENGINEHEUR_MODE, C.CUDNN_TYPE_HEUR_MODE, mode)
-		g.finalize(heuristics)
-		configurations := g.parts(heuristics, C.CUDNN_ATTR_ENGINEHEUR_RESULTS, C.CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)
-		if IsUnsupported(g.err) {
-			g.err = nil // not every shape has both lists
+		heuristics := b.create(C.CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)
+		set(b, heuristics, C.CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, g.operations)
+		set(b, heuristics, C.CUDNN_ATTR_ENGINEHEUR_MODE, C.CUDNN_TYPE_HEUR_MODE, mode)
+		b.finalize(heuristics)
+		configurations := b.parts(heuristics, C.CUDNN_ATTR_ENGINEHEUR_RESULTS, C.CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+			b.count(heuristics, C.CUDNN_ATTR_ENGINEHEUR_RESULTS))
+		if IsUnsupported(b.err) {
+			b.err = nil // not every shape has both lists
 		}
 		for _, c := range configurations {
-			all = append(all, g.engine(c))
+			if e := b.engine(c); suits(e) {
+				e.Name = b.name(c)
+				all = append(all, e)
+			}
 		}
 	}
-	return all, g.err
+	return all, b.err
 }
 
-// engine reads what an engine, as it is set up, is like.
-func (g *FilterGradient) engine(configuration descriptor) Engine {
-	engine := g.part(configuration, C.CUDNN_ATTR_ENGINECFG_ENGINE, C.CUDNN_BACKEND_ENGINE_DESCRIPTOR)
-	name := []string{fmt.Sprintf("engine %d", number[C.int64_t](g, engine, C.CUDNN_ATTR_ENGINE_GLOBAL_INDEX, C.CUDNN_TYPE_INT64))}
-	for _, k := range g.parts(configuration, C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, C.CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR) {
-		knob := number[C.cudnnBackendKnobType_t](g, k, C.CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, C.CUDNN_TYPE_KNOB_TYPE)
-		value := number[C.int64_t](g, k, C.CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, C.CUDNN_TYPE_INT64)
-		name = append(name, fmt.Sprintf("%d:%d", knob, value))
-	}
-	const most = 32 // more than there are kinds of notes
-	notes := get(g, engine, C.CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, C.CUDNN_TYPE_NUMERICAL_NOTE, make([]C.cudnnBackendNumericalNote_t, most))
+// More than an engine has.
+const mostKnobs, mostNotes = 16, 32
+
+// engine reads what an engine is like, from how it is set up.
+func (b *builder) engine(configuration descriptor) Engine {
+	engine := b.part(configuration, C.CUDNN_ATTR_ENGINECFG_ENGINE, C.CUDNN_BACKEND_ENGINE_DESCRIPTOR)
+	notes := get(b, engine, C.CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, C.CUDNN_TYPE_NUMERICAL_NOTE, make([]C.cudnnBackendNumericalNote_t, mostNotes))
 	says := func(n C.cudnnBackendNumericalNote_t) bool { return slices.Contains(notes, n) }
 	return Engine{
-		Name:          strings.Join(name, " "),
 		Deterministic: !says(C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC),
 		TensorCores:   says(C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE),
 		Exact: !says(C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) && !says(C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) &&
@@ -151,16 +153,29 @@ func (g *FilterGradient) engine(configuration descriptor) Engine {
 	}
 }
 
+// name reads an engine's name: "engine 68 2:5 13:0".
+func (b *builder) name(configuration descriptor) string {
+	engine := b.part(configuration, C.CUDNN_ATTR_ENGINECFG_ENGINE, C.CUDNN_BACKEND_ENGINE_DESCRIPTOR)
+	words := []string{fmt.Sprintf("engine %d", number[C.int64_t](b, engine, C.CUDNN_ATTR_ENGINE_GLOBAL_INDEX, C.CUDNN_TYPE_INT64))}
+	for _, k := range b.parts(configuration, C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, C.CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, mostKnobs) {
+		knob := number[C.cudnnBackendKnobType_t](b, k, C.CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, C.CUDNN_TYPE_KNOB_TYPE)
+		value := number[C.int64_t](b, k, C.CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, C.CUDNN_TYPE_INT64)
+		words = append(words, fmt.Sprintf("%d:%d", knob, value))
+	}
+	return strings.Join(words, " ")
+}
+
 // Plan makes an engine ready. Its error is IsUnsupported where the engine cannot be.
 func (g *FilterGradient) Plan(e Engine) (*Plan, error) {
 	p := &Plan{context: g.context}
-	p.plan = p.create(C.CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
-	set(p, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_HANDLE, C.CUDNN_TYPE_HANDLE, contextOf(g.context))
-	set(p, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, e.configuration)
-	p.finalize(p.plan)
-	p.workspace = int(number[C.int64_t](p, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, C.CUDNN_TYPE_INT64))
-	if p.err != nil {
-		return nil, First(p.Destroy(), p.err)
+	b := &p.builder
+	p.plan = b.create(C.CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
+	set(b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_HANDLE, C.CUDNN_TYPE_HANDLE, contextOf(g.context))
+	set(b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, e.configuration)
+	b.finalize(p.plan)
+	p.workspace = int(number[C.int64_t](b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, C.CUDNN_TYPE_INT64))
+	if b.err != nil {
+		return nil, First(b.Destroy(), b.err)
 	}
 	return p, nil
 }
@@ -191,11 +206,6 @@ type builder struct {
 	err  error
 }
 
-func (b *builder) self() *builder { return b }
-
-// building is what has a builder.
-type building interface{ self() *builder }
-
 func (b *builder) create(kind C.cudnnBackendDescriptorType_t) (d descriptor) {
 	if b.err != nil {
 		return nil
@@ -214,15 +224,14 @@ func (b *builder) finalize(d descriptor) {
 }
 
 // set sets an attribute of a descriptor.
-func set[T any](of building, d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendAttributeType_t, values ...T) {
-	if b := of.self(); b.err == nil {
+func set[T any](b *builder, d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendAttributeType_t, values ...T) {
+	if b.err == nil {
 		b.err = cudnnError("cudnnBackendSetAttribute", C.cudnnBackendSetAttribute(d, name, kind, C.int64_t(len(values)), unsafe.Pointer(&values[0])))
 	}
 }
 
 // get reads an attribute of as many values as there is room for at most.
-func get[T any](of building, d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendAttributeType_t, room []T) []T {
-	b := of.self()
+func get[T any](b *builder, d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendAttributeType_t, room []T) []T {
 	if b.err != nil || len(room) == 0 {
 		return nil
 	}
@@ -232,24 +241,26 @@ func get[T any](of building, d descriptor, name C.cudnnBackendAttributeName_t, k
 }
 
 // number reads an attribute of one value.
-func number[T any](of building, d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendAttributeType_t) (value T) {
-	if got := get(of, d, name, kind, make([]T, 1)); len(got) > 0 {
+func number[T any](b *builder, d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendAttributeType_t) (value T) {
+	if got := get(b, d, name, kind, make([]T, 1)); len(got) > 0 {
 		value = got[0]
 	}
 	return value
 }
 
-// parts reads an attribute that is a list of descriptors.
-func (b *builder) parts(d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendDescriptorType_t) []descriptor {
-	if b.err != nil {
-		return nil
-	}
+// count reads how many values an attribute has. Of knobs cuDNN does not tell.
+func (b *builder) count(d descriptor, name C.cudnnBackendAttributeName_t) int {
 	var n C.int64_t
-	if b.err = cudnnError("cudnnBackendGetAttribute", C.cudnnBackendGetAttribute(d, name, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &n, nil)); b.err != nil {
-		return nil
+	if b.err == nil {
+		b.err = cudnnError("cudnnBackendGetAttribute", C.cudnnBackendGetAttribute(d, name, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &n, nil))
 	}
-	// cuDNN fills descriptors that are there.
-	room := make([]descriptor, n)
+	return int(n)
+}
+
+// parts reads an attribute that is a list of descriptors, at most so many: cuDNN fills
+// those that are there for it.
+func (b *builder) parts(d descriptor, name C.cudnnBackendAttributeName_t, kind C.cudnnBackendDescriptorType_t, most int) []descriptor {
+	room := make([]descriptor, most)
 	for i := range room {
 		room[i] = b.create(kind)
 	}
