@@ -68,6 +68,9 @@ func WriteHTML(w io.Writer, a *Analysis) error {
 	return t.Execute(w, page)
 }
 
+// mostNamed is how many rivals a title names; more are counted.
+const mostNamed = 3
+
 // title names the study: "Custom against Baseline on cifar10 and cifar100".
 func (a *Analysis) title() string {
 	var datasets, rivals []string
@@ -78,7 +81,10 @@ func (a *Analysis) title() string {
 		rivals = append(rivals, printable(rival))
 	}
 	title := printable(a.Optimizers[0])
-	if len(rivals) > 0 {
+	switch {
+	case len(rivals) > mostNamed:
+		title = fmt.Sprintf("%d optimizers against %s", len(rivals), title)
+	case len(rivals) > 0:
 		title = joinWords(rivals) + " against " + title
 	}
 	return title + " on " + joinWords(datasets)

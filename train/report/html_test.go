@@ -213,3 +213,15 @@ func TestWriteReport(t *testing.T) {
 		t.Errorf("files %s, want %s", got, want)
 	}
 }
+
+// A title names a few rivals and counts many.
+func TestTitleOfManyRivals(t *testing.T) {
+	a := &Analysis{Datasets: []string{"digits"}, Optimizers: []string{"adamw", "sgd", "adam", "rmsprop"}}
+	if got, want := a.title(), "sgd, adam and rmsprop against adamw on digits"; got != want {
+		t.Errorf("title %q, want %q", got, want)
+	}
+	a.Optimizers = append(a.Optimizers, "sophia")
+	if got, want := a.title(), "4 optimizers against adamw on digits"; got != want {
+		t.Errorf("title %q, want %q", got, want)
+	}
+}
