@@ -16,7 +16,7 @@ func trainCommand() *cli.Command {
 	flags = append(flags, settingsFlags()...)
 	flags = append(flags, outFlag("results/train"), dataFlag())
 	flags = append(flags, machineFlags()...)
-	flags = append(flags, profileFlag("after the first 20 of a new run"))
+	flags = append(flags, profileFlag("after the first 20"))
 	return &cli.Command{
 		Name:        "train",
 		Usage:       "train one network with one optimizer from one seed",

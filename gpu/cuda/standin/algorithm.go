@@ -29,9 +29,9 @@ type algorithm struct {
 	behaviour behaviour
 }
 
-// algorithms are what the heuristics list, fastest first, where a function computes a
-// direction: see backend.go for the other. What works comes late, so
-// that who takes what comes first finds out.
+// algorithms are what the heuristics list, fastest first, for the directions that a
+// function computes; backend.go has the other. What works comes late, so that who takes
+// what comes first finds out.
 var algorithms = map[gpu.Direction][]algorithm{
 	gpu.Forward: {
 		{C.CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED, sizeRefusal}, {C.CUDNN_CONVOLUTION_FWD_ALGO_FFT, tooLarge},
