@@ -278,6 +278,9 @@ func standin_cudnnBackendGetAttribute(number uintptr, name, kind int32, room int
 		case C.CUDNN_ATTR_ENGINECFG_ENGINE:
 			return fill(1, func(int, *part) {})
 		case C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
+			if len(p.engine.knobs) == 0 {
+				return dnnBadParam // it may say so
+			}
 			result := fill(len(p.engine.knobs), func(i int, to *part) { to.knob = i })
 			*count = min(*count, room) // no more is told of these
 			return result

@@ -157,7 +157,11 @@ func (b *builder) engine(configuration descriptor) Engine {
 func (b *builder) name(configuration descriptor) string {
 	engine := b.part(configuration, C.CUDNN_ATTR_ENGINECFG_ENGINE, C.CUDNN_BACKEND_ENGINE_DESCRIPTOR)
 	words := []string{fmt.Sprintf("engine %d", number[C.int64_t](b, engine, C.CUDNN_ATTR_ENGINE_GLOBAL_INDEX, C.CUDNN_TYPE_INT64))}
-	for _, k := range b.parts(configuration, C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, C.CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, mostKnobs) {
+	knobs := b.parts(configuration, C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, C.CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, mostKnobs)
+	if IsUnsupported(b.err) || isRefused(b.err) {
+		b.err, knobs = nil, nil // an engine that tells of none is as good
+	}
+	for _, k := range knobs {
 		knob := number[C.cudnnBackendKnobType_t](b, k, C.CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, C.CUDNN_TYPE_KNOB_TYPE)
 		value := number[C.int64_t](b, k, C.CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, C.CUDNN_TYPE_INT64)
 		words = append(words, fmt.Sprintf("%d:%d", knob, value))

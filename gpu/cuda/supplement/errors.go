@@ -127,6 +127,12 @@ func IsUnsupported(err error) bool {
 	return status == cudnn.NotSupported || status == cudnn.ArchMismatch
 }
 
+// isRefused says that an error is cuDNN's answer that a call makes no sense.
+func isRefused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Library == "cuDNN" && cudnn.Status(e.Code) == cudnn.BadParam
+}
+
 // Wrap makes an *Error of what cu or dnn returned from a call; nil stays nil. Their
 // errors are integers that print no number.
 func Wrap(call string, err error) error {
