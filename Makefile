@@ -3,16 +3,6 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# oneDNN makes the CPU about five times as fast. ONEDNN=no does without.
-ONEDNN ?= auto
-has_dnnl = $(shell printf '\#include <dnnl.h>\n' | $(CC) -E $(CGO_CFLAGS) - >/dev/null 2>&1 && echo yes)
-
-ifneq ($(ONEDNN),no)
-ifeq ($(has_dnnl),yes)
-TAGS = onednn
-endif
-endif
-
 # The device cuda is built in where the headers of the CUDA toolkit and cuDNN are,
 # see make build-cuda. CUDA=no does without.
 CUDA ?= auto
@@ -22,17 +12,8 @@ cuda_tag = $(if $(cuda_headers),cuda)
 endif
 cuda_archives = bin/cuda/libcuda.a bin/cuda/libcudnn.a
 
-# Vectors in the Go bodies: an experiment of Go 1.26 for amd64. VECTORS=no does
-# without; the bits are the same.
-VECTORS ?= auto
-ifneq ($(VECTORS),no)
-ifeq ($(shell $(GO) env GOVERSION | grep -q '^go1\.26' && $(GO) env GOARCH),amd64)
-export GOEXPERIMENT = simd
-endif
-endif
-
 commit = $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +)
-BUILDFLAGS = -tags '$(TAGS) $(cuda_tag)' -ldflags '-X diaghess/train.commit=$(commit)'
+BUILDFLAGS = -tags '$(cuda_tag)' -ldflags '-X diaghess/train.commit=$(commit)'
 
 # The study of make run: 2 optimizers x 3 seeds on the first 10,000 pictures.
 STUDY = --datasets cifar10 --optimizers adamw,diaghess --seeds 0-2 --epochs 3 --limit 10000 --out results/quick
@@ -42,18 +23,16 @@ help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: onednn ## install, build, fetch CIFAR-10, run a quick study and print its table
-	@$(MAKE) --no-print-directory build
+run: build ## build, fetch CIFAR-10, run a quick study and print its table
 	bin/diaghess data fetch cifar10
 	bin/diaghess study $(STUDY)
 
 .PHONY: test
 test: ## run all tests
-	$(GO) test -tags '$(TAGS)' ./...
+	$(GO) test ./...
 
 .PHONY: build
 build: $(if $(cuda_tag),$(cuda_archives)) ## make bin/diaghess
-	@echo "building with convolutions by $(if $(TAGS),oneDNN,gonum (pure Go; oneDNN's headers would make it five times as fast))$(if $(GOEXPERIMENT), and vectors)"
 	@echo "building $(if $(cuda_tag),with the device cuda,without the device cuda (make build-cuda fetches the headers that it needs))"
 	$(if $(cuda_tag),$(cuda_environment) )$(GO) build $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
@@ -66,38 +45,15 @@ lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-ifeq ($(TAGS),onednn)
-	$(GO) vet -tags onednn ./...
-	$(GO) run $(STATICCHECK) -tags onednn ./...
-endif
 ifneq ($(cuda_tag),)
 	@$(MAKE) --no-print-directory $(cuda_archives)
-	$(cuda_environment) $(GO) vet -tags '$(TAGS) cuda' ./...
-	$(cuda_environment) $(GO) run $(STATICCHECK) -tags '$(TAGS) cuda' ./...
+	$(cuda_environment) $(GO) vet -tags cuda ./...
+	$(cuda_environment) $(GO) run $(STATICCHECK) -tags cuda ./...
 endif
 
 .PHONY: clean
 clean: ## remove what was built; results stay
 	rm -rf bin
-
-# Installs oneDNN where it is missing and apt-get can; without it the build is
-# pure Go, which is complete, but slow.
-.PHONY: onednn
-onednn:
-ifeq ($(ONEDNN),no)
-	@echo "ONEDNN=no: convolutions in pure Go"
-else ifeq ($(has_dnnl),yes)
-else
-	@if command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || command -v sudo >/dev/null; }; then \
-		echo "installing oneDNN and a C compiler for the CPU's convolutions (make run ONEDNN=no does without):"; \
-		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		echo "    $$sudo apt-get install libdnnl-dev gcc"; \
-		$$sudo apt-get update -q >/dev/null && $$sudo apt-get install -yq libdnnl-dev gcc >/dev/null || \
-		{ echo "could not install oneDNN: install its headers by hand, or do without it by make run ONEDNN=no"; exit 1; }; \
-	else \
-		echo "oneDNN's headers (dnnl.h) are not here and apt-get is not either: going on in pure Go, five times as slow"; \
-	fi
-endif
 
 # ---- The device cuda ----
 #
@@ -131,11 +87,10 @@ test-cuda-found: $(cuda_archives)
 	$(cuda_test) -run 'StandIn|Device' ./train ./cmd/diaghess
 	$(cuda_test) -run './/cuda|.///cuda' ./train/golden
 
-cuda_test = $(cuda_environment) $(GO) test -tags '$(TAGS) cuda'
+cuda_test = $(cuda_environment) $(GO) test -tags cuda
 
-# What a machine with a card needs, but for its driver and cuDNN: see docs/gpu.md. The
-# convolutions of the cpu are Go's here, since that machine may have no oneDNN. GOLDEN=DIR
-# packs other golden cases.
+# What a machine with a card needs, but for its driver and cuDNN: see docs/gpu.md.
+# GOLDEN=DIR packs other golden cases.
 GOLDEN ?= train/golden/testdata
 
 .PHONY: gpu-check
@@ -144,7 +99,6 @@ gpu-check: ## pack bin/gpu-check.tar.gz, whose diaghess gpu-check tests and meas
 	@$(MAKE) --no-print-directory gpu-check-found
 
 .PHONY: gpu-check-found
-gpu-check-found: TAGS =
 gpu-check-found: $(cuda_archives)
 	rm -rf bin/gpu-check bin/gpu-check.tar.gz
 	mkdir -p bin/gpu-check

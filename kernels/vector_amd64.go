@@ -1,220 +1,527 @@
-//go:build goexperiment.simd
-
 package kernels
 
 import (
 	"math"
-	"simd/archsimd"
 	"unsafe"
+
+	"diaghess/gpu/vector"
 )
 
-// A kernel's vector method does the first whole vectors of its Go body's
-// channels or elements with AVX2, and returns how many those are; the body's
-// scalar loop does the rest. Both are the same operations in the same order,
-// each rounded on its own, a lane an element: their bits are equal, infinities
-// and denormals included. A result that is not a number is not one in both, but
-// which of two NaNs it inherits is the compiler's choice.
-//
-// What the compiler asks for:
-//   - it moves nothing out of loops, so constants are made before them, and has
-//     15 registers, so not many;
-//   - it never clears the upper halves of the registers, without which scalar
-//     code is several times slower: each method ends with ClearAVXUpperBits;
-//   - scalar float32 (a spilled one, too) is SSE code, which is slower still
-//     while the upper halves are in use: a loop holds vectors and integers only.
+//go:generate go run ./gen
+
+// A kernel's vector method does the first whole vectors of its Go body's channels
+// or elements with AVX2, and returns how many those are; the body's scalar loop does
+// the rest. Both are the same operations in the same order, each rounded on its
+// own, a lane an element: the results are bit-identical, infinities and denormals
+// included. A result that is not a number is not one in both, but which of two NaNs
+// it inherits is open. The assembly comes from package gen, which describes a walk.
 
 // lanes is the number of float32 in a vector.
 const lanes = 8
 
-// hasAVX2 changes in tests only.
-var hasAVX2 = archsimd.X86.AVX2()
+// hasVectors changes in tests only.
+var hasVectors = func() bool {
+	level, _ := vector.Supported() // opening the device returns the error
+	return level >= vector.AVX2
+}()
 
-// whole returns how many of n elements are in whole groups of a size, 0 where the
-// processor has no AVX2.
+// whole returns how many of n elements are in whole groups of a size, 0 where there
+// are no vectors.
 func whole(n, size int) int {
-	if !hasAVX2 {
+	if !hasVectors {
 		return 0
 	}
 	return n / size * size
 }
 
-// load and store do not check i: their callers cut the slices to the length
-// that they walk.
-func load(s []float32, i int) archsimd.Float32x8 {
-	return archsimd.LoadFloat32x8((*[lanes]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), 4*i)))
+// walk is the argument of the assembly, which knows the fields' offsets. The order of
+// the operands is that of their description in package gen.
+type walk struct {
+	rows, tile int // the rows are walked tile by tile
+	elements   int // channels in whole vectors
+	right      int // bytes from a pixel to its neighbour, of pooling
+	variant    int
+	streams    [7]walkStream
+	channels   [8]unsafe.Pointer // one number a channel: operands, then sums
+	scalars    [24]float32
 }
 
-func store(v archsimd.Float32x8, s []float32, i int) {
-	v.Store((*[lanes]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), 4*i)))
+// walkStream is where a tensor's first row is and the bytes to the next.
+type walkStream struct {
+	at   unsafe.Pointer
+	step int
 }
 
-// loadBytes widens eight bytes.
-func loadBytes(s []uint8, i int) archsimd.Int32x8 {
-	var bytes archsimd.Uint64x2
-	bytes = bytes.SetElem(0, *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), i)))
-	return bytes.AsUint8x16().ExtendLo8ToUint32().AsInt32x8()
+// from is a stream that begins at element i of a tensor, with so many elements from
+// a row to the next; the zero stream of a tensor that is missing.
+func from[T float32 | uint8](s []T, i, step int) walkStream {
+	if s == nil {
+		return walkStream{}
+	}
+	return walkStream{unsafe.Pointer(&s[i]), step * int(unsafe.Sizeof(s[0]))}
 }
+
+// each is the address of numbers of the channels.
+func each(s []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
+
+// rowWalk walks the whole vectors of channels of rows first to last-1 of tensors
+// [rows, channels]. A tile has enough rows that loading the channels' numbers costs
+// little, and few enough that what the first vector's walk fetched is still in the
+// first cache when the next vector needs the rest of it.
+func rowWalk(first, last, channels int) walk {
+	return walk{rows: last - first, tile: max(4, 192/channels), elements: whole(channels, lanes)}
+}
+
+// elementWalk walks the whole vectors of n elements.
+func elementWalk(n int) walk {
+	rows := whole(n, lanes) / lanes
+	return walk{rows: rows, tile: rows, elements: lanes}
+}
+
+// The variants of a body.
+const (
+	withMask  = 1
+	withIndex = 2
+	withQZ    = 4
+)
+
+// having is the bit of a tensor's variant, 0 if the tensor is missing.
+func having[T float32 | uint8](s []T, bit int) int {
+	if s == nil {
+		return 0
+	}
+	return bit
+}
+
+//go:noescape
+func adamUpdate(p *walk)
+
+//go:noescape
+func diagHessUpdate(p *walk)
+
+//go:noescape
+func diagHessMinimum(p *walk)
+
+//go:noescape
+func scaleBytes(p *walk)
+
+//go:noescape
+func dropoutMask(p *walk)
+
+//go:noescape
+func batchNormStats(p *walk)
+
+//go:noescape
+func epilogueForward(p *walk)
+
+//go:noescape
+func epilogueReduce(p *walk)
+
+//go:noescape
+func epilogueBackward(p *walk)
+
+//go:noescape
+func epiloguePoolForward(p *walk)
+
+//go:noescape
+func epiloguePoolReduce(p *walk)
+
+//go:noescape
+func epiloguePoolBackward(p *walk)
+
+//go:noescape
+func recursionSlope(p *walk)
+
+//go:noescape
+func recursionBackward(p *walk)
+
+//go:noescape
+func tangentStats(p *walk)
+
+//go:noescape
+func tangentForward(p *walk)
+
+//go:noescape
+func tangentPoolForward(p *walk)
+
+//go:noescape
+func tangentReduce(p *walk)
+
+//go:noescape
+func tangentBackward(p *walk)
 
 func (k *AdamUpdate) vector(w, g, m, v []float32, coefficients [CoefficientWords]float32) int {
-	done := whole(len(w), lanes)
-	if done == 0 {
+	p := elementWalk(len(w))
+	if p.rows == 0 {
 		return 0
 	}
-	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	rate, alpha := archsimd.BroadcastFloat32x8(coefficients[0]), archsimd.BroadcastFloat32x8(coefficients[1])
-	oneMinusBeta1, oneMinusBeta2 := archsimd.BroadcastFloat32x8(k.OneMinusBeta1), archsimd.BroadcastFloat32x8(k.OneMinusBeta2)
-	epsilon, decay := archsimd.BroadcastFloat32x8(k.Epsilon), archsimd.BroadcastFloat32x8(k.WeightDecay)
-	for i := 0; i < done; i += lanes {
-		gi, mi, vi, wi := load(g, i), load(m, i), load(v, i), load(w, i)
-		mi = mi.Add(gi.Sub(mi).Mul(oneMinusBeta1))
-		vi = vi.Add(gi.Mul(gi).Sub(vi).Mul(oneMinusBeta2))
-		store(mi, m, i)
-		store(vi, v, i)
-		wi = wi.Sub(wi.Mul(decay).Mul(rate))
-		store(wi.Sub(mi.Mul(alpha).Div(vi.Sqrt().Add(epsilon))), w, i)
-	}
-	archsimd.ClearAVXUpperBits()
-	return done
+	p.streams = [7]walkStream{from(w, 0, lanes), from(g, 0, lanes), from(m, 0, lanes), from(v, 0, lanes)}
+	p.scalars = [24]float32{coefficients[0], coefficients[1], k.OneMinusBeta1, k.OneMinusBeta2, k.Epsilon, k.WeightDecay}
+	adamUpdate(&p)
+	return p.rows * lanes
 }
 
-func (k *DiagHessUpdate) vector(w, g, h, m, v []float32, lam float32, coefficients [CoefficientWords]float32) int {
-	done := whole(len(w), lanes)
-	if done == 0 {
+func (k *DiagHessUpdate) vector(w, g, h, m, v []float32, lambda float32, coefficients [CoefficientWords]float32) int {
+	p := elementWalk(len(w))
+	if p.rows == 0 {
 		return 0
 	}
-	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	if h != nil {
-		h = h[:len(w)]
+	p.variant = having(h, 1)
+	p.streams = [7]walkStream{from(w, 0, lanes), from(g, 0, lanes), from(h, 0, lanes), from(m, 0, lanes), from(v, 0, lanes)}
+	p.scalars = [24]float32{
+		coefficients[0], coefficients[1], k.C1, k.C2, lambda,
+		k.Beta1, k.OneMinusBeta1, k.Beta2, k.OneMinusBeta2, k.Epsilon,
 	}
-	alpha, beta := archsimd.BroadcastFloat32x8(coefficients[0]), archsimd.BroadcastFloat32x8(coefficients[1])
-	c1, c2, infinity := archsimd.BroadcastFloat32x8(k.C1), archsimd.BroadcastFloat32x8(k.C2), archsimd.BroadcastInt32x8(infinityBits)
-	beta1, oneMinusBeta1 := archsimd.BroadcastFloat32x8(k.Beta1), archsimd.BroadcastFloat32x8(k.OneMinusBeta1)
-	beta2, oneMinusBeta2 := archsimd.BroadcastFloat32x8(k.Beta2), archsimd.BroadcastFloat32x8(k.OneMinusBeta2)
-	lambda, epsilon := archsimd.BroadcastFloat32x8(lam), archsimd.BroadcastFloat32x8(k.Epsilon)
-	for i := 0; i < done; i += lanes {
-		var hi archsimd.Float32x8
-		if h != nil {
-			hi = load(h, i)
-		}
-		gi := load(g, i)
-		n := curvatures(gi, hi, c1, c2, infinity)
-		d := gi.Mul(c1).Div(n.Add(lambda))
-		mi := beta1.Mul(load(m, i)).Add(oneMinusBeta1.Mul(d))
-		vi := beta2.Mul(load(v, i)).Add(oneMinusBeta2.Mul(n.Mul(n)))
-		store(mi, m, i)
-		store(vi, v, i)
-		store(load(w, i).Sub(alpha.Mul(mi).Div(beta.Mul(vi.Sqrt()).Add(epsilon))), w, i)
-	}
-	archsimd.ClearAVXUpperBits()
-	return done
+	diagHessUpdate(&p)
+	return p.rows * lanes
 }
 
-// vector also returns the minimum so far. A minimum takes no order but among
-// zeros of both signs, and n is never -0: C2 g^2 is not, for C2 is not negative.
+// vector also returns the minimum so far.
 func (k *DiagHessMinimum) vector(g, h []float32) (done int, least float32) {
 	least = float32(math.Inf(1))
-	done = whole(len(g), lanes)
-	if done == 0 {
+	p := elementWalk(len(g))
+	if p.rows == 0 {
 		return 0, least
 	}
-	h = h[:len(g)]
-	c1, c2, infinity := archsimd.BroadcastFloat32x8(k.C1), archsimd.BroadcastFloat32x8(k.C2), archsimd.BroadcastInt32x8(infinityBits)
-	leasts := archsimd.BroadcastFloat32x8(least)
-	for i := 0; i < done; i += lanes {
-		leasts = leasts.Min(curvatures(load(g, i), load(h, i), c1, c2, infinity))
+	var leasts [lanes]float32
+	for i := range leasts {
+		leasts[i] = least
 	}
-	var values [lanes]float32
-	leasts.Store(&values)
-	archsimd.ClearAVXUpperBits()
-	for _, v := range values[:] {
+	p.streams = [7]walkStream{from(g, 0, lanes), from(h, 0, lanes)}
+	p.channels = [8]unsafe.Pointer{unsafe.Pointer(&leasts)}
+	p.scalars = [24]float32{k.C1, k.C2}
+	diagHessMinimum(&p)
+	for _, v := range leasts {
 		least = min(least, v)
 	}
-	return done, least
+	return p.rows * lanes, least
 }
 
-const infinityBits = 0x7f800000
-
-// curvatures is curvature in lanes.
-func curvatures(g, h, c1, c2 archsimd.Float32x8, infinity archsimd.Int32x8) archsimd.Float32x8 {
-	n := c2.Mul(g.Mul(g)).Add(c1.Mul(h)).AsInt32x8()
-	return n.AndNot(n.And(infinity).Equal(infinity).ToInt32x8()).AsFloat32x8()
-}
-
-func (s *scaling) vector(from []uint8, to []float32) int {
-	done := whole(len(from), lanes)
-	if done == 0 {
+func (s *scaling) vector(bytes []uint8, to []float32) int {
+	p := elementWalk(len(bytes))
+	if p.rows == 0 {
 		return 0
 	}
-	to = to[:len(from)]
-	divisor := archsimd.BroadcastFloat32x8(s.divisor)
-	for i := 0; i < done; i += lanes {
-		store(loadBytes(from, i).ConvertToFloat32().Div(divisor), to, i)
-	}
-	archsimd.ClearAVXUpperBits()
-	return done
+	p.streams = [7]walkStream{from(bytes, 0, lanes), from(to, 0, lanes)}
+	p.scalars = [24]float32{s.divisor}
+	scaleBytes(&p)
+	return p.rows * lanes
 }
 
-// vector draws words of eight counters at a time, those of the even counters in
-// a, of the odd ones in b. A word is the lower half of a 64-bit lane, where a
-// multiplication finds it and leaves it; nothing reads what is in the upper
-// half.
 func (k *DropoutMask) vector(out []uint8, index, stream, step, threshold uint32) int {
 	const counters, words = 8, 4
 	done := whole(len(out), counters*words)
 	if done == 0 {
 		return 0
 	}
-	var keys [rounds][2][lanes]uint32
-	key0, key1 := archsimd.BroadcastUint32x8(uint32(k.Seed)), archsimd.BroadcastUint32x8(uint32(k.Seed>>32))
-	for round := range keys {
-		key0.Store(&keys[round][0])
-		key1.Store(&keys[round][1])
-		key0, key1 = key0.Add(archsimd.BroadcastUint32x8(weyl0)), key1.Add(archsimd.BroadcastUint32x8(weyl1))
+	rows := done / (counters * words)
+	// The even counters, each in the lower half of its 64-bit lane; bits, as in the
+	// scalars.
+	of := math.Float32frombits
+	even := [lanes]float32{of(index), 0, of(index + 2), 0, of(index + 4), 0, of(index + 6)}
+	p := walk{rows: rows, tile: rows, elements: lanes}
+	p.streams[0] = from(out, 0, counters*words)
+	p.channels[0] = unsafe.Pointer(&even)
+	key0, key1 := uint32(k.Seed), uint32(k.Seed>>32)
+	for round := range rounds {
+		p.scalars[2*round], p.scalars[2*round+1] = of(key0), of(key1)
+		key0, key1 = key0+weyl0, key1+weyl1
 	}
-	multipliers0, multipliers1 := archsimd.BroadcastUint32x8(multiplier0), archsimd.BroadcastUint32x8(multiplier1)
-	for i := 0; i < done; i += counters * words {
-		var a1, b1 archsimd.Uint32x8
-		a0 := archsimd.BroadcastUint32x8(index).Add(archsimd.LoadUint32x8(&evenCounters))
-		b0 := a0.Add(archsimd.BroadcastUint32x8(1))
-		a2, a3 := archsimd.BroadcastUint32x8(step), archsimd.BroadcastUint32x8(stream)
-		b2, b3 := a2, a3
-		for round := range rounds {
-			key0, key1 := archsimd.LoadUint32x8(&keys[round][0]), archsimd.LoadUint32x8(&keys[round][1])
-			product0, product1 := a0.MulEvenWiden(multipliers0).AsUint32x8(), a2.MulEvenWiden(multipliers1).AsUint32x8()
-			a0, a1 = upper(product1).Xor(a1).Xor(key0), product1
-			a2, a3 = upper(product0).Xor(a3).Xor(key1), product0
-			product0, product1 = b0.MulEvenWiden(multipliers0).AsUint32x8(), b2.MulEvenWiden(multipliers1).AsUint32x8()
-			b0, b1 = upper(product1).Xor(b1).Xor(key0), product1
-			b2, b3 = upper(product0).Xor(b3).Xor(key1), product0
-		}
-		lastDropped := archsimd.BroadcastInt32x8(int32(threshold-1) - signedHalf)
-		kept := keptWords(a0, b0, lastDropped).
-			Or(keptWords(a1, b1, lastDropped).ShiftAllLeft(8)).
-			Or(keptWords(a2, b2, lastDropped).ShiftAllLeft(16)).
-			Or(keptWords(a3, b3, lastDropped).ShiftAllLeft(24))
-		kept.Store((*[counters]int32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(out)), i)))
-		index += counters
-	}
-	archsimd.ClearAVXUpperBits()
+	const signedHalf = 1 << 23 // what the upper 24 bits lose as a signed number with its sign flipped
+	p.scalars[2*rounds], p.scalars[2*rounds+1], p.scalars[2*rounds+2] = of(step), of(stream), of(threshold-1-signedHalf)
+	dropoutMask(&p)
 	return done
 }
 
-// evenCounters are the even counters less the first, each in the lower half of
-// its 64-bit lane. It is never written.
-var evenCounters = [lanes]uint32{0, 0, 2, 0, 4, 0, 6, 0}
+func (k *BatchNormStats) vector(first, last int, sum, squares []float32) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y := k.Y.Host()[:last*channels]
+	p.streams[0] = from(y, first*channels, channels)
+	p.channels = [8]unsafe.Pointer{unsafe.Pointer(&y[first*channels]), each(sum), each(squares)}
+	batchNormStats(&p)
+	return p.elements
+}
 
-// upper moves the upper half of each 64-bit lane to the lower half.
-func upper(v archsimd.Uint32x8) archsimd.Uint32x8 { return v.PermuteScalarsGrouped(1, 0, 3, 2) }
+func (k *EpilogueForward) vector(first, last int) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return p.elements
+	}
+	at, n := first*channels, last*channels
+	y, a, mask := k.Y.Host()[:n], k.A.Host()[:n], k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.streams = [7]walkStream{from(y, at, channels), from(a, at, channels), from(mask, at, channels)}
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host())}
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	epilogueForward(&p)
+	return p.elements
+}
 
-// signedHalf is what the upper 24 bits of a word lose when the word is taken as
-// a signed number with its upper bit flipped.
-const signedHalf = 1 << 23
+func (k *EpilogueReduce) vector(first, last int, sum, moment []float32) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	at, n := first*channels, last*channels
+	y, da, mask := k.Y.Host()[:n], k.DA.Host()[:n], k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.streams = [7]walkStream{from(y, at, channels), from(da, at, channels), from(mask, at, channels)}
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(sum), each(moment)}
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	epilogueReduce(&p)
+	return p.elements
+}
 
-// keptWords is atLeast of the words of even and odd counters, in their order.
-// AVX2 compares signed numbers only.
-func keptWords(even, odd archsimd.Uint32x8, lastDropped archsimd.Int32x8) archsimd.Int32x8 {
-	words := odd.AsUint64x4().ShiftAllLeft(32).AsUint32x8()
-	words = words.Or(even.And(archsimd.BroadcastUint64x4(1<<32 - 1).AsUint32x8()))
-	signed := words.Xor(archsimd.BroadcastUint32x8(1 << 31)).AsInt32x8().ShiftAllRight(8)
-	return signed.Greater(lastDropped).ToInt32x8().And(archsimd.BroadcastInt32x8(1))
+func (k *EpilogueBackward) vector(first, last int) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	at, n := first*channels, last*channels
+	y, da, dy, mask := k.Y.Host()[:n], k.DA.Host()[:n], k.DY.Host()[:n], k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.streams = [7]walkStream{from(y, at, channels), from(da, at, channels), from(mask, at, channels), from(dy, at, channels)}
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(k.DSlope.Host()), each(k.DOffset.Host())}
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	epilogueBackward(&p)
+	return p.elements
+}
+
+// poolWalks calls walk for runs of pooled rows first to last-1 whose windows lie side
+// by side, with the first row of the run and its window; rows, tile and right of p
+// are set. Runs end at the end of a line of the picture and before a window at an
+// odd right end, which has no right neighbour.
+func (p *walk) poolWalks(first, last, height, width, channels int, run func(row int, w window)) {
+	pooledWidth := (width + 1) / 2
+	for row := first; row < last; row += p.rows {
+		w := windowOf(row, height, width)
+		p.rows, p.right = 1, 4*w.right*channels
+		if w.right > 0 {
+			p.rows = min(last-row, width/2-row%pooledWidth)
+		}
+		p.tile = p.rows
+		run(row, w)
+	}
+}
+
+func (k *EpiloguePoolForward) vector(first, last int) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y, a, index, mask := k.Y.Host(), k.A.Host(), k.Index.Host(), k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host())}
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	p.poolWalks(first, last, int(k.Height), int(k.Width), channels, func(row int, w window) {
+		upper, lower, at := w.first*channels, (w.first+w.down)*channels, row*channels
+		p.streams = [7]walkStream{
+			from(y, upper, 2*channels), from(y, lower, 2*channels), from(a, at, channels), from(index, at, channels), from(mask, at, channels),
+		}
+		epiloguePoolForward(&p)
+	})
+	return p.elements
+}
+
+func (k *EpiloguePoolReduce) vector(first, last int, sum, moment []float32) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y, da, index, mask := k.Y.Host(), k.DA.Host(), k.Index.Host(), k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(sum), each(moment)}
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	p.poolWalks(first, last, int(k.Height), int(k.Width), channels, func(row int, w window) {
+		upper, lower, at := w.first*channels, (w.first+w.down)*channels, row*channels
+		p.streams = [7]walkStream{
+			from(y, upper, 2*channels), from(y, lower, 2*channels), from(da, at, channels), from(index, at, channels), from(mask, at, channels),
+		}
+		epiloguePoolReduce(&p)
+	})
+	return p.elements
+}
+
+func (k *EpiloguePoolBackward) vector(first, last int) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y, dy, da, index, mask := k.Y.Host(), k.DY.Host(), k.DA.Host(), k.Index.Host(), k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(k.DSlope.Host()), each(k.DOffset.Host())}
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	p.poolWalks(first, last, int(k.Height), int(k.Width), channels, func(row int, w window) {
+		upper, lower, at := w.first*channels, (w.first+w.down)*channels, row*channels
+		p.streams = [7]walkStream{
+			from(y, upper, 2*channels), from(y, lower, 2*channels), from(da, at, channels), from(index, at, channels), from(mask, at, channels),
+			from(dy, upper, 2*channels), from(dy, lower, 2*channels),
+		}
+		epiloguePoolBackward(&p)
+	})
+	return p.elements
+}
+
+// pixelWalks calls walk for rows first to last-1 of y: all at once where there is no
+// pooling, else one by one, for each goes to a row of its own of the pooled tensors.
+// source is the first of these, at the position in its window.
+func (p *walk) pixelWalks(first, last, height, width int, pooled bool, run func(row, source int, position uint32)) {
+	if !pooled {
+		run(first, first, 0)
+		return
+	}
+	p.rows, p.tile = 1, 1
+	for row := first; row < last; row++ {
+		source, position := pooledRow(row, height, width)
+		run(row, source, uint32(position))
+	}
+}
+
+func (k *RecursionSlope) vector(first, last int, s0, s1, s2 []float32) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y, qz, qa, index, mask := k.Y.Host()[:last*channels], k.QZ.Host(), k.QA.Host(), k.Index.Host(), k.Mask.Host()
+	p.variant = having(mask, withMask) + having(index, withIndex) + having(qz, withQZ)
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(s0), each(s1), each(s2)}
+	p.pixelWalks(first, last, int(k.Height), int(k.Width), index != nil, func(row, source int, position uint32) {
+		at, source := row*channels, source*channels
+		p.scalars = [24]float32{k.Slope * k.Slope, k.Keep * k.Keep, math.Float32frombits(position)}
+		p.streams = [7]walkStream{
+			from(y, at, channels), from(qa, source, channels), from(qz, at, channels), from(index, source, channels), from(mask, source, channels),
+		}
+		recursionSlope(&p)
+	})
+	return p.elements
+}
+
+func (k *RecursionBackward) vector(first, last int) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	at, n := first*channels, last*channels
+	q, y, coefficients := k.Q.Host()[:n], k.Y.Host()[:n], k.Coefficients.Host()
+	p.streams = [7]walkStream{from(q, at, channels), from(y, at, channels)}
+	p.channels[0] = each(k.Mean.Host())
+	for i := range 5 {
+		p.channels[1+i] = each(coefficients[i*channels:][:channels])
+	}
+	recursionBackward(&p)
+	return p.elements
+}
+
+func (k *TangentStats) vector(first, last int, sum, moment []float32) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	at, n := first*channels, last*channels
+	y, yDot := k.Y.Host()[:n], k.YDot.Host()[:n]
+	p.streams = [7]walkStream{from(y, at, channels), from(yDot, at, channels)}
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(sum), each(moment)}
+	tangentStats(&p)
+	return p.elements
+}
+
+// each is what the assembly gets of the channels.
+func (t *tangentChannels) each() [8]unsafe.Pointer {
+	return [8]unsafe.Pointer{each(t.mean), each(t.scale), each(t.beta), each(t.meanDot), each(t.scaleDot), each(t.betaDot)}
+}
+
+func (k *TangentForward) vector(first, last int, t *tangentChannels) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	at, n := first*channels, last*channels
+	y, yDot, aDot, mask := k.Y.Host()[:n], k.YDot.Host()[:n], k.ADot.Host()[:n], k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.streams = [7]walkStream{from(y, at, channels), from(yDot, at, channels), from(aDot, at, channels), from(mask, at, channels)}
+	p.channels = t.each()
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	tangentForward(&p)
+	return p.elements
+}
+
+func (k *TangentPoolForward) vector(first, last int, t *tangentChannels) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y, yDot, aDot, index, mask := k.Y.Host(), k.YDot.Host(), k.ADot.Host(), k.Index.Host(), k.Mask.Host()
+	p.variant = having(mask, withMask)
+	p.channels = t.each()
+	p.scalars = [24]float32{k.Slope, k.Keep}
+	p.poolWalks(first, last, int(k.Height), int(k.Width), channels, func(row int, w window) {
+		upper, lower, at := w.first*channels, (w.first+w.down)*channels, row*channels
+		p.streams = [7]walkStream{
+			from(y, upper, 2*channels), from(y, lower, 2*channels), from(yDot, upper, 2*channels), from(yDot, lower, 2*channels),
+			from(aDot, at, channels), from(index, at, channels), from(mask, at, channels),
+		}
+		tangentPoolForward(&p)
+	})
+	return p.elements
+}
+
+func (k *TangentReduce) vector(first, last int, sum, moment []float32, g *tangentGradients) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	y, yDot := k.Y.Host()[:last*channels], k.YDot.Host()[:last*channels]
+	p.variant = having(g.mask, withMask) + having(g.index, withIndex)
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(k.MeanDot.Host()), each(sum), each(moment)}
+	p.pixelWalks(first, last, g.height, g.width, g.index != nil, func(row, source int, position uint32) {
+		at, source := row*channels, source*channels
+		p.scalars = [24]float32{k.Slope, k.Keep, math.Float32frombits(position)}
+		p.streams = [7]walkStream{
+			from(y, at, channels), from(yDot, at, channels), from(g.da, source, channels), from(g.daDot, source, channels),
+			from(g.index, source, channels), from(g.mask, source, channels),
+		}
+		tangentReduce(&p)
+	})
+	return p.elements
+}
+
+func (k *TangentBackward) vector(first, last int, g *tangentGradients) int {
+	channels := int(k.Channels)
+	p := rowWalk(first, last, channels)
+	if p.elements == 0 {
+		return 0
+	}
+	n := last * channels
+	y, yDot, dyDot := k.Y.Host()[:n], k.YDot.Host()[:n], k.DYDot.Host()[:n]
+	p.variant = having(g.mask, withMask) + having(g.index, withIndex)
+	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(k.MeanDot.Host()), each(k.ScaleDot.Host())}
+	for i := range 3 {
+		p.channels[5+i] = each(k.Coefficients.Host()[i*channels:][:channels])
+	}
+	p.pixelWalks(first, last, g.height, g.width, g.index != nil, func(row, source int, position uint32) {
+		at, source := row*channels, source*channels
+		p.scalars = [24]float32{k.Slope, k.Keep, math.Float32frombits(position)}
+		p.streams = [7]walkStream{
+			from(y, at, channels), from(yDot, at, channels), from(g.da, source, channels), from(g.daDot, source, channels),
+			from(dyDot, at, channels), from(g.index, source, channels), from(g.mask, source, channels),
+		}
+		tangentBackward(&p)
+	})
+	return p.elements
 }

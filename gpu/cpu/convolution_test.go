@@ -9,6 +9,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/cpu"
+	"diaghess/gpu/vector"
 )
 
 // unit is float32's unit roundoff.
@@ -43,8 +44,18 @@ func largeShapes() []gpu.ConvolutionShape {
 		{Batch: 3, Height: 8, Width: 8, In: 130, Out: 5, Kernel: 3},
 		{Batch: 16, Height: 8, Width: 8, In: 16, Out: 32, Kernel: 3},
 		{Batch: 2, Height: 7, Width: 13, In: 4, Out: 6, Kernel: 5},
+		{Batch: 2, Height: 6, Width: 7, In: 16, Out: 32, Kernel: 5},
+		{Batch: 3, Height: 9, Width: 11, In: 32, Out: 64, Kernel: 3},
+		{Batch: 5, Height: 7, Width: 6, In: 48, Out: 32, Kernel: 3},
+		{Batch: 4, Height: 6, Width: 5, In: 16, Out: 48, Kernel: 3},
+		{Batch: 2, Height: 1, Width: 3, In: 16, Out: 96, Kernel: 3},
+		{Batch: 17, Height: 5, Width: 5, In: 64, Out: 128, Kernel: 3},
+		{Batch: 1, Height: 12, Width: 16, In: 80, Out: 16, Kernel: 3},
+		{Batch: 9, Height: 8, Width: 8, In: 128, Out: 128, Kernel: 3},
 		{Batch: 70, Height: 1, Width: 1, In: 131, Out: 201, Kernel: 1},
 		{Batch: 257, Height: 1, Width: 1, In: 65, Out: 10, Kernel: 1},
+		{Batch: 67, Height: 1, Width: 1, In: 144, Out: 112, Kernel: 1},
+		{Batch: 5, Height: 1, Width: 1, In: 16, Out: 176, Kernel: 1},
 	}
 }
 
@@ -73,6 +84,11 @@ func newBench(t testing.TB, o cpu.Options) *bench {
 	t.Helper()
 	device, err := cpu.New(o)
 	check(t, err)
+	return benchOn(t, device)
+}
+
+func benchOn(t testing.TB, device gpu.Device) *bench {
+	t.Helper()
 	stream, err := device.NewStream()
 	check(t, err)
 	t.Cleanup(func() { check(t, stream.Close()) })
@@ -308,6 +324,26 @@ func TestConvolutionBitsOnAnyThreads(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The native library's results do not depend on the level of vectors.
+func TestConvolutionBitsAtAnyLevel(t *testing.T) {
+	best, err := vector.Supported()
+	check(t, err)
+	if best < vector.AVX512 {
+		t.Skipf("this processor has vectors of one level: %v", best)
+	}
+	at := func(level vector.Level) *bench {
+		device, err := cpu.NewAt(level, cpu.Options{Threads: 2, Library: "native"})
+		check(t, err)
+		return benchOn(t, device)
+	}
+	wide, narrow := at(vector.AVX512), at(vector.AVX2)
+	for seed, s := range append(gridShapes(), largeShapes()...) {
+		for _, d := range directions {
+			equalBits(t, fmt.Sprintf("%v %v, seed %d", s, d, seed), narrow.convolve(s, d, uint64(seed)), wide.convolve(s, d, uint64(seed)))
+		}
+	}
 }
 
 // A NaN in an input comes out wherever it is multiplied by something other than

@@ -7,15 +7,17 @@ import (
 	"unsafe"
 
 	"diaghess/gpu"
+	"diaghess/gpu/vector"
 )
 
 // Options configure the device. The zero value uses every processor and the
-// fastest convolution library that was built in.
+// fastest convolution library.
 type Options struct {
 	// Threads is how many threads a stream uses; 0 means all processors.
 	Threads int
-	// Library names the convolution library: "onednn", "gonum" or "", the
-	// first of these that was built in.
+	// Library names what computes convolutions: "native" (Go assembly, where the
+	// processor has the vectors, see package vector), "gonum" (pure Go) or "", the
+	// first of these that there is.
 	Library string
 }
 
@@ -31,32 +33,42 @@ type Device struct {
 
 var _ gpu.Device = (*Device)(nil)
 
-// Libraries returns the names of the convolution libraries that were built in,
-// the fastest first.
+// Libraries returns the names of the convolution libraries that this process can
+// use, the fastest first.
 func Libraries() []string {
+	level, _ := vector.Supported() // New returns the error
 	var names []string
-	for _, l := range libraries() {
+	for _, l := range libraries(level) {
 		names = append(names, l.name())
 	}
 	return names
 }
 
-// New opens the device. It fails on a library that was not built in.
+// New opens the device. It fails on a library that is not there, and where package
+// vector does.
 func New(o Options) (*Device, error) {
+	level, err := vector.Supported()
+	if err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
+	return newAt(level, o)
+}
+
+func newAt(level vector.Level, o Options) (*Device, error) {
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("cpu: %d threads: give a positive number, or 0 for all processors", o.Threads)
 	}
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	for _, l := range libraries() {
+	for _, l := range libraries(level) {
 		if o.Library == "" || o.Library == l.name() {
 			d := &Device{threads: o.Threads, library: l}
 			d.next.Store(alignment)
 			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("cpu: convolution library %q is not built in (have: %v); oneDNN needs its headers and the build tag onednn, see README.md", o.Library, Libraries())
+	return nil, fmt.Errorf("cpu: no convolution library %q (have: %v); native is Go assembly for amd64 with AVX2", o.Library, Libraries())
 }
 
 // Name is "cpu".

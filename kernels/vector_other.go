@@ -1,10 +1,10 @@
-//go:build !goexperiment.simd || !amd64
+//go:build !amd64
 
 package kernels
 
 import "math"
 
-// A build without vectors leaves all to the scalar loops.
+// Other processors leave all to the scalar loops.
 
 func (*AdamUpdate) vector(_, _, _, _ []float32, _ [CoefficientWords]float32) int { return 0 }
 

@@ -1,0 +1,34 @@
+// Command gen writes the vector bodies of package kernels, in whose folder it runs:
+// go generate ./kernels.
+package main
+
+import (
+	"log"
+	"os"
+
+	"diaghess/gpu/cpu/asm"
+)
+
+// target is the file that generate makes.
+const target = "vector_amd64.s"
+
+func main() {
+	if err := os.WriteFile(target, generate(), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func generate() []byte {
+	f := asm.NewFile()
+	for _, w := range []*walk{
+		adamUpdate(), diagHessUpdate(), diagHessMinimum(), scaleBytes(), dropoutMask(), batchNormStats(),
+		epilogueForward(), epilogueReduce(), epilogueBackward(),
+		epiloguePoolForward(), epiloguePoolReduce(), epiloguePoolBackward(),
+		recursionSlope(), recursionBackward(),
+		tangentStats(), tangentForward(), tangentPoolForward(), tangentReduce(), tangentBackward(),
+	} {
+		w.write(f)
+	}
+	f.Literals()
+	return f.Contents()
+}
