@@ -102,7 +102,7 @@ func (n *nativeSession) convolve(s native.Shape, batch int, x, w, y []float32) [
 // filter is the filter's gradient w.
 func (n *nativeSession) filter(s native.Shape, batch int, x, w, y []float32) []task {
 	if native.CanWinograd(s) {
-		f := native.NewWinogradFilter(n.level, s, batch)
+		f := native.NewWinogradFilter(n.level, s, batch, len(n.workers))
 		partial := native.Aligned(f.PartialLen())
 		return []task{
 			n.task(f.Parts(), func(worker *native.Worker, part int) { f.Sum(worker, part, x, y, partial) }),

@@ -314,7 +314,7 @@ func TestConvolutionBitsOnAnyThreads(t *testing.T) {
 	}
 	eachLibrary(t, func(t *testing.T, library string) {
 		one := newBench(t, cpu.Options{Threads: 1, Library: library})
-		for _, threads := range []int{2, 3, 5} {
+		for _, threads := range []int{2, 3, 5, 33} {
 			many := newBench(t, cpu.Options{Threads: threads, Library: library})
 			for seed, s := range shapes {
 				for _, d := range directions {

@@ -13,11 +13,17 @@ type FilterGradient struct {
 
 func NewFilterGradient(l vector.Level, s Shape) *FilterGradient {
 	f := &FilterGradient{shape: s, rows: 6, columns: 16}
-	if l == vector.AVX512 && s.Out > 16 {
+	// The nine taps of a row of a 3x3 filter on three channels fill tiles of 9 or 3.
+	taps := s.Kernel * s.In
+	switch {
+	case l == vector.AVX512 && s.Out%64 == 0:
+		f.rows, f.columns = 6, 64
+	case l == vector.AVX512 && taps%12 != 0 && taps%9 == 0 && s.Out > 16:
+		f.rows, f.columns = 9, 32
+	case l == vector.AVX512 && s.Out > 16:
 		f.rows, f.columns = 12, 32
-		if s.Out%64 == 0 {
-			f.rows, f.columns = 6, 64
-		}
+	case taps%6 != 0 && taps%3 == 0 && s.Out%32 == 0:
+		f.rows, f.columns = 3, 32
 	}
 	f.taps, f.outputs = roundUp(s.Kernel*s.In, f.rows), roundUp(s.Out, f.columns)
 	return f

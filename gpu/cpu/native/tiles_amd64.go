@@ -77,6 +77,12 @@ func product6x16(p *product)
 func outer12x32(p *outer)
 
 //go:noescape
+func outer9x32(p *outer)
+
+//go:noescape
+func outer3x32(p *outer)
+
+//go:noescape
 func outer6x64(p *outer)
 
 //go:noescape
@@ -143,6 +149,10 @@ func accumulate(rows, columns int, p *outer) {
 		outer6x64(p)
 	case columns == 32 && rows == 8:
 		outer8x32(p)
+	case columns == 32 && rows == 9:
+		outer9x32(p)
+	case columns == 32 && rows == 3:
+		outer3x32(p)
 	case columns == 32:
 		outer12x32(p)
 	default:

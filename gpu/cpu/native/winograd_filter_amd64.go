@@ -9,41 +9,44 @@ import (
 // WinogradFilter is the gradient of a 3x3 filter by F(3x3, 4x4): a tile of 4x4
 // gradients of the output takes the filter's place, and the sum over tiles is
 // made before the last transform. The batch is cut into slices, the outputs into
-// strips; a part is one strip of one slice.
+// strips; a part is one strip of one slice. Slices follow from the shape, since a sum
+// is rounded in each; strips do not change a sum, so there are more of them where
+// there are more workers.
 type WinogradFilter struct {
 	shape          Shape
 	batch          int
 	slices, strips int
-	width          int // outputs of a strip
+	width          int // outputs of a strip, a multiple of 16
 	block          int // tiles that are transformed together
 	rows, columns  int // of a tile of sums
 	lanes          lanes
 	tiling         tiling
 }
 
-func NewWinogradFilter(l vector.Level, s Shape, batch int) *WinogradFilter {
+func NewWinogradFilter(l vector.Level, s Shape, batch, workers int) *WinogradFilter {
 	w := &WinogradFilter{
-		shape: s, batch: batch, width: s.Out, lanes: 8, tiling: tilingOf(s),
-		rows: 6, columns: 16,
+		shape: s, batch: batch, width: s.Out, slices: min(8, batch), block: 32,
+		lanes: 8, tiling: tilingOf(s), rows: 6, columns: 16,
 	}
-	if l == vector.AVX512 {
-		w.lanes = 16
-		switch {
-		case s.Out%64 == 0:
-			w.rows, w.columns = 4, 64
-		case s.Out%32 == 0:
-			w.rows, w.columns = 8, 32
-		}
+	if s.In+s.Out <= 64 {
+		w.block = 64
 	}
-	w.slices = min(8, batch)
 	if s.In*s.Out >= 1<<13 && s.Out%64 == 0 {
 		// The sums of many slices would not stay in the cache.
 		w.slices, w.width = min(4, batch), 64
 	}
+	for w.width%32 == 0 && w.slices*s.Out/w.width < 2*workers {
+		w.width /= 2
+	}
 	w.strips = s.Out / w.width
-	w.block = 32
-	if s.In+w.width <= 64 {
-		w.block = 64
+	if l == vector.AVX512 {
+		w.lanes = 16
+		switch {
+		case w.width%64 == 0:
+			w.rows, w.columns = 4, 64
+		case w.width%32 == 0:
+			w.rows, w.columns = 8, 32
+		}
 	}
 	return w
 }
