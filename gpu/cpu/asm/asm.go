@@ -24,8 +24,14 @@ var (
 	AVX512 = ISA{"Z", 64, "VPXORD", 32}
 )
 
-// Reg is the name of register n.
-func (i ISA) Reg(n int) string { return fmt.Sprintf("%s%d", i.letter, n) }
+// Reg is the name of register n. The assembler would take a Y16 without a word, for a
+// processor that has AVX-512.
+func (i ISA) Reg(n int) string {
+	if n >= i.count {
+		panic(fmt.Sprintf("asm: register %s%d of %d", i.letter, n, i.count))
+	}
+	return fmt.Sprintf("%s%d", i.letter, n)
+}
 
 // Bytes is the size of a vector, Lanes the number of float32 in it, Count the
 // number of registers.

@@ -81,14 +81,26 @@ func outer(f *asm.File, i asm.ISA, rows, vectors int) {
 	f.Label("row")
 	f.Emit("MOVQ R11, CX")
 	f.Label("next")
-	for v := range vectors {
-		f.Emit("VMOVUPS %d(SI), %s", v*i.Bytes(), i.Reg(sums+v))
-	}
-	for r := range rows {
-		scalar := i.Reg(sums + vectors + r%scalars(i))
-		f.Emit("VBROADCASTSS %d(DI), %s", 4*r, scalar)
+	if sums+vectors+scalars(i) <= i.Count() {
 		for v := range vectors {
-			f.Emit("VFMADD231PS %s, %s, %s", i.Reg(sums+v), scalar, i.Reg(r*vectors+v))
+			f.Emit("VMOVUPS %d(SI), %s", v*i.Bytes(), i.Reg(sums+v))
+		}
+		for r := range rows {
+			scalar := i.Reg(sums + vectors + r%scalars(i))
+			f.Emit("VBROADCASTSS %d(DI), %s", 4*r, scalar)
+			for v := range vectors {
+				f.Emit("VFMADD231PS %s, %s, %s", i.Reg(sums+v), scalar, i.Reg(r*vectors+v))
+			}
+		}
+	} else { // the scalars take registers, the vectors one in turns
+		for r := range rows {
+			f.Emit("VBROADCASTSS %d(DI), %s", 4*r, i.Reg(sums+r))
+		}
+		for v := range vectors {
+			f.Emit("VMOVUPS %d(SI), %s", v*i.Bytes(), i.Reg(sums+rows))
+			for r := range rows {
+				f.Emit("VFMADD231PS %s, %s, %s", i.Reg(sums+rows), i.Reg(sums+r), i.Reg(r*vectors+v))
+			}
 		}
 	}
 	f.Emit("ADDQ R10, SI")
