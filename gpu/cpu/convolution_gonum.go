@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"fmt"
-
 	"gonum.org/v1/gonum/blas"
 	blasgonum "gonum.org/v1/gonum/blas/gonum"
 
@@ -16,16 +14,16 @@ type gonumLibrary struct{}
 func (gonumLibrary) name() string    { return "gonum" }
 func (gonumLibrary) version() string { return "gonum blas32" }
 
-func (gonumLibrary) algorithms(s gpu.ConvolutionShape) ([directions]string, error) {
+func (gonumLibrary) algorithms(s gpu.ConvolutionShape) [directions]string {
 	name := "im2col + gonum sgemm"
 	if isDense(s) {
 		name = "gonum sgemm"
 	}
-	return [directions]string{name, name, name}, nil
+	return [directions]string{name, name, name}
 }
 
-func (gonumLibrary) open(workers int) (session, error) {
-	return &gonumSession{panels: make([][]float32, workers)}, nil
+func (gonumLibrary) open(workers int) session {
+	return &gonumSession{panels: make([][]float32, workers)}
 }
 
 // gonumSession is the scratch memory of a stream: an im2col panel for each
@@ -33,8 +31,6 @@ func (gonumLibrary) open(workers int) (session, error) {
 type gonumSession struct {
 	panels [][]float32
 }
-
-func (g *gonumSession) close() {}
 
 // reserve sees to it that the panels are large enough for a shape.
 func (g *gonumSession) reserve(s gpu.ConvolutionShape) {
@@ -50,14 +46,14 @@ func (g *gonumSession) reserve(s gpu.ConvolutionShape) {
 // before the partial sums are added, whatever the number of threads.
 const filterSlices = 16
 
-func (g *gonumSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) ([]task, error) {
+func (g *gonumSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) []task {
 	if isDense(s) {
-		return []task{&denseTask{shape: s, direction: d, x: x, w: w, y: y, gemm: gonumGemm}}, nil
+		return []task{&denseTask{shape: s, direction: d, x: x, w: w, y: y}}
 	}
 	switch d {
 	case gpu.Forward:
 		g.reserve(s)
-		return []task{&panelTask{session: g, shape: s, x: x, w: w, y: y}}, nil
+		return []task{&panelTask{session: g, shape: s, x: x, w: w, y: y}}
 	case gpu.BackwardData:
 		// The gradient of the input is the convolution of the output's
 		// gradient with the filter turned by 180 degrees, channels swapped.
@@ -68,17 +64,15 @@ func (g *gonumSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y 
 		return []task{
 			&turnTask{shape: s, w: w, turned: filter},
 			&panelTask{session: g, shape: turned, x: y, w: filter, y: x},
-		}, nil
-	case gpu.BackwardFilter:
-		g.reserve(s)
-		slices := min(filterSlices, s.Batch)
-		partial := make([]float32, slices*s.Filter())
-		return []task{
-			&filterTask{session: g, shape: s, slices: slices, x: x, dy: y, partial: partial},
-			&sumTask{partial: partial, slices: slices, sum: w},
-		}, nil
+		}
 	}
-	return nil, fmt.Errorf("no direction %d", d)
+	g.reserve(s)
+	slices := min(filterSlices, s.Batch)
+	partial := make([]float32, slices*s.Filter())
+	return []task{
+		&filterTask{session: g, shape: s, slices: slices, x: x, dy: y, partial: partial},
+		&sumTask{partial: partial, slices: slices, sum: w},
+	}
 }
 
 // panelPixels is the number of output pixels in an im2col panel: 64 rows of at
@@ -125,7 +119,7 @@ type panelTask struct {
 
 func (t *panelTask) parts() int { return t.shape.Batch * panels(t.shape) }
 
-func (t *panelTask) run(worker, lo, hi int) error {
+func (t *panelTask) run(worker, lo, hi int) {
 	s := t.shape
 	pixels := s.Height * s.Width
 	k := s.Kernel * s.Kernel * s.In
@@ -137,7 +131,6 @@ func (t *panelTask) run(worker, lo, hi int) error {
 		im2col(s, t.x[picture*pixels*s.In:], first, last, col)
 		sgemm(blas.NoTrans, blas.NoTrans, last-first, s.Out, k, col, k, t.w, s.Out, 0, t.y[(picture*pixels+first)*s.Out:], s.Out)
 	}
-	return nil
 }
 
 // turnTask turns a filter [Kernel, Kernel, In, Out] into the one of the
@@ -149,7 +142,7 @@ type turnTask struct {
 
 func (t *turnTask) parts() int { return t.shape.Kernel * t.shape.Kernel }
 
-func (t *turnTask) run(worker, lo, hi int) error {
+func (t *turnTask) run(worker, lo, hi int) {
 	in, out := t.shape.In, t.shape.Out
 	for tap := lo; tap < hi; tap++ {
 		from := t.w[tap*in*out:][:in*out]
@@ -160,7 +153,6 @@ func (t *turnTask) run(worker, lo, hi int) error {
 			}
 		}
 	}
-	return nil
 }
 
 // filterTask sums the filter's gradient over each slice of the batch: a part is
@@ -175,7 +167,7 @@ type filterTask struct {
 
 func (t *filterTask) parts() int { return t.slices }
 
-func (t *filterTask) run(worker, lo, hi int) error {
+func (t *filterTask) run(worker, lo, hi int) {
 	s := t.shape
 	pixels := s.Height * s.Width
 	k := s.Kernel * s.Kernel * s.In
@@ -191,19 +183,64 @@ func (t *filterTask) run(worker, lo, hi int) error {
 			}
 		}
 	}
-	return nil
 }
 
-// gonumGemm is the products of dense layers.
-func gonumGemm(transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) error {
-	op := func(trans bool) blas.Transpose {
-		if trans {
-			return blas.Trans
+// sumTask adds the partial sums of the slices in order; a part is a run of
+// sumGrain elements.
+type sumTask struct {
+	partial []float32 // [slices, len(sum)]
+	slices  int
+	sum     []float32
+}
+
+const sumGrain = 4096
+
+func (t *sumTask) parts() int { return (len(t.sum) + sumGrain - 1) / sumGrain }
+
+func (t *sumTask) run(worker, lo, hi int) {
+	n := len(t.sum)
+	first, last := lo*sumGrain, min(hi*sumGrain, n)
+	sum := t.sum[first:last]
+	copy(sum, t.partial[first:last])
+	for slice := 1; slice < t.slices; slice++ {
+		for i, v := range t.partial[slice*n+first : slice*n+last] {
+			sum[i] += v
 		}
-		return blas.NoTrans
 	}
-	sgemm(op(transA), op(transB), m, n, k, a, lda, b, ldb, 0, c, ldc)
-	return nil
+}
+
+// denseTask is a product of a dense layer, x [Batch, In], w [In, Out], y [Batch,
+// Out]; a part is a panel of denseColumns columns of the result (rows, for the
+// filter's gradient).
+type denseTask struct {
+	shape     gpu.ConvolutionShape
+	direction gpu.Direction
+	x, w, y   []float32
+}
+
+const denseColumns = 64
+
+func (t *denseTask) parts() int {
+	n := t.shape.In
+	if t.direction == gpu.Forward {
+		n = t.shape.Out
+	}
+	return (n + denseColumns - 1) / denseColumns
+}
+
+func (t *denseTask) run(_, lo, hi int) {
+	batch, in, out := t.shape.Batch, t.shape.In, t.shape.Out
+	for part := lo; part < hi; part++ {
+		first := part * denseColumns
+		switch t.direction {
+		case gpu.Forward:
+			sgemm(blas.NoTrans, blas.NoTrans, batch, min(denseColumns, out-first), in, t.x, in, t.w[first:], out, 0, t.y[first:], out)
+		case gpu.BackwardData:
+			sgemm(blas.NoTrans, blas.Trans, batch, min(denseColumns, in-first), out, t.y, out, t.w[first*out:], out, 0, t.x[first:], in)
+		case gpu.BackwardFilter:
+			sgemm(blas.Trans, blas.NoTrans, min(denseColumns, in-first), out, batch, t.x[first:], in, t.y, out, 0, t.w[first*out:], out)
+		}
+	}
 }
 
 // sgemm is gonum's, C = op(A) op(B) + beta C, called on tiles small enough that it stays on this

@@ -21,28 +21,28 @@ func (nativeLibrary) name() string { return "native" }
 
 func (l nativeLibrary) version() string { return "native Go assembly, " + l.level.String() }
 
-func (l nativeLibrary) algorithms(s gpu.ConvolutionShape) ([directions]string, error) {
+func (l nativeLibrary) algorithms(s gpu.ConvolutionShape) [directions]string {
 	switch {
 	case isDense(s):
-		return [directions]string{"native product", "native product", "native product"}, nil
+		return [directions]string{"native product", "native product", "native product"}
 	case native.CanWinograd(nativeShape(s)):
 		return [directions]string{
 			gpu.Forward: "native winograd 4x4,3x3", gpu.BackwardData: "native winograd 4x4,3x3", gpu.BackwardFilter: "native winograd 3x3,4x4",
-		}, nil
+		}
 	}
-	return [directions]string{"native direct", "native direct", "native direct"}, nil
+	return [directions]string{"native direct", "native direct", "native direct"}
 }
 
 func nativeShape(s gpu.ConvolutionShape) native.Shape {
 	return native.Shape{Height: s.Height, Width: s.Width, In: s.In, Out: s.Out, Kernel: s.Kernel}
 }
 
-func (l nativeLibrary) open(workers int) (session, error) {
+func (l nativeLibrary) open(workers int) session {
 	n := &nativeSession{level: l.level}
 	for range workers {
 		n.workers = append(n.workers, native.NewWorker())
 	}
-	return n, nil
+	return n
 }
 
 type nativeSession struct {
@@ -50,29 +50,27 @@ type nativeSession struct {
 	workers []*native.Worker
 }
 
-func (n *nativeSession) close() {}
-
-func (n *nativeSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) ([]task, error) {
+func (n *nativeSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) []task {
 	batch, shape := s.Batch, nativeShape(s)
 	if isDense(s) {
 		if native.CanDense(s.In, s.Out) {
-			return n.dense(s, d, x, w, y), nil
+			return n.dense(s, d, x, w, y)
 		}
 		// A convolution over one picture whose pixels are the batch.
 		batch, shape.Height = 1, s.Batch
 	}
 	switch d {
 	case gpu.Forward:
-		return n.convolve(shape, batch, x, w, y), nil
+		return n.convolve(shape, batch, x, w, y)
 	case gpu.BackwardData:
 		// The convolution of the output's gradient with the filter turned by 180
 		// degrees, channels swapped.
 		turned, back := make([]float32, len(w)), shape
 		back.In, back.Out = shape.Out, shape.In
 		turn := n.task(s.Kernel*s.Kernel, func(_ *native.Worker, tap int) { native.Turn(shape, tap, w, turned) })
-		return append([]task{turn}, n.convolve(back, batch, y, turned, x)...), nil
+		return append([]task{turn}, n.convolve(back, batch, y, turned, x)...)
 	}
-	return n.filter(shape, batch, x, w, y), nil
+	return n.filter(shape, batch, x, w, y)
 }
 
 // convolve is a forward convolution.
@@ -179,9 +177,8 @@ func (n *nativeSession) task(parts int, do func(worker *native.Worker, part int)
 
 func (t nativeTask) parts() int { return t.count }
 
-func (t nativeTask) run(worker, lo, hi int) error {
+func (t nativeTask) run(worker, lo, hi int) {
 	for part := lo; part < hi; part++ {
 		t.do(t.workers[worker], part)
 	}
-	return nil
 }

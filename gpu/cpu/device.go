@@ -106,16 +106,12 @@ func (s *stream) Convolution(shape gpu.ConvolutionShape) (gpu.Convolution, error
 	if shape.Kernel%2 == 0 {
 		return nil, fmt.Errorf("cpu: convolution %v: the filter's extent must be odd", shape)
 	}
-	algorithms, err := s.device.library.algorithms(shape)
-	if err != nil {
-		return nil, fmt.Errorf("cpu: convolution %v: %w", shape, err)
-	}
-	return &convolution{shape: shape, algorithms: algorithms}, nil
+	return &convolution{shape: shape, algorithms: s.device.library.algorithms(shape)}, nil
 }
 
 // NewStream starts a stream of the device's number of threads.
 func (d *Device) NewStream() (gpu.Stream, error) {
-	return newStream(d)
+	return newStream(d), nil
 }
 
 // Close does nothing: the device holds nothing of its own.
@@ -138,16 +134,15 @@ type library interface {
 	name() string
 	version() string
 	// algorithms names what computes each direction of a shape.
-	algorithms(gpu.ConvolutionShape) ([directions]string, error)
+	algorithms(gpu.ConvolutionShape) [directions]string
 	// open makes what a stream of so many workers needs.
-	open(workers int) (session, error)
+	open(workers int) session
 }
 
 // session is a library at work for one stream.
 type session interface {
 	// compile returns the tasks of a pass, to be run one after the other.
-	compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) ([]task, error)
-	close()
+	compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) []task
 }
 
 // isDense says that a convolution is the product of a dense layer.

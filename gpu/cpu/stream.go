@@ -13,7 +13,7 @@ import (
 type task interface {
 	parts() int
 	// run computes parts lo to hi-1 as the given worker.
-	run(worker, lo, hi int) error
+	run(worker, lo, hi int)
 }
 
 // stream runs tasks on the calling goroutine and on helpers that wait between
@@ -34,16 +34,10 @@ type job struct {
 	parts int
 	grain int // parts taken at a time
 	next  atomic.Int64
-	// failed is the first error of a part.
-	failed atomic.Pointer[error]
 }
 
-func newStream(d *Device) (*stream, error) {
-	session, err := d.library.open(d.threads)
-	if err != nil {
-		return nil, fmt.Errorf("cpu: open %s: %w", d.library.name(), err)
-	}
-	s := &stream{device: d, session: session}
+func newStream(d *Device) *stream {
+	s := &stream{device: d, session: d.library.open(d.threads)}
 	for worker := 1; worker < d.threads; worker++ {
 		start := make(chan struct{})
 		s.helpers = append(s.helpers, start)
@@ -54,7 +48,7 @@ func newStream(d *Device) (*stream, error) {
 			}
 		}()
 	}
-	return s, nil
+	return s
 }
 
 // work takes parts of the job until none is left.
@@ -65,10 +59,7 @@ func (j *job) work(worker int) {
 		if lo >= j.parts {
 			return
 		}
-		if err := j.task.run(worker, lo, min(hi, j.parts)); err != nil {
-			first := err // a copy, so that err itself stays off the heap
-			j.failed.CompareAndSwap(nil, &first)
-		}
+		j.task.run(worker, lo, min(hi, j.parts))
 	}
 }
 
@@ -77,52 +68,43 @@ func (j *job) work(worker int) {
 const grainsPerWorker = 16
 
 // run does one task with all workers.
-func (s *stream) run(t task) error {
+func (s *stream) run(t task) {
 	n := t.parts()
 	if len(s.helpers) == 0 || n == 1 {
-		return t.run(0, 0, n)
+		t.run(0, 0, n)
+		return
 	}
 	workers := len(s.helpers) + 1
 	s.job.task, s.job.parts, s.job.grain = t, n, max(1, n/(workers*grainsPerWorker))
 	s.job.next.Store(0)
-	s.job.failed.Store(nil)
 	s.done.Add(len(s.helpers))
 	for _, start := range s.helpers {
 		start <- struct{}{}
 	}
 	s.job.work(0)
 	s.done.Wait()
-	if err := s.job.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }
 
 func (s *stream) Device() gpu.Device { return s.device }
 
-// Compile prepares the ops for replay. It fails where the library cannot run a
-// convolution.
+// Compile prepares the ops for replay. It fails on an op of another device.
 func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
-	p := &program{stream: s, ops: ops, tasks: make([][]task, len(ops))}
+	tasks := make([][]task, len(ops))
 	for i, op := range ops {
 		switch op := op.Op.(type) {
 		case gpu.Kernel:
-			p.tasks[i] = []task{kernelTask{kernel: op, blocks: op.Grid().Blocks}}
+			tasks[i] = []task{kernelTask{kernel: op, blocks: op.Grid().Blocks}}
 		case *gpu.ConvolutionPass:
 			c, ok := op.Convolution.(*convolution)
 			if !ok {
 				return nil, fmt.Errorf("cpu: convolution %v was bound to another device", op.Convolution.Shape())
 			}
-			tasks, err := s.session.compile(c.shape, op.Direction, op.X.Host(), op.W.Host(), op.Y.Host())
-			if err != nil {
-				return nil, fmt.Errorf("cpu: %s %v: %w", op.Entry(), c.shape, err)
-			}
-			p.tasks[i] = tasks
+			tasks[i] = s.session.compile(c.shape, op.Direction, op.X.Host(), op.W.Host(), op.Y.Host())
 		default:
 			return nil, fmt.Errorf("cpu: cannot run op %T", op)
 		}
 	}
-	return p, nil
+	return &program{stream: s, ops: ops, tasks: tasks}, nil
 }
 
 // Upload copies to host memory.
@@ -140,14 +122,12 @@ func (s *stream) Download(dst []byte, src *gpu.Buffer, offset int) error {
 // Wait returns at once: Run has done its work when it returns.
 func (s *stream) Wait() error { return nil }
 
-// Close stops the helpers and frees what the library made for them; the garbage
-// collector frees the memory.
+// Close stops the helpers; the garbage collector frees the memory.
 func (s *stream) Close() error {
 	for _, start := range s.helpers {
 		close(start)
 	}
 	s.helpers = nil
-	s.session.close()
 	s.device.allocated.Add(-s.allocated)
 	s.allocated = 0
 	return nil
@@ -161,10 +141,7 @@ type kernelTask struct {
 
 func (t kernelTask) parts() int { return t.blocks }
 
-func (t kernelTask) run(_, lo, hi int) error {
-	t.kernel.Host(lo, hi)
-	return nil
-}
+func (t kernelTask) run(_, lo, hi int) { t.kernel.Host(lo, hi) }
 
 // program is the tasks of each op.
 type program struct {
@@ -178,21 +155,16 @@ func (p *program) Ops() []gpu.RecordedOp { return p.ops }
 // Run does all ops and returns when they are done.
 func (p *program) Run() error {
 	for i := range p.tasks {
-		if err := p.runOp(i); err != nil {
-			return err
-		}
+		p.runOp(i)
 	}
 	return nil
 }
 
 // runOp does the tasks of one op, one after the other.
-func (p *program) runOp(i int) error {
+func (p *program) runOp(i int) {
 	for _, t := range p.tasks[i] {
-		if err := p.stream.run(t); err != nil {
-			return fmt.Errorf("cpu: %s: %w", p.ops[i].Label, err)
-		}
+		p.stream.run(t)
 	}
-	return nil
 }
 
 // Profile times each op of n replays.
@@ -204,9 +176,7 @@ func (p *program) Profile(n int) ([][]time.Duration, error) {
 	for replay := range n {
 		for i := range p.tasks {
 			start := time.Now()
-			if err := p.runOp(i); err != nil {
-				return nil, err
-			}
+			p.runOp(i)
 			durations[i][replay] = time.Since(start)
 		}
 	}
