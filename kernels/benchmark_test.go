@@ -137,6 +137,49 @@ func BenchmarkEpilogue(b *testing.B) {
 	}
 }
 
+// BenchmarkColumns has the outputs of dense layers, of the seed's network, of the
+// perceptron's and of the logits.
+func BenchmarkColumns(b *testing.B) {
+	const rows = 64
+	for _, channels := range []int32{512, 64, 10} {
+		b.Run(fmt.Sprintf("%dx%d", rows, channels), func(b *testing.B) {
+			m := newMemory(b)
+			elements, each := int(rows*channels), int(channels)
+			y, a := m.floats(elements, -1, 1), alloc[float32](m, elements)
+			da, dy, mask := m.floats(elements, -1, 1), alloc[float32](m, elements), m.bytes(elements, 2)
+			mean, scale, beta := m.floats(each, -.1, .1), m.floats(each, .5, 2), m.floats(each, -.5, .5)
+			gamma, invStd := m.floats(each, .5, 2), m.floats(each, .5, 2)
+			benchmark(b, "ColumnsForward", &kernels.ColumnsForward{
+				Y: y, Gamma: gamma, Beta: beta, Mask: mask,
+				MovingMean: alloc[float32](m, each), MovingVariance: alloc[float32](m, each),
+				Mean: alloc[float32](m, each), InvStd: alloc[float32](m, each), Scale: alloc[float32](m, each), A: a,
+				Rows: rows, Channels: channels, Epsilon: 1e-3, Momentum: .99, Correction: 1, Slope: slope, Keep: keep,
+			})
+			backward := kernels.ColumnsBackward{
+				DA: da, Y: y, Mean: mean, InvStd: invStd, Scale: scale, Beta: beta, Mask: mask,
+				DGamma: alloc[float32](m, each), DBeta: alloc[float32](m, each), DY: dy,
+				Rows: rows, Channels: channels, Slope: slope, Keep: keep,
+			}
+			benchmark(b, "ColumnsBackward", &backward)
+			bias := backward
+			bias.DGamma, bias.Mask = gpu.Slice[float32]{}, gpu.Slice[uint8]{}
+			benchmark(b, "ColumnsBackwardBias", &bias)
+			bias.DY = gpu.Slice[float32]{}
+			benchmark(b, "ColumnsBackwardSums", &bias)
+		})
+	}
+}
+
+// BenchmarkLoss has the logits of a batch.
+func BenchmarkLoss(b *testing.B) {
+	const rows, classes = 64, 10
+	m := newMemory(b)
+	benchmark(b, "SoftmaxCrossEntropy", &kernels.SoftmaxCrossEntropy{
+		Logits: m.floats(rows*classes, -2, 2), Labels: alloc[int32](m, rows), DLogits: alloc[float32](m, rows*classes),
+		RowLoss: alloc[float32](m, rows), Prediction: alloc[int32](m, rows), Rows: rows, Classes: classes,
+	})
+}
+
 // BenchmarkUpdate has the network's parameters in one tensor.
 func BenchmarkUpdate(b *testing.B) {
 	const parameters = 1605376

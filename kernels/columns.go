@@ -11,9 +11,9 @@ import "diaghess/gpu"
 // file.
 func FitsColumns(rows int) bool { return rows <= columnRows }
 
-// columnSums holds the sums that the 8 warps of a block have taken of 32
+// columnSums holds the sums that the warps of a block have taken of 32
 // channels. Warp w adds up the rows w, w+8, w+16, ...
-type columnSums [threads / 32][channelsPerBlock]float64
+type columnSums [warpsPerBlock][channelsPerBlock]float64
 
 // of returns the sums of a row's warp.
 func (s *columnSums) of(row int) *[channelsPerBlock]float64 { return &s[row%len(s)] }
@@ -58,47 +58,64 @@ func (k *ColumnsForward) Cost() gpu.Cost {
 
 // Host does the channels of blocks lo to hi-1.
 func (k *ColumnsForward) Host(lo, hi int) {
+	for block := lo; block < hi; block++ {
+		first, last := span(block, block+1, channelsPerBlock, int(k.Channels))
+		if first += k.vector(first, last); first < last {
+			k.scalar(first, last)
+		}
+	}
+}
+
+// scalar does channels first to last-1, which are of one block.
+func (k *ColumnsForward) scalar(first, last int) {
 	channels, rows := int(k.Channels), int(k.Rows)
 	y, a, mask := k.Y.Host(), k.A.Host(), k.Mask.Host()
-	gamma, beta := k.Gamma.Host(), k.Beta.Host()
-	movingMean, movingVariance := k.MovingMean.Host(), k.MovingVariance.Host()
-	mean, invStd, scale := k.Mean.Host(), k.InvStd.Host(), k.Scale.Host()
+	var sums, squares columnSums
+	for row := range rows {
+		sum := sums.of(row)
+		for c, v := range y[row*channels+first : row*channels+last] {
+			sum[c] += float64(v)
+		}
+	}
+	var exactMean, total [channelsPerBlock]float64
+	for c := range last - first {
+		exactMean[c] = sums.total(c) / float64(rows)
+	}
+	for row := range rows {
+		sum := squares.of(row)
+		for c, v := range y[row*channels+first : row*channels+last] {
+			d := float64(v) - exactMean[c]
+			sum[c] += float64(d * d)
+		}
+	}
+	for c := range last - first {
+		total[c] = squares.total(c)
+	}
+	k.finish(first, exactMean[:last-first], total[:])
 	slopes := slopeTable(k.Slope)
-	for block := lo; block < hi; block++ {
-		first, last := span(block, block+1, channelsPerBlock, channels)
-		var sums, squares columnSums
-		for row := range rows {
-			sum := sums.of(row)
-			for c, v := range y[row*channels+first : row*channels+last] {
-				sum[c] += float64(v)
-			}
+	mean, scale, beta := k.Mean.Host()[first:], k.Scale.Host()[first:], k.Beta.Host()[first:]
+	for row := range rows {
+		at, end := row*channels+first, row*channels+last
+		activate(y[at:end], mean, scale, beta, a[at:end], &slopes)
+		if mask != nil {
+			drop(a[at:end], mask[at:end], k.Keep)
 		}
-		var exactMean [channelsPerBlock]float64
-		for c := range last - first {
-			exactMean[c] = sums.total(c) / float64(rows)
-		}
-		for row := range rows {
-			sum := squares.of(row)
-			for c, v := range y[row*channels+first : row*channels+last] {
-				d := float64(v) - exactMean[c]
-				sum[c] += float64(d * d)
-			}
-		}
-		for c := first; c < last; c++ {
-			variance := float32(squares.total(c-first) / float64(rows))
-			mean[c] = float32(exactMean[c-first])
-			invStd[c] = inverseSqrt(variance + k.Epsilon)
-			scale[c] = gamma[c] * invStd[c]
-			movingMean[c] = movingAverage(movingMean[c], mean[c], k.Momentum)
-			movingVariance[c] = movingAverage(movingVariance[c], variance*k.Correction, k.Momentum)
-		}
-		for row := range rows {
-			at, end := row*channels+first, row*channels+last
-			activate(y[at:end], mean[first:], scale[first:], beta[first:], a[at:end], &slopes)
-			if mask != nil {
-				drop(a[at:end], mask[at:end], k.Keep)
-			}
-		}
+	}
+}
+
+// finish writes what is of the channels from first on, from their means and sums of
+// squared deviations.
+func (k *ColumnsForward) finish(first int, exactMean, squares []float64) {
+	gamma, movingMean, movingVariance := k.Gamma.Host(), k.MovingMean.Host(), k.MovingVariance.Host()
+	mean, invStd, scale := k.Mean.Host(), k.InvStd.Host(), k.Scale.Host()
+	for i, m := range exactMean {
+		c := first + i
+		variance := float32(squares[i] / float64(k.Rows))
+		mean[c] = float32(m)
+		invStd[c] = inverseSqrt(variance + k.Epsilon)
+		scale[c] = gamma[c] * invStd[c]
+		movingMean[c] = movingAverage(movingMean[c], mean[c], k.Momentum)
+		movingVariance[c] = movingAverage(movingVariance[c], variance*k.Correction, k.Momentum)
 	}
 }
 
@@ -141,51 +158,69 @@ func (k *ColumnsBackward) Cost() gpu.Cost {
 
 // Host does the channels of blocks lo to hi-1.
 func (k *ColumnsBackward) Host(lo, hi int) {
-	channels, rows := int(k.Channels), int(k.Rows)
-	da, y, dy, mask := k.DA.Host(), k.Y.Host(), k.DY.Host(), k.Mask.Host()
-	mean, invStd, scale, beta := k.Mean.Host(), k.InvStd.Host(), k.Scale.Host(), k.Beta.Host()
-	dGamma, dBeta := k.DGamma.Host(), k.DBeta.Host()
-	slopes, keeps := slopeTable(k.Slope), [2]float32{0, k.Keep}
 	for block := lo; block < hi; block++ {
-		first, last := span(block, block+1, channelsPerBlock, channels)
-		var gradients [columnRows * channelsPerBlock]float32 // dz
-		var sums, moments columnSums
-		for row := range rows {
-			dz, sum, moment := gradients[row*channelsPerBlock:][:last-first], sums.of(row), moments.of(row)
-			for i := range dz {
-				c := first + i
-				at := row*channels + c
-				d := y[at] - mean[c]
-				v := da[at]
-				if mask != nil {
-					v *= keeps[mask[at]&1]
-				}
-				v *= slopes[positive(float32(d*scale[c])+beta[c])]
-				dz[i] = v
-				sum[i] += float64(v)
-				moment[i] += float64(v) * float64(d)
-			}
-		}
-		var slope, offset [channelsPerBlock]float32
-		for c := first; c < last; c++ {
-			dBeta[c] = float32(sums.total(c - first))
-			if dGamma == nil {
-				continue
-			}
-			dGamma[c] = float32(moments.total(c-first)) * invStd[c]
-			perRow := -scale[c] / float32(rows)
-			slope[c-first] = perRow * invStd[c] * dGamma[c]
-			offset[c-first] = perRow * dBeta[c]
-		}
-		if dy == nil {
-			continue
-		}
-		for row := range rows {
-			for i, dz := range gradients[row*channelsPerBlock:][:last-first] {
-				c := first + i
-				at := row*channels + c
-				dy[at] = float32(dz*scale[c]) + float32((y[at]-mean[c])*slope[i]) + offset[i]
-			}
+		first, last := span(block, block+1, channelsPerBlock, int(k.Channels))
+		if first += k.vector(first, last); first < last {
+			k.scalar(first, last)
 		}
 	}
+}
+
+// scalar does channels first to last-1, which are of one block.
+func (k *ColumnsBackward) scalar(first, last int) {
+	channels, rows := int(k.Channels), int(k.Rows)
+	da, y, dy, mask := k.DA.Host(), k.Y.Host(), k.DY.Host(), k.Mask.Host()
+	mean, scale, beta := k.Mean.Host(), k.Scale.Host(), k.Beta.Host()
+	slopes, keeps := slopeTable(k.Slope), [2]float32{0, k.Keep}
+	var gradients [columnRows * channelsPerBlock]float32 // dz
+	var sums, moments columnSums
+	for row := range rows {
+		dz, sum, moment := gradients[row*channelsPerBlock:][:last-first], sums.of(row), moments.of(row)
+		for i := range dz {
+			c := first + i
+			at := row*channels + c
+			d := y[at] - mean[c]
+			v := da[at]
+			if mask != nil {
+				v *= keeps[mask[at]&1]
+			}
+			v *= slopes[positive(float32(d*scale[c])+beta[c])]
+			dz[i] = v
+			sum[i] += float64(v)
+			moment[i] += float64(v) * float64(d)
+		}
+	}
+	var sum, moment [channelsPerBlock]float64
+	for i := range last - first {
+		sum[i], moment[i] = sums.total(i), moments.total(i)
+	}
+	slope, offset := k.finish(first, sum[:last-first], moment[:])
+	if dy == nil {
+		return
+	}
+	for row := range rows {
+		for i, dz := range gradients[row*channelsPerBlock:][:last-first] {
+			c := first + i
+			at := row*channels + c
+			dy[at] = float32(dz*scale[c]) + float32((y[at]-mean[c])*slope[i]) + offset[i]
+		}
+	}
+}
+
+// finish writes the gradients of the channels from first on, from their sums, and
+// returns slope and offset.
+func (k *ColumnsBackward) finish(first int, sum, moment []float64) (slope, offset [channelsPerBlock]float32) {
+	invStd, scale, dGamma, dBeta := k.InvStd.Host(), k.Scale.Host(), k.DGamma.Host(), k.DBeta.Host()
+	for i, s := range sum {
+		c := first + i
+		dBeta[c] = float32(s)
+		if dGamma == nil {
+			continue
+		}
+		dGamma[c] = float32(moment[i]) * invStd[c]
+		perRow := -scale[c] / float32(k.Rows)
+		slope[i] = perRow * invStd[c] * dGamma[c]
+		offset[i] = perRow * dBeta[c]
+	}
+	return slope, offset
 }

@@ -17,6 +17,6 @@
 //     device: no fused multiply-add unless the source says so.
 //
 // On amd64 with AVX2, whole vectors of the bodies that take most time are done by
-// assembly (the vector methods, vector_amd64.go), which package gen writes. Their
+// assembly (the vector methods, vector*_amd64.go), which package gen writes. Their
 // results are bit-identical to those of the scalar loops.
 package kernels

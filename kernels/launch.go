@@ -7,6 +7,9 @@ import "diaghess/gpu"
 // threads is the block size of every kernel that has no reason for another.
 const threads = 256
 
+// warpsPerBlock is how many warps such a block has.
+const warpsPerBlock = threads / 32
+
 // elementsPerBlock is the work of a block of an elementwise kernel: 16
 // elements, four 16-byte accesses, a thread.
 const elementsPerBlock = 4096
@@ -63,7 +66,7 @@ func channelGrid(channels int32) gpu.Grid {
 const columnRows = 128
 
 // rowsPerSoftmaxBlock rows are a block's: one a warp.
-const rowsPerSoftmaxBlock = threads / 32
+const rowsPerSoftmaxBlock = warpsPerBlock
 
 // span returns the elements first to last-1 of blocks lo to hi-1, size elements
 // each, of n.

@@ -192,11 +192,11 @@ func TestUnknownPTX(t *testing.T) {
 func TestGeometry(t *testing.T) {
 	want := map[string]int{
 		"threads": threads, "elementsPerBlock": elementsPerBlock, "elementsPerChunk": elementsPerChunk,
-		"channelsPerBlock": channelsPerBlock, "columnRows": columnRows, "rowsPerSoftmaxBlock": rowsPerSoftmaxBlock, "chunkWords": ChunkWords,
+		"warpsPerBlock": warpsPerBlock, "channelsPerBlock": channelsPerBlock, "columnRows": columnRows, "rowsPerSoftmaxBlock": rowsPerSoftmaxBlock, "chunkWords": ChunkWords,
 		"coefficientWords": CoefficientWords, "dropoutSegmentWords": DropoutSegmentWords, "initialSegmentWords": InitialSegmentWords, "signsPerCall": signsPerCall,
 		"stateStep": StateStep, "stateBatch": StateBatch, "stateSample": StateSample, "statePass": StatePass,
 		// What these have no name for in Go.
-		"warpLanes": 32, "warpsPerBlock": threads / 32, "maxLanes": threads / 2,
+		"warpLanes": 32, "maxLanes": threads / 2,
 	}
 	constant := regexp.MustCompile(`(?m)^constexpr int (\w+) = (\w+);`)
 	for _, match := range constant.FindAllStringSubmatch(read(t, "common.cuh"), -1) {

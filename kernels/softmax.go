@@ -50,24 +50,28 @@ func (k *SoftmaxCrossEntropy) Host(lo, hi int) {
 				best = c
 			}
 		}
-		// sum is of exp(x - max) and offTarget of the background's x - max.
+		// sum is of exp(x - max), which d keeps, and offTarget of the background's x - max.
+		var d []float32
+		if dLogits != nil {
+			d = dLogits[row*classes:][:classes]
+		}
 		var sum, offTarget float32
-		for _, v := range x {
-			sum += exp(v - x[best])
+		for c, v := range x {
+			e := exp(v - x[best])
+			sum += e
 			offTarget += v - x[best]
+			if d != nil {
+				d[c] = e
+			}
 		}
 		rowLoss[row] = logarithm(sum) - float32((1-k.Smoothing)*(x[label]-x[best])) - float32(background*offTarget)
 		prediction[row] = int32(best)
-		if dLogits == nil {
-			continue
-		}
-		d := dLogits[row*classes:][:classes]
-		for c, v := range x {
+		for c, e := range d {
 			target := background
 			if c == label {
 				target += 1 - k.Smoothing
 			}
-			d[c] = (exp(v-x[best])/sum - target) / float32(k.Rows)
+			d[c] = (e/sum - target) / float32(k.Rows)
 		}
 	}
 }

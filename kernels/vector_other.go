@@ -17,6 +17,8 @@ func (*DiagHessMinimum) vector(_, _ []float32) (done int, least float32) {
 func (*scaling) vector(_ []uint8, _ []float32) int                              { return 0 }
 func (*DropoutMask) vector(_ []uint8, _, _, _, _ uint32) int                    { return 0 }
 func (*BatchNormStats) vector(_, _ int, _, _ []float32) int                     { return 0 }
+func (*ColumnsForward) vector(_, _ int) int                                     { return 0 }
+func (*ColumnsBackward) vector(_, _ int) int                                    { return 0 }
 func (*EpilogueForward) vector(_, _ int) int                                    { return 0 }
 func (*EpilogueReduce) vector(_, _ int, _, _ []float32) int                     { return 0 }
 func (*EpilogueBackward) vector(_, _ int) int                                   { return 0 }

@@ -22,6 +22,7 @@ func generate() []byte {
 	f := asm.NewFile()
 	for _, w := range []*walk{
 		adamUpdate(), diagHessUpdate(), diagHessMinimum(), scaleBytes(), dropoutMask(), batchNormStats(),
+		columnsSum(), columnsSquares(), columnsReduce(),
 		epilogueForward(), epilogueReduce(), epilogueBackward(),
 		epiloguePoolForward(), epiloguePoolReduce(), epiloguePoolBackward(),
 		recursionSlope(), recursionBackward(),

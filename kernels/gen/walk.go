@@ -26,8 +26,9 @@ type walk struct {
 	name         string
 	streams      int // what each row reads or writes, at a step of its own
 	bytes        []bool
-	channels     []value // one number a channel
-	accumulators []value // sums of a channel over rows, behind the channels
+	channels     []value        // one number a channel
+	accumulators []value        // sums of a channel over rows, behind the channels
+	doubles      map[value]bool // channels and accumulators of float64
 	scalars      []value
 	literals     map[uint32]value
 	variants     [][]instruction
@@ -36,6 +37,9 @@ type walk struct {
 
 // value is a vector in the body.
 type value int
+
+// wide is a vector in double precision: its lower and its upper half.
+type wide [2]value
 
 // stream is a tensor that the body reads or writes a vector of in each row.
 type stream int
@@ -69,7 +73,9 @@ const (
 // pointers hold where the walk is in each stream.
 var pointers = [maxStreams]string{"DI", "SI", "R8", "R9", "R10", "R11", "R12"}
 
-func newWalk(name string) *walk { return &walk{name: name, literals: map[uint32]value{}} }
+func newWalk(name string) *walk {
+	return &walk{name: name, literals: map[uint32]value{}, doubles: map[value]bool{}}
+}
 
 func (w *walk) value() value {
 	w.values++
@@ -97,6 +103,19 @@ func (w *walk) scalar() value  { return w.operand(&w.scalars) }
 
 // sum is a value that is loaded before the rows of a tile and stored after them.
 func (w *walk) sum() value { return w.operand(&w.accumulators) }
+
+// wideChannel and total have numbers of float64 in memory, and an operand for each
+// half. A total is 0 before the rows of a tile, and added to its number after them.
+func (w *walk) wideChannel() wide { return w.wideOperand(&w.channels) }
+func (w *walk) total() wide       { return w.wideOperand(&w.accumulators) }
+
+func (w *walk) wideOperand(list *[]value) wide {
+	halves := wide{w.operand(list), w.operand(list)}
+	for _, v := range halves {
+		w.doubles[v] = true
+	}
+	return halves
+}
 
 func (w *walk) operand(list *[]value) value {
 	*list = append(*list, w.value())
@@ -167,6 +186,24 @@ func (w *walk) accumulate(mnemonic string, sum, v value) {
 	w.append(instruction{mnemonic, "", []value{sum, v}, "", sum})
 }
 
+// wide converts a vector to double precision.
+func (w *walk) wide(a value) wide { return wide{w.op(widenLower, "", a), w.op(widenUpper, "", a)} }
+
+// product is a * b in double precision.
+func (w *walk) product(a, b wide) (to wide) {
+	for half := range to {
+		to[half] = w.op("VMULPD", "", a[half], b[half])
+	}
+	return to
+}
+
+// addTo is total += v.
+func (w *walk) addTo(total, v wide) {
+	for half := range total {
+		w.accumulate("VADDPD", total[half], v[half])
+	}
+}
+
 // load reads a stream's vector; bytes become words.
 func (w *walk) load(s stream) value { return w.loadFrom(s, "") }
 
@@ -196,8 +233,12 @@ func (w *walk) storeTo(s stream, v value, index string) {
 	w.append(instruction{mnemonic, "", []value{v}, "(" + pointers[s] + ")" + index, none})
 }
 
-// packBytes stands for the instructions that store words as bytes.
-const packBytes = "pack bytes"
+// What stands for several instructions, or for one with registers of another size.
+const (
+	packBytes  = "pack bytes"  // store words as bytes
+	widenLower = "widen lower" // convert half a vector to double precision
+	widenUpper = "widen upper"
+)
 
 // write compiles the walk.
 func (w *walk) write(f *asm.File) {
@@ -406,9 +447,20 @@ func (w *walk) emit(f *asm.File, a *allocation) {
 	f.Emit("MOVQ AX, %d(SP)", frameTile)
 	f.Emit("XORQ AX, AX")
 	f.Label("vector")
+	// number is where a channel's number is, behind BX.
+	number := func(v value) string {
+		if w.doubles[v] {
+			return "(BX)(AX*8)"
+		}
+		return "(BX)(AX*4)"
+	}
 	for n, v := range slices.Concat(w.channels, w.accumulators) {
+		if n >= len(w.channels) && w.doubles[v] {
+			f.Zero(asm.AVX2, a.register[v])
+			continue
+		}
 		f.Emit("MOVQ %d(R13), BX", offsetChannels+8*n)
-		set(v, "VMOVUPS (BX)(AX*4)")
+		set(v, "VMOVUPS "+number(v))
 	}
 	for s := range w.streams {
 		f.Emit("MOVQ %d(SP), %s", 8*s, pointers[s])
@@ -442,7 +494,10 @@ func (w *walk) emit(f *asm.File, a *allocation) {
 	}
 	for n, v := range w.accumulators {
 		f.Emit("MOVQ %d(R13), BX", offsetChannels+8*(len(w.channels)+n))
-		f.Emit("VMOVUPS %s, (BX)(AX*4)", reg(a.register[v]))
+		if w.doubles[v] {
+			f.Emit("VADDPD %s, %s, %[2]s", number(v), reg(a.register[v]))
+		}
+		f.Emit("VMOVUPS %s, %s", reg(a.register[v]), number(v))
 	}
 	f.Emit("ADDQ $%d, AX", asm.AVX2.Lanes())
 	f.Emit("CMPQ AX, %d(R13)", offsetElements)
@@ -475,6 +530,11 @@ func (l line) emit(f *asm.File) {
 		f.Emit("VPACKUSDW %s, %s, %[1]s", high, low)
 		f.Emit("VPACKUSWB %s, %[1]s, %[1]s", high)
 		f.Emit("VMOVQ %s, %s", high, l.address)
+	case l.mnemonic == widenLower:
+		f.Emit("VCVTPS2PD X%s, %s", l.places[0][1:], to)
+	case l.mnemonic == widenUpper:
+		f.Emit("VEXTRACTF128 $1, %s, X%d", l.places[0], l.to)
+		f.Emit("VCVTPS2PD X%d, %s", l.to, to)
 	case l.address != "" && len(l.places) == 0:
 		f.Emit("%s %s, %s", l.mnemonic, l.address, to)
 	case l.address != "":
