@@ -153,7 +153,7 @@ func (n *nativeSession) dense(s gpu.ConvolutionShape, direction gpu.Direction, x
 	}
 	switch direction {
 	case gpu.Forward:
-		return []task{panels(s.Out, func(worker *native.Worker, lo, hi int) { d.Forward(worker, lo, hi, x, w, y) })}
+		return []task{n.task(d.ForwardParts(), func(worker *native.Worker, part int) { d.Forward(worker, part, x, w, y) })}
 	case gpu.BackwardData:
 		transposed := native.Aligned(d.TransposedLen())
 		return []task{

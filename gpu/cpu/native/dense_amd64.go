@@ -21,8 +21,27 @@ func NewDense(l vector.Level, batch, in, out int) *Dense { return &Dense{l, batc
 // DensePanel is the columns of y, or the inputs, that a part computes.
 const DensePanel = 64
 
-// Forward computes the columns lo to hi-1 of y.
-func (d *Dense) Forward(worker *Worker, lo, hi int, x, w, y []float32) {
+// ForwardParts is the number of parts of y: panels of all rows, of fewer rows where
+// there are few panels.
+func (d *Dense) ForwardParts() int { return d.panels() * d.rowParts() }
+
+func (d *Dense) panels() int { return (d.Out + DensePanel - 1) / DensePanel }
+
+func (d *Dense) rowParts() int {
+	const few, enough = 4, 8
+	if tiles := (d.Batch + tileRows - 1) / tileRows; d.panels() < few {
+		return min(tiles, enough/d.panels())
+	}
+	return 1
+}
+
+// Forward computes a part of y.
+func (d *Dense) Forward(worker *Worker, part int, x, w, y []float32) {
+	lo := part / d.rowParts() * DensePanel
+	hi := min(lo+DensePanel, d.Out)
+	each := roundUp((d.Batch+d.rowParts()-1)/d.rowParts(), tileRows)
+	first := part % d.rowParts() * each
+	last := min(first+each, d.Batch)
 	p := product{ldb: 4 * d.Out, length: 4 * d.In, segments: 1}
 	columns := 0
 	for column := lo; column < hi; column += columns {
@@ -31,18 +50,18 @@ func (d *Dense) Forward(worker *Worker, lo, hi int, x, w, y []float32) {
 			columns *= 2
 		}
 		p.b = at(w, column)
-		for row := 0; row < d.Batch; row += tileRows {
+		for row := first; row < last; row += tileRows {
 			for i := range p.a {
-				p.a[i] = at(x, min(row+i, d.Batch-1)*d.In)
+				p.a[i] = at(x, min(row+i, last-1)*d.In)
 			}
-			if row+tileRows <= d.Batch {
+			if row+tileRows <= last {
 				p.c, p.ldc = at(y, row*d.Out+column), 4*d.Out
 				multiply(columns, &p)
 				continue
 			}
 			p.c, p.ldc = unsafe.Pointer(&worker.tile[0]), 4*columns
 			multiply(columns, &p)
-			for i := range d.Batch - row {
+			for i := range last - row {
 				copy(y[(row+i)*d.Out+column:][:columns], worker.tile[i*columns:])
 			}
 		}
