@@ -3,6 +3,7 @@ package cpu
 import (
 	"diaghess/gpu"
 	"diaghess/gpu/cpu/native"
+	"diaghess/gpu/cpu/slab"
 	"diaghess/gpu/vector"
 )
 
@@ -48,6 +49,7 @@ func (l nativeLibrary) open(workers int) session {
 type nativeSession struct {
 	level   vector.Level
 	workers []*native.Worker
+	memory  slab.Slab // filters in other forms and partial sums
 }
 
 func (n *nativeSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) []task {
@@ -65,7 +67,7 @@ func (n *nativeSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y
 	case gpu.BackwardData:
 		// The convolution of the output's gradient with the filter turned by 180
 		// degrees, channels swapped.
-		turned, back := make([]float32, len(w)), shape
+		turned, back := n.memory.Floats(len(w)), shape
 		back.In, back.Out = shape.Out, shape.In
 		turn := n.task(s.Kernel*s.Kernel, func(_ *native.Worker, tap int) { native.Turn(shape, tap, w, turned) })
 		return append([]task{turn}, n.convolve(back, batch, y, turned, x)...)
@@ -77,7 +79,7 @@ func (n *nativeSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y
 func (n *nativeSession) convolve(s native.Shape, batch int, x, w, y []float32) []task {
 	if native.CanWinograd(s) {
 		c := native.NewWinograd(n.level, s, batch)
-		packed := native.Aligned(c.PackedLen())
+		packed := n.memory.Floats(c.PackedLen())
 		const inputs = 8
 		return []task{
 			n.task(s.In/inputs, func(worker *native.Worker, i int) { c.Pack(worker, i*inputs, (i+1)*inputs, w, packed) }),
@@ -87,7 +89,7 @@ func (n *nativeSession) convolve(s native.Shape, batch int, x, w, y []float32) [
 	c := native.NewDirect(n.level, s)
 	var tasks []task
 	if size := c.PackedLen(); size > 0 {
-		packed, filter := native.Aligned(size), w
+		packed, filter := n.memory.Floats(size), w
 		tasks = append(tasks, n.task(1, func(*native.Worker, int) { c.Pack(filter, packed) }))
 		w = packed
 	}
@@ -101,7 +103,7 @@ func (n *nativeSession) convolve(s native.Shape, batch int, x, w, y []float32) [
 func (n *nativeSession) filter(s native.Shape, batch int, x, w, y []float32) []task {
 	if native.CanWinograd(s) {
 		f := native.NewWinogradFilter(n.level, s, batch, len(n.workers))
-		partial := native.Aligned(f.PartialLen())
+		partial := n.memory.Floats(f.PartialLen())
 		return []task{
 			n.task(f.Parts(), func(worker *native.Worker, part int) { f.Sum(worker, part, x, y, partial) }),
 			n.task(f.FinishParts(), func(worker *native.Worker, part int) { f.Finish(worker, part, partial, w) }),
@@ -110,7 +112,7 @@ func (n *nativeSession) filter(s native.Shape, batch int, x, w, y []float32) []t
 	f := native.NewFilterGradient(n.level, s)
 	slices := min(filterSlices, batch)
 	size := f.Len()
-	partial := native.Aligned(slices * size)
+	partial := n.memory.Floats(slices * size)
 	in, out := s.Height*s.Width*s.In, s.Height*s.Width*s.Out
 	sum := n.task(slices, func(worker *native.Worker, slice int) {
 		sum := partial[slice*size:][:size]
@@ -155,7 +157,7 @@ func (n *nativeSession) dense(s gpu.ConvolutionShape, direction gpu.Direction, x
 	case gpu.Forward:
 		return []task{n.task(d.ForwardParts(), func(worker *native.Worker, part int) { d.Forward(worker, part, x, w, y) })}
 	case gpu.BackwardData:
-		transposed := native.Aligned(d.TransposedLen())
+		transposed := n.memory.Floats(d.TransposedLen())
 		return []task{
 			panels(s.Out, func(_ *native.Worker, lo, hi int) { d.Transpose(lo, hi, y, transposed) }),
 			panels(s.In, func(worker *native.Worker, lo, hi int) { d.BackwardData(worker, lo, hi, transposed, w, x) }),

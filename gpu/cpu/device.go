@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
-	"unsafe"
 
 	"diaghess/gpu"
 	"diaghess/gpu/vector"
@@ -86,14 +85,12 @@ const alignment = 256
 
 // Alloc makes zeroed memory, aligned to 256 bytes.
 func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
-	memory := make([]byte, bytes+alignment)
-	shift := int(-uintptr(unsafe.Pointer(&memory[0])) & (alignment - 1))
 	size := uint64(bytes+2*alignment-1) &^ (alignment - 1)
 	s.allocated += int64(bytes)
 	s.device.allocated.Add(int64(bytes))
 	return &gpu.Buffer{
 		Address: s.device.next.Add(size) - size,
-		Host:    memory[shift : shift+bytes : shift+bytes],
+		Host:    s.memory.Bytes(bytes, alignment),
 		Size:    bytes,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"diaghess/gpu"
+	"diaghess/gpu/cpu/slab"
 )
 
 // task is a unit of a program: parts that write disjoint memory, in any order.
@@ -24,7 +25,8 @@ type stream struct {
 	helpers []chan struct{} // one a helper: a token starts it on the current job
 	done    sync.WaitGroup
 	job     job
-	// allocated is the bytes that Alloc made.
+	// memory is what Alloc hands out, allocated the bytes of it.
+	memory    slab.Slab
 	allocated int64
 }
 
@@ -129,7 +131,7 @@ func (s *stream) Close() error {
 	}
 	s.helpers = nil
 	s.device.allocated.Add(-s.allocated)
-	s.allocated = 0
+	s.memory, s.allocated = slab.Slab{}, 0
 	return nil
 }
 

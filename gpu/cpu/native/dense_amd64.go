@@ -95,7 +95,7 @@ func (d *Dense) Transpose(lo, hi int, dy, transposed []float32) {
 func (d *Dense) BackwardData(worker *Worker, lo, hi int, transposed, w, dx []float32) {
 	columns, rows := d.rows()
 	p := product{ldb: 4 * rows, ldc: 4 * columns, length: 4 * d.Out, segments: 1}
-	result := reserve(&worker.other, roundUp(DensePanel, tileRows)*columns)
+	result := worker.reserve(&worker.other, roundUp(DensePanel, tileRows)*columns)
 	for first := 0; first < rows; first += columns {
 		p.b = at(transposed, first)
 		for row := lo; row < hi; row += tileRows {

@@ -72,7 +72,7 @@ func (d *Direct) Pack(w, packed []float32) {
 // Run computes a picture y of a picture x and a packed filter w.
 func (d *Direct) Run(worker *Worker, x, w, y []float32) {
 	s := d.shape
-	padded := reserve(&worker.picture, s.paddedLen())
+	padded := worker.reserve(&worker.picture, s.paddedLen())
 	s.pad(x, padded)
 	p := product{
 		ldb: 4 * d.outputs, length: 4 * s.Kernel * s.In, segments: s.Kernel,

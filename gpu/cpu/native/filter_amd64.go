@@ -46,10 +46,10 @@ func (f *FilterGradient) Row(sum []float32, row int) []float32 {
 // Add sums a picture: the first sets the sum.
 func (f *FilterGradient) Add(worker *Worker, x, dy, sum []float32, first bool) {
 	s := f.shape
-	padded := reserve(&worker.picture, s.paddedLen())
+	padded := worker.reserve(&worker.picture, s.paddedLen())
 	s.pad(x, padded)
 	if f.outputs != s.Out {
-		wide := reserve(&worker.other, s.Height*s.Width*f.outputs)
+		wide := worker.reserve(&worker.other, s.Height*s.Width*f.outputs)
 		for pixel := range s.Height * s.Width {
 			row := wide[pixel*f.outputs:][:f.outputs]
 			clear(row[copy(row, dy[pixel*s.Out:(pixel+1)*s.Out]):])

@@ -3,6 +3,7 @@ package native
 import (
 	"unsafe"
 
+	"diaghess/gpu/cpu/slab"
 	"diaghess/gpu/vector"
 )
 
@@ -184,23 +185,21 @@ type Worker struct {
 	other   []float32
 	v, m    []float32
 	tile    []float32 // of sums, or of a transform between its two steps
+	memory  slab.Slab
 }
 
 // NewWorker makes a worker.
-func NewWorker() *Worker { return &Worker{tile: Aligned(products * 16)} }
+func NewWorker() *Worker {
+	w := &Worker{}
+	w.tile = w.memory.Floats(products * 16)
+	return w
+}
 
 // reserve returns memory of at least n elements, aligned to 64 bytes, zeroed when
 // it is new.
-func reserve(s *[]float32, n int) []float32 {
+func (w *Worker) reserve(s *[]float32, n int) []float32 {
 	if len(*s) < n {
-		*s = Aligned(n)
+		*s = w.memory.Floats(n)
 	}
 	return *s
-}
-
-// Aligned makes memory that begins at a multiple of 64 bytes.
-func Aligned(n int) []float32 {
-	memory := make([]float32, n+16)
-	shift := int(-uintptr(unsafe.Pointer(&memory[0]))&63) / 4
-	return memory[shift : shift+n : shift+n]
 }

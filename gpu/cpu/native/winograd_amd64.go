@@ -82,9 +82,9 @@ func (w *Winograd) Pack(worker *Worker, lo, hi int, filter, packed []float32) {
 func (w *Winograd) Run(worker *Worker, block int, x, packed, y []float32) {
 	s := w.shape
 	in, out := s.In, s.Out
-	v := reserve(&worker.v, products*w.vStride)
-	m := reserve(&worker.m, products*w.mStride)
-	square := reserve(&worker.picture, tileIn*tileIn*max(in, out))
+	v := worker.reserve(&worker.v, products*w.vStride)
+	m := worker.reserve(&worker.m, products*w.mStride)
+	square := worker.reserve(&worker.picture, tileIn*tileIn*max(in, out))
 	first := block * w.block
 	n := min(w.block, w.tiles()-first)
 	scratch := unsafe.Pointer(&worker.tile[0])

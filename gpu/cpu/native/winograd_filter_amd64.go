@@ -68,9 +68,9 @@ func (w *WinogradFilter) Sum(worker *Worker, part int, x, dy, partial []float32)
 	sum := partial[part*w.partLen():][:w.partLen()]
 	// Not a power of two, else the 36 places of a tile would share a set of the cache.
 	vStride, uStride := w.block*s.In+32, w.block*w.width+32
-	v := reserve(&worker.v, products*vStride)
-	u := reserve(&worker.m, products*uStride)
-	square := reserve(&worker.picture, tileIn*tileIn*max(s.In, s.Out))
+	v := worker.reserve(&worker.v, products*vStride)
+	u := worker.reserve(&worker.m, products*uStride)
+	square := worker.reserve(&worker.picture, tileIn*tileIn*max(s.In, s.Out))
 	scratch := unsafe.Pointer(&worker.tile[0])
 	toV := transform{toRow: 4 * tileIn * vStride, toColumn: 4 * vStride, vectors: s.In / int(w.lanes), scratch: scratch}
 	toU := transform{toRow: 4 * tileIn * uStride, toColumn: 4 * uStride, vectors: w.width / int(w.lanes), scratch: scratch}
@@ -144,7 +144,7 @@ func (w *WinogradFilter) Finish(worker *Worker, part int, partial, dw []float32)
 	rows := min(w.finishRows(), in-first)
 	n := rows * w.width
 	stride := w.finishRows()*w.width + 32
-	sum := reserve(&worker.v, products*stride)
+	sum := worker.reserve(&worker.v, products*stride)
 	for k := range products {
 		to := sum[k*stride:][:n]
 		for slice := range w.slices {
