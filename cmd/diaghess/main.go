@@ -11,11 +11,16 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"go.uber.org/automaxprocs/maxprocs"
 
 	"diaghess/train"
 )
 
 func main() {
+	// As many threads as a control group's quota gives; the runtime itself looks at the
+	// affinity alone when go.mod asks for a Go before 1.25. It fails only where it
+	// cannot read its control group: then there is no quota to keep.
+	_, _ = maxprocs.Set()
 	// The first signal asks the work to stop, a second one ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
