@@ -40,6 +40,12 @@ build: $(if $(cuda_tag),$(cuda_archives)) ## make bin/diaghess
 bench: build ## measure a training step
 	bin/diaghess bench
 
+# PEERS takes the flags of docs/bench-peers/run.py.
+.PHONY: bench-peers
+bench-peers: build ## measure a training step beside PyTorch and TensorFlow; installs them into bin/peers (7 GB)
+	@command -v python3 >/dev/null || { echo "bench-peers needs python3 (3.11 for both peers)"; exit 1; }
+	@python3 docs/bench-peers/run.py $(PEERS)
+
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
