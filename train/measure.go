@@ -209,7 +209,11 @@ func trainTogether(ctx context.Context, runners []*runner, epochs int) (time.Dur
 	var workers sync.WaitGroup
 	start := time.Now()
 	for i, r := range runners {
-		workers.Go(func() { failed[i] = r.repeatEpoch(ctx, epochs) })
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			failed[i] = r.repeatEpoch(ctx, epochs)
+		}()
 	}
 	workers.Wait()
 	return time.Since(start), errors.Join(failed...)

@@ -243,13 +243,15 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, paral
 	queue := make(chan Job)
 	var workers sync.WaitGroup
 	for range parallel {
-		workers.Go(func() {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
 			for job := range queue {
 				if err := s.runOne(ctx, runs, sets, job, observer); err != nil {
 					stop(fmt.Errorf("%s: %w", job, err))
 				}
 			}
-		})
+		}()
 	}
 	for _, job := range jobs {
 		if ctx.Err() != nil {

@@ -29,7 +29,7 @@ func (k *square) Grid() gpu.Grid {
 func (k *square) Host(lo, hi int) {
 	value, out := k.Value.Host(), k.Out.Host()
 	for i := lo * grain; i < min(hi*grain, len(out)); i++ {
-		out[i] = value[i]*value[i] + out[i]/2
+		out[i] = float32(value[i]*value[i]) + out[i]/2
 	}
 	if k.blocks != nil {
 		k.blocks.Add(int64(hi - lo))
@@ -57,7 +57,7 @@ func TestKernelBlocks(t *testing.T) {
 				t.Errorf("%d threads, %d elements: %d blocks done in two replays, want %d", threads, n, got, 2*k.Grid().Blocks)
 			}
 			for i, got := range b.read("out", out) {
-				v := value.values[i] * value.values[i]
+				v := float32(value.values[i] * value.values[i])
 				if want := v + (v+out.values[i]/2)/2; got != want {
 					t.Fatalf("%d threads, %d elements: element %d is %v, want %v", threads, n, i, got, want)
 				}
@@ -121,7 +121,13 @@ func TestStreamsAtOnce(t *testing.T) {
 		}
 		inTurn := work(func(replay func()) { replay() })
 		var all sync.WaitGroup
-		atOnce := work(func(replay func()) { all.Go(replay) })
+		atOnce := work(func(replay func()) {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				replay()
+			}()
+		})
 		all.Wait()
 		for i := range streams {
 			for j := range inTurn[i] {

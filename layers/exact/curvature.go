@@ -178,11 +178,13 @@ func parallel(ctx context.Context, n int, work func(i int)) error {
 	}
 	var running sync.WaitGroup
 	for range min(n, runtime.GOMAXPROCS(0)) {
-		running.Go(func() {
+		running.Add(1)
+		go func() {
+			defer running.Done()
 			for i := take(); i < n && ctx.Err() == nil; i = take() {
 				work(i)
 			}
-		})
+		}()
 	}
 	running.Wait()
 	return ctx.Err()

@@ -374,7 +374,9 @@ func TestFetchPutsFilesInPlaceWhole(t *testing.T) {
 
 	done := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Go(func() {
+	watching.Add(1)
+	go func() {
+		defer watching.Done()
 		for {
 			select {
 			case <-done:
@@ -389,7 +391,7 @@ func TestFetchPutsFilesInPlaceWhole(t *testing.T) {
 				}
 			}
 		}
-	})
+	}()
 	err := tinyLibrary(tinySource("slow", s.URL)).fetch(t.Context(), dir, "tiny", FetchOptions{})
 	close(done)
 	watching.Wait()
@@ -420,7 +422,11 @@ func TestTwoFetchesAtOnce(t *testing.T) {
 	var failures [2]error
 	var running sync.WaitGroup
 	for i := range failures {
-		running.Go(func() { failures[i] = l.fetch(t.Context(), dir, "tiny", FetchOptions{}) })
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			failures[i] = l.fetch(t.Context(), dir, "tiny", FetchOptions{})
+		}()
 	}
 	running.Wait()
 	if err := errors.Join(failures[:]...); err != nil {

@@ -116,11 +116,13 @@ func (e entry) eachFile(dir string, work func(file) error) error {
 	places := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var running sync.WaitGroup
 	for i, f := range e.files {
-		running.Go(func() {
+		running.Add(1)
+		go func() {
+			defer running.Done()
 			places <- struct{}{}
 			defer func() { <-places }()
 			failures[i] = work(f)
-		})
+		}()
 	}
 	running.Wait()
 	for _, err := range failures {

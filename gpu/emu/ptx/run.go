@@ -153,7 +153,11 @@ func (k *Kernel) Run(ctx context.Context, memory *Memory, launch Launch) (Counte
 	}
 	var group sync.WaitGroup
 	for range workers - 1 {
-		group.Go(e.work)
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			e.work()
+		}()
 	}
 	e.work()
 	group.Wait()
