@@ -9,6 +9,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/cpu"
+	"diaghess/gpu/vector"
 	"diaghess/layers"
 	"diaghess/optim"
 	"diaghess/train"
@@ -46,7 +47,8 @@ func augmentFlag() cli.Flag {
 func machineFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(train.Devices(), ", ")},
-		&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`: " + strings.Join(cpu.Libraries(), ", ") + " (default: the first)"},
+		&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`: " + strings.Join(cpu.Libraries(), ", ") +
+			" (default: the first); " + vector.Variable + "=none, avx2 or avx512 in the environment chooses the vector instructions"},
 		&cli.StringFlag{Name: "math", Value: train.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32, or tf32, which is faster and rounds factors to 10 bits"},
 		&cli.IntFlag{Name: "threads", Usage: "threads of a run on the cpu (default: the processors shared among the runs); does not change results"},
 	}
