@@ -165,8 +165,7 @@ func (k *BatchNormInference) Host(lo, hi int) {
 }
 
 // BatchNormGradient is the second stage of the backward reduction that
-// EpilogueReduce or EpiloguePoolReduce began: from the sums of dz and of
-// dz (y - mean) it makes the parameters' gradients and the two coefficients
+// EpilogueReduce began: from the sums of dz and of dz (y - mean) it makes the parameters' gradients and the two coefficients
 // with which the gradient of the input is
 //
 //	dy = Scale dz + Slope (y - mean) + Offset

@@ -121,16 +121,12 @@ func BenchmarkEpilogue(b *testing.B) {
 				return
 			}
 			mask, index := m.bytes(pooled, 2), m.bytes(pooled, 4)
-			benchmark(b, "EpiloguePoolReduce", &kernels.EpiloguePoolReduce{
-				DA: da.Sub(0, pooled), Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, Mask: mask, Partial: partial,
-				Pictures: pictures, Height: extent, Width: extent, Channels: channels, Slope: slope, Keep: keep,
-			})
 			benchmark(b, "EpiloguePoolBackward", &kernels.EpiloguePoolBackward{
 				DA: da.Sub(0, pooled), Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, DSlope: dSlope, DOffset: dOffset, Mask: mask, DY: dy,
 				Pictures: pictures, Height: extent, Width: extent, Channels: channels, Slope: slope, Keep: keep,
 			})
 			benchmark(b, "EpiloguePoolForward", &kernels.EpiloguePoolForward{
-				Y: y, Mean: mean, Scale: scale, Beta: beta, Mask: mask, A: a.Sub(0, pooled), Index: index,
+				Y: y, Mean: mean, Scale: scale, Beta: beta, Mask: mask, A: a.Sub(0, pooled), Index: index, Winner: da.Sub(0, pooled),
 				Pictures: pictures, Height: extent, Width: extent, Channels: channels, Slope: slope, Keep: keep,
 			})
 		})

@@ -6,17 +6,18 @@
 //   y                  [pictures, height, width, channels]
 //   mean, scale, beta  [channels]
 //   mask               [pooled rows, channels], or null: keep all
-//   a, index           [pooled rows, channels], written
+//   a                  [pooled rows, channels], written
+//   index, winner      [pooled rows, channels], written, or both null
 //
-// Moves 4 bytes and takes 5 flops an element of y, and 5 bytes a pooled element,
-// 6 with a mask.
+// Moves 4 bytes and takes 5 flops an element of y, and moves 4 bytes a pooled element,
+// 1 more with a mask and 5 more with a winner.
 extern "C" __global__ void __launch_bounds__(threads)
 epilogue_pool_forward(const float *__restrict__ y, const float *__restrict__ mean, const float *__restrict__ scale,
                       const float *__restrict__ beta, const uint8 *__restrict__ mask, float *__restrict__ a,
-                      uint8 *__restrict__ index, int32 pictures, int32 height, int32 width, int32 channels, float slope,
-                      float keep) {
+                      uint8 *__restrict__ index, float *__restrict__ winner, int32 pictures, int32 height, int32 width,
+                      int32 channels, float slope, float keep) {
   const Rows block = rowsOfBlock(pooledRowsOf(pictures, height, width), rowsPerBlock(channels));
-  const bool packs = aligned(y, mean, scale, beta, mask, a, index);
+  const bool packs = aligned(y, mean, scale, beta, mask, a, index, winner);
   forEachColumn(block, channels, packs, [&](auto packWidth, Column column) {
     constexpr int N = packWidth.value;
     Pack<float, N> p[3];
@@ -27,74 +28,25 @@ epilogue_pool_forward(const float *__restrict__ y, const float *__restrict__ mea
       Pack<float, N> pixels[4];
       for (int pixel = 0; pixel < 4; pixel++) pixels[pixel] = load<N>(y + uint64(window.rows[pixel]) * channels + column.channel);
       const auto kept = loadMask<N>(mask, at);
-      Pack<float, N> ai;
-      Pack<uint8, N> winner;
+      Pack<float, N> ai, yi;
+      Pack<uint8, N> place;
       for (int i = 0; i < N; i++) {
         for (int pixel = 0; pixel < 4; pixel++) {
           const float z = normalized(pixels[pixel].at[i] - p[0].at[i], p[1].at[i], p[2].at[i]);
           const float v = z * derivative(z, slope);
           if (pixel == 0 || v > ai.at[i]) {
             ai.at[i] = v;
-            winner.at[i] = pixel;
+            yi.at[i] = pixels[pixel].at[i];
+            place.at[i] = pixel;
           }
         }
         if (mask) ai.at[i] *= dropped(kept.at[i], keep);
       }
       store(a + at, ai);
-      store(index + at, winner);
+      if (!index) continue;
+      store(index + at, place);
+      store(winner + at, yi);
     }
-  });
-}
-
-// epilogue_pool_reduce: see EpiloguePoolReduce. A block reduces a chunk of pooled
-// rows. It reads whole windows of y, although one pixel of each counts: which one
-// differs from channel to channel, and memory comes in sectors of 8 channels.
-//
-//   dA, index          [pooled rows, channels]
-//   y                  [pictures, height, width, channels]
-//   mean, scale, beta  [channels]
-//   mask               [pooled rows, channels], or null
-//   partial            [chunks, 2, channels], written
-//
-// Needs 9 bytes a pooled element, 10 with a mask, moves 12 more, and takes 7
-// flops.
-extern "C" __global__ void __launch_bounds__(threads)
-epilogue_pool_reduce(const float *__restrict__ dA, const float *__restrict__ y, const uint8 *__restrict__ index,
-                     const float *__restrict__ mean, const float *__restrict__ scale, const float *__restrict__ beta,
-                     const uint8 *__restrict__ mask, float *__restrict__ partial, int32 pictures, int32 height, int32 width,
-                     int32 channels, float slope, float keep) {
-  const Rows chunk = rowsOfBlock(pooledRowsOf(pictures, height, width), rowsPerChunk(channels));
-  const bool packs = aligned(dA, y, index, mean, scale, beta, mask, partial);
-  forEachColumn(chunk, channels, packs, [&](auto packWidth, Column column) {
-    constexpr int N = packWidth.value;
-    Pack<float, N> p[3];
-    perChannel<N>(column, {mean, scale, beta}, p);
-    Sums<N> sums = {};
-    for (int row = column.first; row < column.last; row += column.groups) {
-      const Window window = windowOf(row, height, width);
-      const uint64 at = uint64(row) * channels + column.channel;
-      Pack<float, N> pixels[4];
-      for (int pixel = 0; pixel < 4; pixel++) pixels[pixel] = load<N>(y + uint64(window.rows[pixel]) * channels + column.channel);
-      const auto dai = load<N>(dA + at);
-      const auto winner = load<N>(index + at);
-      const auto kept = loadMask<N>(mask, at);
-      for (int i = 0; i < N; i++) {
-        float yi = pixels[0].at[i];
-        for (int pixel = 1; pixel < 4; pixel++) {
-          if (winner.at[i] == pixel) yi = pixels[pixel].at[i];
-        }
-        const float d = yi - p[0].at[i];
-        float dz = dai.at[i] * derivative(normalized(d, p[1].at[i], p[2].at[i]), slope);
-        if (mask) dz *= dropped(kept.at[i], keep);
-        sums.first.at[i] += dz;
-        sums.second.at[i] += dz * d;
-      }
-    }
-    sumColumn(column, sums);
-    if (column.group != 0 || !column.active) return;
-    float *const out = partial + uint64(blockIdx.x) * 2 * channels + column.channel;
-    store(out, sums.first);
-    store(out + channels, sums.second);
   });
 }
 
@@ -138,8 +90,9 @@ epilogue_pool_backward(const float *__restrict__ dA, const float *__restrict__ y
           const float d = yi.at[i] - p[0].at[i];
           float affine = d * p[3].at[i];
           if (winner.at[i] == pixel) {
-            float dz = dai.at[i] * derivative(normalized(d, p[1].at[i], p[2].at[i]), slope);
+            float dz = dai.at[i];
             if (mask) dz *= dropped(kept.at[i], keep);
+            dz *= derivative(normalized(d, p[1].at[i], p[2].at[i]), slope);
             affine = dz * p[1].at[i] + affine;
           }
           dyi.at[i] = affine + p[4].at[i];

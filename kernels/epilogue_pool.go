@@ -10,8 +10,10 @@ import (
 // as in epilogue.go without its mask, then the largest of each window, then
 // dropout of the pooled elements. A window at an odd end has its missing row or
 // column padded at the end, which never wins; the pooled extents are (Height +
-// 1)/2 and (Width + 1)/2. Ties go to the first element in row-major order, and
-// Index keeps which one that was, 0 to 3.
+// 1)/2 and (Width + 1)/2. Ties go to the first element in row-major order.
+//
+// Back through the pooling dz is zero but at the maximum of each window. So its
+// sums are those of EpilogueReduce over the pooled rows, with Winner for Y.
 
 // window is where a pooled row's elements are in y.
 type window struct {
@@ -46,7 +48,8 @@ func PooledRows(pictures, height, width int32) int32 {
 	return pictures * ((height + 1) / 2) * ((width + 1) / 2)
 }
 
-// EpiloguePoolForward writes the pooled a and the index of each maximum.
+// EpiloguePoolForward writes the pooled a and, for the backward pass, which element
+// of y each maximum came from. Inference passes null for Index and Winner.
 type EpiloguePoolForward struct {
 	Y        gpu.Slice[float32] // [Pictures, Height, Width, Channels]
 	Mean     gpu.Slice[float32] // [Channels]
@@ -54,7 +57,8 @@ type EpiloguePoolForward struct {
 	Beta     gpu.Slice[float32] // [Channels]
 	Mask     gpu.Slice[uint8]   // [pooled rows, Channels], or null: keep all
 	A        gpu.Slice[float32] // [pooled rows, Channels], written
-	Index    gpu.Slice[uint8]   // [pooled rows, Channels], written
+	Index    gpu.Slice[uint8]   // [pooled rows, Channels], written, or null: the place in the window, 0 to 3
+	Winner   gpu.Slice[float32] // [pooled rows, Channels], written, or null with Index: y there
 	Pictures int32
 	Height   int32
 	Width    int32
@@ -69,7 +73,7 @@ func (k *EpiloguePoolForward) Grid() gpu.Grid {
 }
 func (k *EpiloguePoolForward) Cost() gpu.Cost {
 	return gpu.Cost{
-		Bytes: 4*int64(k.Y.Len()+3*int(k.Channels)) + 5*int64(k.A.Len()) + int64(k.Mask.Len()),
+		Bytes: 4*int64(k.Y.Len()+3*int(k.Channels)+k.A.Len()+k.Winner.Len()) + int64(k.Index.Len()+k.Mask.Len()),
 		Flops: 5 * int64(k.Y.Len()),
 	}
 }
@@ -77,7 +81,7 @@ func (k *EpiloguePoolForward) Cost() gpu.Cost {
 // Host writes the pooled rows of blocks lo to hi-1.
 func (k *EpiloguePoolForward) Host(lo, hi int) {
 	channels := int(k.Channels)
-	y, a, index, mask := k.Y.Host(), k.A.Host(), k.Index.Host(), k.Mask.Host()
+	y, a, index, winner, mask := k.Y.Host(), k.A.Host(), k.Index.Host(), k.Winner.Host(), k.Mask.Host()
 	mean, scale, beta := k.Mean.Host(), k.Scale.Host(), k.Beta.Host()
 	slopes := slopeTable(k.Slope)
 	first, last := span(lo, hi, rowsPerBlock(k.Channels), int(PooledRows(k.Pictures, k.Height, k.Width)))
@@ -86,17 +90,18 @@ func (k *EpiloguePoolForward) Host(lo, hi int) {
 		r := windowOf(row, int(k.Height), int(k.Width)).rows()
 		at, end := row*channels+done, (row+1)*channels
 		pool(y[r[0]*channels+done:], y[r[1]*channels+done:], y[r[2]*channels+done:], y[r[3]*channels+done:],
-			mean[done:], scale[done:], beta[done:], a[at:end], index[at:end], &slopes)
+			mean[done:], scale[done:], beta[done:], a[at:end], at, index, winner, &slopes)
 		if mask != nil {
 			drop(a[at:end], mask[at:end], k.Keep)
 		}
 	}
 }
 
-func pool(y0, y1, y2, y3, mean, scale, beta, a []float32, index []uint8, slopes *[2]float32) {
+// pool does the pooled elements a, and those of index and winner from at on.
+func pool(y0, y1, y2, y3, mean, scale, beta, a []float32, at int, index []uint8, winner []float32, slopes *[2]float32) {
 	n := len(a)
 	y0, y1, y2, y3 = y0[:n], y1[:n], y2[:n], y3[:n]
-	mean, scale, beta, index = mean[:n], scale[:n], beta[:n], index[:n]
+	mean, scale, beta = mean[:n], scale[:n], beta[:n]
 	for c := range a {
 		m, s, b := mean[c], scale[c], beta[c]
 		z0 := float32((y0[c]-m)*s) + b
@@ -108,7 +113,10 @@ func pool(y0, y1, y2, y3, mean, scale, beta, a []float32, index []uint8, slopes 
 		best, i = larger(best, i, z2*slopes[positive(z2)], 2)
 		best, i = larger(best, i, z3*slopes[positive(z3)], 3)
 		a[c] = best
-		index[c] = uint8(i)
+		if index != nil {
+			index[at+c] = uint8(i)
+			winner[at+c] = [4]float32{y0[c], y1[c], y2[c], y3[c]}[i&3]
+		}
 	}
 }
 
@@ -118,65 +126,6 @@ func larger(best float32, i uint32, v float32, j uint32) (float32, uint32) {
 	take := -positive(v - best) // all ones where v > best
 	bits := math.Float32bits(best)&^take | math.Float32bits(v)&take
 	return math.Float32frombits(bits), i&^take | j&take
-}
-
-// EpiloguePoolReduce is EpilogueReduce through the pooling: dz is zero but at
-// the maximum of each window.
-type EpiloguePoolReduce struct {
-	DA       gpu.Slice[float32] // [pooled rows, Channels]
-	Y        gpu.Slice[float32] // [Pictures, Height, Width, Channels]
-	Index    gpu.Slice[uint8]   // [pooled rows, Channels]
-	Mean     gpu.Slice[float32] // [Channels]
-	Scale    gpu.Slice[float32] // [Channels]
-	Beta     gpu.Slice[float32] // [Channels]
-	Mask     gpu.Slice[uint8]   // [pooled rows, Channels], or null
-	Partial  gpu.Slice[float32] // [Chunks(pooled rows, Channels), 2, Channels], written
-	Pictures int32
-	Height   int32
-	Width    int32
-	Channels int32
-	Slope    float32
-	Keep     float32
-}
-
-func (k *EpiloguePoolReduce) Entry() string { return "epilogue_pool_reduce" }
-func (k *EpiloguePoolReduce) Grid() gpu.Grid {
-	return chunkGrid(PooledRows(k.Pictures, k.Height, k.Width), k.Channels)
-}
-func (k *EpiloguePoolReduce) Cost() gpu.Cost {
-	n := int64(k.DA.Len())
-	return gpu.Cost{Bytes: 9*n + int64(k.Mask.Len()) + 4*int64(k.Partial.Len()+3*int(k.Channels)), Flops: 7 * n}
-}
-
-// Host reduces chunks lo to hi-1 of pooled rows.
-func (k *EpiloguePoolReduce) Host(lo, hi int) {
-	channels := int(k.Channels)
-	y, da, index, mask, partial := k.Y.Host(), k.DA.Host(), k.Index.Host(), k.Mask.Host(), k.Partial.Host()
-	mean, scale, beta := k.Mean.Host(), k.Scale.Host(), k.Beta.Host()
-	slopes, keeps := slopeTable(k.Slope), [2]float32{0, k.Keep}
-	for chunk := lo; chunk < hi; chunk++ {
-		sum := partial[chunk*2*channels:][:channels]
-		moment := partial[(chunk*2+1)*channels:][:channels]
-		clear(sum)
-		clear(moment)
-		first, last := span(chunk, chunk+1, rowsPerChunk(k.Channels), int(PooledRows(k.Pictures, k.Height, k.Width)))
-		done := k.vector(first, last, sum, moment)
-		for row := first; row < last && done < channels; row++ {
-			rows := windowOf(row, int(k.Height), int(k.Width)).rows()
-			at := row * channels
-			da, index := da[at:][:channels], index[at:][:channels]
-			for c := done; c < channels; c++ {
-				d := y[rows[index[c]&3]*channels+c] - mean[c]
-				z := float32(d*scale[c]) + beta[c]
-				dz := da[c] * slopes[positive(z)]
-				if mask != nil {
-					dz *= keeps[mask[at+c]&1]
-				}
-				sum[c] += dz
-				moment[c] += float32(dz * d)
-			}
-		}
-	}
 }
 
 // EpiloguePoolBackward is EpilogueBackward through the pooling: it writes all
@@ -233,10 +182,11 @@ func (k *EpiloguePoolBackward) Host(lo, hi int) {
 			winner := rows[index[c]&3]*channels + c
 			d := y[winner] - mean[c]
 			z := float32(d*scale[c]) + beta[c]
-			dz := da[c] * slopes[positive(z)]
+			dz := da[c]
 			if mask != nil {
 				dz *= keeps[mask[at+c]&1]
 			}
+			dz *= slopes[positive(z)]
 			dy[winner] = float32(dz*scale[c]) + float32(d*dSlope[c]) + dOffset[c]
 		}
 	}

@@ -20,7 +20,7 @@ import (
 var allKernels = []gpu.Kernel{
 	&AdaBeliefUpdate{}, &AdaHessianUpdate{}, &AdamUpdate{}, &Advance{}, &BatchMetrics{}, &BatchNormFinish{}, &BatchNormGradient{}, &BatchNormInference{},
 	&BatchNormStats{}, &CalibrateAverage{}, &CalibrateBlend{}, &CalibrateWeights{}, &CenteredSquare{}, &ChannelMean{}, &ColumnsBackward{}, &ColumnsForward{}, &CurvatureAverage{}, &CurvatureSum{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
-	&EpilogueForward{}, &EpiloguePoolBackward{}, &EpiloguePoolForward{}, &EpiloguePoolReduce{}, &EpilogueReduce{}, &Fill{}, &GGNColumn{}, &Gather{},
+	&EpilogueForward{}, &EpiloguePoolBackward{}, &EpiloguePoolForward{}, &EpilogueReduce{}, &Fill{}, &GGNColumn{}, &Gather{},
 	&GatherAugment{}, &HutchinsonSample{}, &Initialize{}, &RMSPropUpdate{}, &Rademacher{}, &RecursionBackward{}, &RecursionFinish{}, &RecursionLogits{}, &RecursionSlope{}, &SampleLabels{}, &Square{}, &SGDUpdate{}, &SophiaUpdate{}, &SoftmaxCrossEntropy{}, &TangentBackward{}, &TangentFinish{}, &TangentForward{}, &TangentGradient{},
 	&TangentLoss{}, &TangentPoolForward{}, &TangentReduce{}, &TangentStats{}, &TapMean{},
 }

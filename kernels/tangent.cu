@@ -115,7 +115,8 @@ tangent_forward(const float *__restrict__ y, const float *__restrict__ yDot, con
 }
 
 // tangent_pool_forward: see TangentPoolForward. A block makes whole pooled rows. It
-// reads whole windows, see epilogue_pool_reduce.
+// reads whole windows, although one pixel of each counts: which one differs from
+// channel to channel, and memory comes in sectors of 8 channels.
 //
 //   y, yDot                                      [pictures, height, width, channels]
 //   index                                        [pooled rows, channels]

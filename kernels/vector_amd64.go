@@ -124,9 +124,6 @@ func epilogueBackward(p *walk)
 func epiloguePoolForward(p *walk)
 
 //go:noescape
-func epiloguePoolReduce(p *walk)
-
-//go:noescape
 func epiloguePoolBackward(p *walk)
 
 //go:noescape
@@ -317,36 +314,17 @@ func (k *EpiloguePoolForward) vector(first, last int) int {
 	if p.elements == 0 {
 		return 0
 	}
-	y, a, index, mask := k.Y.Host(), k.A.Host(), k.Index.Host(), k.Mask.Host()
-	p.variant = having(mask, withMask)
+	y, a, index, winner, mask := k.Y.Host(), k.A.Host(), k.Index.Host(), k.Winner.Host(), k.Mask.Host()
+	p.variant = having(mask, withMask) + having(index, withIndex)
 	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host())}
 	p.scalars = [24]float32{k.Slope, k.Keep}
 	p.poolWalks(first, last, int(k.Height), int(k.Width), channels, func(row int, w window) {
 		upper, lower, at := w.first*channels, (w.first+w.down)*channels, row*channels
 		p.streams = [7]walkStream{
 			from(y, upper, 2*channels), from(y, lower, 2*channels), from(a, at, channels), from(index, at, channels), from(mask, at, channels),
+			from(winner, at, channels),
 		}
 		epiloguePoolForward(&p)
-	})
-	return p.elements
-}
-
-func (k *EpiloguePoolReduce) vector(first, last int, sum, moment []float32) int {
-	channels := int(k.Channels)
-	p := rowWalk(first, last, channels)
-	if p.elements == 0 {
-		return 0
-	}
-	y, da, index, mask := k.Y.Host(), k.DA.Host(), k.Index.Host(), k.Mask.Host()
-	p.variant = having(mask, withMask)
-	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(sum), each(moment)}
-	p.scalars = [24]float32{k.Slope, k.Keep}
-	p.poolWalks(first, last, int(k.Height), int(k.Width), channels, func(row int, w window) {
-		upper, lower, at := w.first*channels, (w.first+w.down)*channels, row*channels
-		p.streams = [7]walkStream{
-			from(y, upper, 2*channels), from(y, lower, 2*channels), from(da, at, channels), from(index, at, channels), from(mask, at, channels),
-		}
-		epiloguePoolReduce(&p)
 	})
 	return p.elements
 }

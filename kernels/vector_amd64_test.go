@@ -208,8 +208,7 @@ func TestVectorEpiloguePool(t *testing.T) {
 					mean, scale, beta := o.shift(channels), o.float(channels, -1, 2), o.shift(channels)
 					dSlope, dOffset := o.float(channels, -1, 1), o.float(channels, -1, 1)
 					a, dy := o.float(rows*channels, 7, 8), o.float(n, 7, 8)
-					partial := o.float(2*channels*Chunks(int32(rows), int32(channels)), 7, 8)
-					index := o.byte(rows*channels, 4)
+					index, winner := o.byte(rows*channels, 4), o.float(rows*channels, 7, 8)
 					var mask gpu.Slice[uint8]
 					if masked {
 						mask = o.byte(rows*channels, 2)
@@ -218,14 +217,13 @@ func TestVectorEpiloguePool(t *testing.T) {
 						return fmt.Sprintf("%s, %dx%d, %d channels, mask %v", kernel, height, width, channels, masked)
 					}
 					// Forward first: the others want its index.
-					o.compare(t, name("EpiloguePoolForward"), &EpiloguePoolForward{
-						Y: y, Mean: mean, Scale: scale, Beta: beta, Mask: mask, A: a, Index: index,
+					forward := EpiloguePoolForward{
+						Y: y, Mean: mean, Scale: scale, Beta: beta, Mask: mask, A: a,
 						Pictures: pictures, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
-					})
-					o.compare(t, name("EpiloguePoolReduce"), &EpiloguePoolReduce{
-						DA: da, Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, Mask: mask, Partial: partial,
-						Pictures: pictures, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
-					})
+					}
+					o.compare(t, name("EpiloguePoolForward in inference"), &forward)
+					forward.Index, forward.Winner = index, winner
+					o.compare(t, name("EpiloguePoolForward"), &forward)
 					o.compare(t, name("EpiloguePoolBackward"), &EpiloguePoolBackward{
 						DA: da, Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, DSlope: dSlope, DOffset: dOffset, Mask: mask, DY: dy,
 						Pictures: pictures, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,

@@ -23,7 +23,6 @@ func (*EpilogueForward) vector(_, _ int) int                                    
 func (*EpilogueReduce) vector(_, _ int, _, _ []float32) int                     { return 0 }
 func (*EpilogueBackward) vector(_, _ int) int                                   { return 0 }
 func (*EpiloguePoolForward) vector(_, _ int) int                                { return 0 }
-func (*EpiloguePoolReduce) vector(_, _ int, _, _ []float32) int                 { return 0 }
 func (*EpiloguePoolBackward) vector(_, _ int) int                               { return 0 }
 func (*RecursionSlope) vector(_, _ int, _, _, _ []float32) int                  { return 0 }
 func (*RecursionBackward) vector(_, _ int) int                                  { return 0 }

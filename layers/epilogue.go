@@ -82,7 +82,7 @@ func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float3
 		dOffset:  alloc[float32](b, channels),
 	}
 	if e.Pool {
-		u.index = alloc[uint8](b, u.a.Len())
+		u.index, u.winner = alloc[uint8](b, u.a.Len()), alloc[float32](b, u.a.Len())
 	}
 	if e.Dropout > 0 {
 		u.maskOffset = b.dropout(u.a.Len(), e.stream, e.Dropout)
@@ -108,8 +108,9 @@ type epilogueUnit struct {
 	y, a, da, dy        gpu.Slice[float32]
 	mean, invStd, scale gpu.Slice[float32] // [channels]
 	dSlope, dOffset     gpu.Slice[float32] // [channels]
-	index               gpu.Slice[uint8]
-	mask                gpu.Slice[uint8] // null without dropout
+	index               gpu.Slice[uint8]   // null without pooling, as winner
+	winner              gpu.Slice[float32] // y at each window's maximum
+	mask                gpu.Slice[uint8]   // null without dropout
 	partials            gpu.Slice[float32]
 	maskOffset          int
 }
@@ -182,11 +183,15 @@ func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
 		})
 	}
 	if u.Pool {
-		r.Record(&kernels.EpiloguePoolForward{
-			Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: mask, A: u.a, Index: u.index,
+		k := &kernels.EpiloguePoolForward{
+			Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: mask, A: u.a,
 			Pictures: int32(u.batch), Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels,
 			Slope: u.Slope, Keep: u.keep(),
-		})
+		}
+		if training {
+			k.Index, k.Winner = u.index, u.winner
+		}
+		r.Record(k)
 		return
 	}
 	r.Record(&kernels.EpilogueForward{
@@ -213,18 +218,14 @@ func (u *epilogueUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 	}
 	chunks := kernels.Chunks(int32(u.outRows()), channels)
 	partial := u.partials.Sub(0, 2*chunks*u.in.Channels)
+	y := u.y
 	if u.Pool {
-		r.Record(&kernels.EpiloguePoolReduce{
-			DA: u.da, Y: u.y, Index: u.index, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
-			Pictures: int32(u.batch), Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels,
-			Slope: u.Slope, Keep: u.keep(),
-		})
-	} else {
-		r.Record(&kernels.EpilogueReduce{
-			DA: u.da, Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
-			Rows: int32(u.rows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
-		})
+		y = u.winner
 	}
+	r.Record(&kernels.EpilogueReduce{
+		DA: u.da, Y: y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
+		Rows: int32(u.outRows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
+	})
 	gradient := &kernels.BatchNormGradient{
 		Partial: partial, InvStd: u.invStd, Scale: u.scale, DBeta: u.beta.In(gradients), Slope: u.dSlope, Offset: u.dOffset,
 		Rows: int32(u.rows()), Channels: channels, Chunks: int32(chunks),

@@ -16,7 +16,7 @@ import (
 //
 // Products are the cpu's on both devices, and all kernels give the same bits but
 // those that call expf and logf (softmax_cross_entropy) and those that sum in
-// another order (batchnorm_stats, epilogue_reduce, epilogue_pool_reduce). In
+// another order (batchnorm_stats, epilogue_reduce). In
 // units u = 2^-24 of float32's rounding:
 //
 //   - A row's loss, log(sum exp(z - max)) - (z_label - max), is off by 4 u of

@@ -39,7 +39,7 @@ func columnsReduce() *walk {
 	slope, keep := w.scalar(), w.scalar()
 	for variant := range 4 {
 		w.variant()
-		dz, d := w.gradient(w.load(y), w.load(da), w.keptIf(variant&withMask != 0, mask, keep), true, mean, scale, beta, slope)
+		dz, d := w.gradient(w.load(y), w.load(da), w.keptIf(variant&withMask != 0, mask, keep), mean, scale, beta, slope)
 		v := w.wide(dz)
 		w.addTo(sum, v)
 		if variant&withMoment != 0 {

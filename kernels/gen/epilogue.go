@@ -55,18 +55,14 @@ func epilogueForward() *walk {
 	return w
 }
 
-// gradient is dz of a row, and d = y - mean. The factors of dz are in the order of
-// the scalar bodies, where keep comes first without pooling and last with it.
-func (w *walk) gradient(y, da, kept value, keptFirst bool, mean, scale, beta, slope value) (dz, d value) {
+// gradient is dz of a row, and d = y - mean.
+func (w *walk) gradient(y, da, kept, mean, scale, beta, slope value) (dz, d value) {
 	d = w.sub(y, mean)
 	leaky := w.leaky(w.add(w.mul(d, scale), beta), slope)
-	switch {
-	case kept == none:
-		return w.mul(da, leaky), d
-	case keptFirst:
-		return w.mul(w.mul(da, kept), leaky), d
+	if kept != none {
+		da = w.mul(da, kept)
 	}
-	return w.mul(w.mul(da, leaky), kept), d
+	return w.mul(da, leaky), d
 }
 
 func epilogueReduce() *walk {
@@ -77,7 +73,7 @@ func epilogueReduce() *walk {
 	slope, keep := w.scalar(), w.scalar()
 	for variant := range masked {
 		w.variant()
-		dz, d := w.gradient(w.load(y), w.load(da), w.keptIf(variant == 1, mask, keep), true, mean, scale, beta, slope)
+		dz, d := w.gradient(w.load(y), w.load(da), w.keptIf(variant == 1, mask, keep), mean, scale, beta, slope)
 		w.accumulate("VADDPS", sum, dz)
 		w.accumulate("VADDPS", moment, w.mul(dz, d))
 	}
@@ -91,7 +87,7 @@ func epilogueBackward() *walk {
 	slope, keep := w.scalar(), w.scalar()
 	for variant := range masked {
 		w.variant()
-		dz, d := w.gradient(w.load(y), w.load(da), w.keptIf(variant == 1, mask, keep), true, mean, scale, beta, slope)
+		dz, d := w.gradient(w.load(y), w.load(da), w.keptIf(variant == 1, mask, keep), mean, scale, beta, slope)
 		w.store(dy, w.add(w.add(w.mul(dz, scale), w.mul(d, dSlope)), dOffset))
 	}
 	return w
@@ -102,31 +98,37 @@ func epilogueBackward() *walk {
 
 func epiloguePoolForward() *walk {
 	w := newWalk("epiloguePoolForward")
-	upper, lower, a, index, mask := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
+	upper, lower, a, index, mask, winner := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream(), w.floats()
 	mean, scale, beta := w.channel(), w.channel(), w.channel()
 	slope, keep := w.scalar(), w.scalar()
-	for variant := range masked {
+	for variant := range 4 {
 		w.variant()
 		activated := func(y value) value {
 			z := w.add(w.mul(w.sub(y, mean), scale), beta)
 			return w.mul(z, w.leaky(z, slope))
 		}
-		best := activated(w.load(upper))
-		v := activated(w.loadRight(upper))
-		take := w.less(best, v)
-		best = w.choose(take, v, best)
-		chosen := w.and(take, w.literal(1))
-		for n, y := range []value{w.load(lower), w.loadRight(lower)} {
-			v = activated(y)
-			take = w.less(best, v)
+		won := w.load(upper)
+		best, chosen := activated(won), w.literal(0)
+		rival := func(place uint32, y value) {
+			v := activated(y)
+			take := w.less(best, v)
 			best = w.choose(take, v, best)
-			chosen = w.choose(take, w.literal(uint32(n+2)), chosen)
+			if variant&withIndex != 0 {
+				won = w.choose(take, y, won)
+				chosen = w.choose(take, w.literal(place), chosen)
+			}
 		}
-		if variant == 1 {
+		rival(1, w.loadRight(upper))
+		rival(2, w.load(lower))
+		rival(3, w.loadRight(lower))
+		if variant&withMask != 0 {
 			best = w.mul(best, w.kept(mask, keep))
 		}
 		w.store(a, best)
-		w.store(index, chosen)
+		if variant&withIndex != 0 {
+			w.store(index, chosen)
+			w.store(winner, won)
+		}
 	}
 	return w
 }
@@ -143,23 +145,6 @@ func (w *walk) places(index stream) (right, down value) {
 	return w.shiftLeft(i, 31), w.shiftLeft(i, 30)
 }
 
-func epiloguePoolReduce() *walk {
-	w := newWalk("epiloguePoolReduce")
-	upper, lower, da, index, mask := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
-	mean, scale, beta := w.channel(), w.channel(), w.channel()
-	sum, moment := w.sum(), w.sum()
-	slope, keep := w.scalar(), w.scalar()
-	for variant := range masked {
-		w.variant()
-		right, down := w.places(index)
-		y := w.winner(right, down, w.load(upper), w.loadRight(upper), w.load(lower), w.loadRight(lower))
-		dz, d := w.gradient(y, w.load(da), w.keptIf(variant == 1, mask, keep), false, mean, scale, beta, slope)
-		w.accumulate("VADDPS", sum, dz)
-		w.accumulate("VADDPS", moment, w.mul(dz, d))
-	}
-	return w
-}
-
 func epiloguePoolBackward() *walk {
 	w := newWalk("epiloguePoolBackward")
 	upper, lower, da, index, mask, dUpper, dLower := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream(), w.floats(), w.floats()
@@ -169,7 +154,7 @@ func epiloguePoolBackward() *walk {
 		w.variant()
 		right, down := w.places(index)
 		y := []value{w.load(upper), w.loadRight(upper), w.load(lower), w.loadRight(lower)}
-		dz, _ := w.gradient(w.winner(right, down, y[0], y[1], y[2], y[3]), w.load(da), w.keptIf(variant == 1, mask, keep), false, mean, scale, beta, slope)
+		dz, _ := w.gradient(w.winner(right, down, y[0], y[1], y[2], y[3]), w.load(da), w.keptIf(variant == 1, mask, keep), mean, scale, beta, slope)
 		share := w.mul(dz, scale)
 		// The last pixel first: one that is missing repeats one before it, which
 		// may be the winner.

@@ -24,7 +24,7 @@ func generate() []byte {
 		adamUpdate(), diagHessUpdate(), diagHessMinimum(), scaleBytes(), dropoutMask(), batchNormStats(),
 		columnsSum(), columnsSquares(), columnsReduce(),
 		epilogueForward(), epilogueReduce(), epilogueBackward(),
-		epiloguePoolForward(), epiloguePoolReduce(), epiloguePoolBackward(),
+		epiloguePoolForward(), epiloguePoolBackward(),
 		recursionSlope(), recursionBackward(),
 		tangentStats(), tangentForward(), tangentPoolForward(), tangentReduce(), tangentBackward(),
 	} {

@@ -114,9 +114,8 @@ func (e *epilogue) dy(dz number, at int) number {
 }
 
 // reduced is the partial sums [chunks, 2, channels] of dz and of dz (y - mean)
-// over output rows; from names the element of y that output element i came
-// from.
-func (e *epilogue) reduced(from func(i int) int) []number {
+// over rows.
+func (e *epilogue) reduced() []number {
 	var partial []number
 	for _, chunk := range chunksOf(e.outputRows, e.channels) {
 		sums, moments := make([]number, e.channels), make([]number, e.channels)
@@ -124,8 +123,8 @@ func (e *epilogue) reduced(from func(i int) int) []number {
 			var terms, products []number
 			for row := chunk[0]; row < chunk[1]; row++ {
 				i := row*e.channels + c
-				dz := e.dz(i, from(i))
-				terms, products = append(terms, dz), append(products, dz.times(e.d(from(i))))
+				dz := e.dz(i, i)
+				terms, products = append(terms, dz), append(products, dz.times(e.d(i)))
 			}
 			sums[c], moments[c] = total(terms), total(products)
 		}
@@ -149,7 +148,7 @@ func epilogueForward(p *placer, rows, channels int, o epilogueOptions) gpu.Kerne
 func epilogueReduce(p *placer, rows, channels int, o epilogueOptions) gpu.Kernel {
 	e := drawEpilogue(p, rows, rows, channels, o)
 	e.drawGradients(p)
-	partial := e.reduced(func(i int) int { return i })
+	partial := e.reduced()
 	return &kernels.EpilogueReduce{
 		DA: e.DA, Y: e.Y, Mean: e.Mean, Scale: e.Scale, Beta: e.Beta, Mask: e.Mask, Partial: output(p, "Partial", partial),
 		Rows: int32(rows), Channels: int32(channels), Slope: o.slope, Keep: keepFactor,

@@ -21,8 +21,8 @@ func poolCases() []Case {
 		eachEpilogueOption(func(o epilogueOptions, name string) {
 			name = fmt.Sprintf("%dx%dx%dx%d,%s", size[0], size[1], size[2], size[3], name)
 			cases = append(cases,
-				Case{"epilogue_pool_forward/" + name, func(p *placer) gpu.Kernel { return poolForward(p, size, o) }},
-				Case{"epilogue_pool_reduce/" + name, func(p *placer) gpu.Kernel { return poolReduce(p, size, o) }},
+				Case{"epilogue_pool_forward/" + name, func(p *placer) gpu.Kernel { return poolForward(p, size, o, true) }},
+				Case{"epilogue_pool_forward/" + name + ",inference", func(p *placer) gpu.Kernel { return poolForward(p, size, o, false) }},
 				Case{"epilogue_pool_backward/" + name, func(p *placer) gpu.Kernel { return poolBackward(p, size, o) }})
 		})
 	}
@@ -60,9 +60,9 @@ func drawPooled(p *placer, size [4]int, o epilogueOptions) *pooled {
 	return w
 }
 
-func poolForward(p *placer, size [4]int, o epilogueOptions) gpu.Kernel {
+func poolForward(p *placer, size [4]int, o epilogueOptions, training bool) gpu.Kernel {
 	w := drawPooled(p, size, o)
-	a, index := make([]number, w.outputSize), make([]uint8, w.outputSize)
+	a, index, winner := make([]number, w.outputSize), make([]uint8, w.outputSize), make([]float32, w.outputSize)
 	for i, window := range w.windows {
 		best := w.active(window[0])
 		for k, at := range window {
@@ -70,13 +70,16 @@ func poolForward(p *placer, size [4]int, o epilogueOptions) gpu.Kernel {
 				best, index[i] = w.active(at), uint8(k)
 			}
 		}
-		a[i] = w.dropped(best, i)
+		a[i], winner[i] = w.dropped(best, i), w.y[window[index[i]]]
 	}
-	return &kernels.EpiloguePoolForward{
-		Y: w.Y, Mean: w.Mean, Scale: w.Scale, Beta: w.Beta, Mask: w.Mask,
-		A: output(p, "A", a), Index: outputExact(p, "Index", index),
+	k := &kernels.EpiloguePoolForward{
+		Y: w.Y, Mean: w.Mean, Scale: w.Scale, Beta: w.Beta, Mask: w.Mask, A: output(p, "A", a),
 		Pictures: int32(size[0]), Height: int32(size[1]), Width: int32(size[2]), Channels: int32(size[3]), Slope: o.slope, Keep: keepFactor,
 	}
+	if training {
+		k.Index, k.Winner = outputExact(p, "Index", index), outputExact(p, "Winner", winner)
+	}
+	return k
 }
 
 // drawIndex draws any element of each window as the winner: the backward kernels
@@ -90,18 +93,6 @@ func (w *pooled) drawIndex(p *placer) []uint8 {
 		}
 	}
 	return index
-}
-
-func poolReduce(p *placer, size [4]int, o epilogueOptions) gpu.Kernel {
-	w := drawPooled(p, size, o)
-	w.drawGradients(p)
-	index := w.drawIndex(p)
-	partial := w.reduced(func(i int) int { return w.windows[i][index[i]] })
-	return &kernels.EpiloguePoolReduce{
-		DA: w.DA, Y: w.Y, Index: input(p, "Index", index), Mean: w.Mean, Scale: w.Scale, Beta: w.Beta, Mask: w.Mask,
-		Partial:  output(p, "Partial", partial),
-		Pictures: int32(size[0]), Height: int32(size[1]), Width: int32(size[2]), Channels: int32(size[3]), Slope: o.slope, Keep: keepFactor,
-	}
 }
 
 func poolBackward(p *placer, size [4]int, o epilogueOptions) gpu.Kernel {
