@@ -110,19 +110,19 @@ func (k *BatchNormFinish) Host(lo, hi int) {
 	for c := first; c < last; c++ {
 		var m, squares float64
 		for chunk := range chunks {
-			m += rowsOf(chunk) * float64(partial[chunk*2*channels+c])
+			m += float64(rowsOf(chunk) * float64(partial[chunk*2*channels+c]))
 		}
 		m /= float64(k.Rows)
 		for chunk := range chunks {
 			d := float64(partial[chunk*2*channels+c]) - m
-			squares += float64(partial[(chunk*2+1)*channels+c]) + rowsOf(chunk)*(d*d)
+			squares += float64(partial[(chunk*2+1)*channels+c]) + float64(rowsOf(chunk)*(d*d))
 		}
 		variance := float32(squares / float64(k.Rows))
 		mean[c] = float32(m)
 		invStd[c] = inverseSqrt(variance + k.Epsilon)
 		scale[c] = gamma[c] * invStd[c]
 		movingMean[c] = movingAverage(movingMean[c], mean[c], k.Momentum)
-		movingVariance[c] = movingAverage(movingVariance[c], variance*k.Correction, k.Momentum)
+		movingVariance[c] = movingAverage(movingVariance[c], float32(variance*k.Correction), k.Momentum)
 	}
 }
 

@@ -115,7 +115,7 @@ func (k *ColumnsForward) finish(first int, exactMean, squares []float64) {
 		invStd[c] = inverseSqrt(variance + k.Epsilon)
 		scale[c] = gamma[c] * invStd[c]
 		movingMean[c] = movingAverage(movingMean[c], mean[c], k.Momentum)
-		movingVariance[c] = movingAverage(movingVariance[c], variance*k.Correction, k.Momentum)
+		movingVariance[c] = movingAverage(movingVariance[c], float32(variance*k.Correction), k.Momentum)
 	}
 }
 

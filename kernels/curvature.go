@@ -68,7 +68,7 @@ func sampleOf(x, factor float32, squared uint32) float32 {
 	if squared != 0 {
 		x *= x
 	}
-	return factor * x
+	return float32(factor * x)
 }
 
 // CurvatureSum takes a sample of an estimate that has more.

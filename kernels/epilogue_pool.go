@@ -108,10 +108,10 @@ func pool(y0, y1, y2, y3, mean, scale, beta, a []float32, at int, index []uint8,
 		z1 := float32((y1[c]-m)*s) + b
 		z2 := float32((y2[c]-m)*s) + b
 		z3 := float32((y3[c]-m)*s) + b
-		best, i := z0*slopes[positive(z0)], uint32(0)
-		best, i = larger(best, i, z1*slopes[positive(z1)], 1)
-		best, i = larger(best, i, z2*slopes[positive(z2)], 2)
-		best, i = larger(best, i, z3*slopes[positive(z3)], 3)
+		best, i := float32(z0*slopes[positive(z0)]), uint32(0)
+		best, i = larger(best, i, float32(z1*slopes[positive(z1)]), 1)
+		best, i = larger(best, i, float32(z2*slopes[positive(z2)]), 2)
+		best, i = larger(best, i, float32(z3*slopes[positive(z3)]), 3)
 		a[c] = best
 		if index != nil {
 			index[at+c] = uint8(i)

@@ -75,7 +75,7 @@ func (k *HutchinsonSample) Host(lo, hi int) {
 	first, last := span(lo, hi, elementsPerBlock, int(k.Elements))
 	z, product, sum := k.Z.Host()[first:last], k.Product.Host()[first:last], k.Sum.Host()[first:last]
 	for i, v := range z {
-		s := float32(k.Factor*v) * product[i]
+		s := float32(float32(k.Factor*v) * product[i])
 		if k.First == 0 {
 			s += sum[i]
 		}
