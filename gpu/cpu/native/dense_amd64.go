@@ -13,9 +13,10 @@ type Dense struct {
 	Batch, In, Out int
 }
 
-// CanDense says that the tiles fit.
+// CanDense says that the tiles fit: In and Out are multiples of 16.
 func CanDense(in, out int) bool { return in%16 == 0 && out%16 == 0 }
 
+// NewDense prepares the products; the tiles must fit.
 func NewDense(l vector.Level, batch, in, out int) *Dense { return &Dense{l, batch, in, out} }
 
 // DensePanel is the columns of y, or the inputs, that a part computes.

@@ -42,6 +42,7 @@ type Direct struct {
 	pixels  []int32 // where the taps of each output pixel begin, in the padded picture
 }
 
+// NewDirect prepares a convolution of pictures of the shape.
 func NewDirect(l vector.Level, s Shape) *Direct {
 	d := &Direct{shape: s, columns: productColumns(l, s.Out)}
 	d.outputs = roundUp(s.Out, d.columns)
@@ -69,7 +70,8 @@ func (d *Direct) Pack(w, packed []float32) {
 	}
 }
 
-// Run computes a picture y of a picture x and a packed filter w.
+// Run computes a picture y [Height, Width, Out] of a picture x [Height, Width, In] and a
+// filter w, packed if PackedLen is not 0.
 func (d *Direct) Run(worker *Worker, x, w, y []float32) {
 	s := d.shape
 	padded := worker.reserve(&worker.picture, s.paddedLen())

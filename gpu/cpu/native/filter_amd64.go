@@ -11,6 +11,7 @@ type FilterGradient struct {
 	outputs int // Out in whole tiles
 }
 
+// NewFilterGradient prepares a sum over pictures of the shape.
 func NewFilterGradient(l vector.Level, s Shape) *FilterGradient {
 	f := &FilterGradient{shape: s, rows: 6, columns: 16}
 	// The nine taps of a row of a 3x3 filter on three channels fill tiles of 9 or 3.

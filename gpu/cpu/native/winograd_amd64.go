@@ -33,6 +33,7 @@ func CanWinograd(s Shape) bool {
 	return s.Kernel == 3 && s.In%16 == 0 && s.Out%16 == 0
 }
 
+// NewWinograd prepares a convolution for which CanWinograd holds, of a batch of pictures.
 func NewWinograd(l vector.Level, s Shape, batch int) *Winograd {
 	w := &Winograd{
 		shape: s, batch: batch, columns: productColumns(l, s.Out), lanes: 8,

@@ -23,6 +23,8 @@ type WinogradFilter struct {
 	tiling         tiling
 }
 
+// NewWinogradFilter prepares a gradient for which CanWinograd holds, of a batch of
+// pictures, so that there is work for a number of workers.
 func NewWinogradFilter(l vector.Level, s Shape, batch, workers int) *WinogradFilter {
 	w := &WinogradFilter{
 		shape: s, batch: batch, width: s.Out, slices: min(8, batch), block: 32,
