@@ -55,9 +55,9 @@ func (k *CalibrateAverage) Host(lo, hi int) {
 		if !k.Sum.IsNull() {
 			sum = k.Sum.Host()[first:last][:len(g)]
 		}
-		var sums [CalibrateSums]float64
-		for i, v := range g {
-			sample := sampleOf(v, k.Factor, 1)
+		done, sums := k.vector(g, sum, r, drawn, swept)
+		for i := done; i < len(g); i++ {
+			sample := sampleOf(g[i], k.Factor, 1)
 			if sum != nil {
 				sample += sum[i]
 			}
@@ -154,8 +154,8 @@ func (k *CalibrateBlend) Host(lo, hi int) {
 		ofDrawn, ofSwept := weights[2*tensor], weights[2*tensor+1]
 		drawn := k.Drawn.Host()[first:last]
 		swept, diagonal := k.Swept.Host()[first:last][:len(drawn)], k.Diagonal.Host()[first:last][:len(drawn)]
-		for i, v := range drawn {
-			diagonal[i] = float32(ofDrawn*v) + float32(ofSwept*swept[i])
+		for i := k.vector(drawn, swept, diagonal, ofDrawn, ofSwept); i < len(drawn); i++ {
+			diagonal[i] = float32(ofDrawn*drawn[i]) + float32(ofSwept*swept[i])
 		}
 	}
 }

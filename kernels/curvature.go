@@ -49,8 +49,8 @@ func (k *CurvatureAverage) Host(lo, hi int) {
 		average = k.Average.Host()[first:last]
 		correction = k.Corrections.Host()[k.State.Host()[StateStep]/k.Every]
 	}
-	for i, v := range x {
-		s := sampleOf(v, k.Factor, k.Squared)
+	for i := k.vector(x, sum, average, diagonal, correction); i < len(x); i++ {
+		s := sampleOf(x[i], k.Factor, k.Squared)
 		if sum != nil {
 			s += sum[i]
 		}
@@ -95,8 +95,8 @@ func (k *CurvatureSum) Cost() gpu.Cost {
 func (k *CurvatureSum) Host(lo, hi int) {
 	first, last := span(lo, hi, elementsPerBlock, int(k.Elements))
 	x, sum := k.X.Host()[first:last], k.Sum.Host()[first:last]
-	for i, v := range x {
-		s := sampleOf(v, k.Factor, k.Squared)
+	for i := k.vector(x, sum); i < len(x); i++ {
+		s := sampleOf(x[i], k.Factor, k.Squared)
 		if k.First == 0 {
 			s += sum[i]
 		}
@@ -123,7 +123,7 @@ func (k *Square) Cost() gpu.Cost {
 func (k *Square) Host(lo, hi int) {
 	first, last := span(lo, hi, elementsPerBlock, int(k.Elements))
 	x, out := k.X.Host()[first:last], k.Out.Host()[first:last]
-	for i, v := range x {
-		out[i] = v * v
+	for i := k.vector(x, out); i < len(x); i++ {
+		out[i] = x[i] * x[i]
 	}
 }

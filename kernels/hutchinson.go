@@ -40,14 +40,17 @@ func (k *Rademacher) Host(lo, hi int) {
 	for chunk := lo; chunk < hi; chunk++ {
 		first, last, _ := chunkAt(chunks, chunk)
 		z := k.Z.Host()
-		for i := first; i < last; {
-			words := Random(k.Seed, k.Stream, step, uint64(k.Draw)<<32|uint64(i/signsPerCall))
+		for i := first + k.vector(z[first:last], first, step); i < last; {
+			words := Random(k.Seed, k.Stream, step, k.index(i/signsPerCall))
 			for end := min(last, (i/signsPerCall+1)*signsPerCall); i < end; i++ {
 				z[i] = math.Float32frombits(oneBits | words[i/32%4]>>(i%32)<<31)
 			}
 		}
 	}
 }
+
+// index is where a call's signs are in the stream.
+func (k *Rademacher) index(call int) uint64 { return uint64(k.Draw)<<32 | uint64(call) }
 
 // HutchinsonSample adds a sample of the diagonal to those before:
 //
@@ -74,8 +77,8 @@ func (k *HutchinsonSample) Cost() gpu.Cost {
 func (k *HutchinsonSample) Host(lo, hi int) {
 	first, last := span(lo, hi, elementsPerBlock, int(k.Elements))
 	z, product, sum := k.Z.Host()[first:last], k.Product.Host()[first:last], k.Sum.Host()[first:last]
-	for i, v := range z {
-		s := float32(float32(k.Factor*v) * product[i])
+	for i := k.vector(z, product, sum); i < len(z); i++ {
+		s := float32(float32(k.Factor*z[i]) * product[i])
 		if k.First == 0 {
 			s += sum[i]
 		}

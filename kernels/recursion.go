@@ -141,10 +141,11 @@ func (k *CenteredSquare) Host(lo, hi int) {
 	channels := int(k.Channels)
 	x, mean, out := k.X.Host(), k.Mean.Host(), k.Out.Host()
 	first, last := span(lo, hi, rowsPerBlock(k.Channels), int(k.Rows))
-	for row := first; row < last; row++ {
+	done := k.vector(first, last)
+	for row := first; row < last && done < channels; row++ {
 		from, to := x[row*channels:][:channels], out[row*channels:][:channels]
-		for c, m := range mean[:channels] {
-			d := from[c] - m
+		for c := done; c < channels; c++ {
+			d := from[c] - mean[c]
 			to[c] = d * d
 		}
 	}

@@ -83,6 +83,8 @@ const (
 	withMask  = 1
 	withIndex = 2
 	withQZ    = 4
+	// recursionSlopePair always has an index.
+	withQZOfPair = 2
 )
 
 // having is the bit of a tensor's variant, 0 if the tensor is missing.
@@ -130,6 +132,9 @@ func epiloguePoolBackward(p *walk)
 func recursionSlope(p *walk)
 
 //go:noescape
+func recursionSlopePair(p *walk)
+
+//go:noescape
 func recursionBackward(p *walk)
 
 //go:noescape
@@ -145,7 +150,13 @@ func tangentPoolForward(p *walk)
 func tangentReduce(p *walk)
 
 //go:noescape
+func tangentReducePair(p *walk)
+
+//go:noescape
 func tangentBackward(p *walk)
+
+//go:noescape
+func tangentBackwardPair(p *walk)
 
 func (k *AdamUpdate) vector(w, g, m, v []float32, coefficients [CoefficientWords]float32) int {
 	p := elementWalk(len(w))
@@ -350,18 +361,41 @@ func (k *EpiloguePoolBackward) vector(first, last int) int {
 	return p.elements
 }
 
-// pixelWalks calls walk for rows first to last-1 of y: all at once where there is no
-// pooling, else one by one, for each goes to a row of its own of the pooled tensors.
-// source is the first of these, at the position in its window.
-func (p *walk) pixelWalks(first, last, height, width int, pooled bool, run func(row, source int, position uint32)) {
+// pixels are rows of y for one walk, which takes them one by one or in pairs.
+type pixels struct {
+	at, source, step int     // elements: the first in y and in the pooled tensors, the distance of the walk's rows in y
+	position         float32 // of the first in its window, as bits
+	next             float32 // of its right neighbour
+	pairs            bool
+}
+
+// pixelWalks calls run for rows first to last-1 of y: all at once where there is no
+// pooling. Else a run is the pairs of pixels of windows that lie side by side in a line
+// of the picture, or a pixel that is alone: at a line's odd end, or where first or last
+// parts a pair. rows, tile and right of p are set.
+func (p *walk) pixelWalks(first, last, height, width, channels int, pooled bool, run func(at pixels)) {
+	// Most of what these walks read has left the caches since it was written. Short
+	// tiles read memory almost in order, so that the processor fetches it ahead.
+	p.tile = max(1, 128/channels)
 	if !pooled {
-		run(first, first, 0)
+		run(pixels{at: first * channels, source: first * channels, step: channels})
 		return
 	}
-	p.rows, p.tile = 1, 1
-	for row := first; row < last; row++ {
+	p.right, p.tile = 4*channels, max(1, p.tile/2)
+	for row := first; row < last; {
 		source, position := pooledRow(row, height, width)
-		run(row, source, uint32(position))
+		at := pixels{
+			at: row * channels, source: source * channels, step: 2 * channels,
+			position: math.Float32frombits(uint32(position)), next: math.Float32frombits(uint32(position) + 1),
+		}
+		taken := 1
+		p.rows = 1
+		if pairs := min(last-row, width-row%width) / 2; position%2 == 0 && pairs > 0 {
+			at.pairs, taken = true, 2*pairs
+			p.rows = pairs
+		}
+		run(at)
+		row += taken
 	}
 }
 
@@ -372,14 +406,18 @@ func (k *RecursionSlope) vector(first, last int, s0, s1, s2 []float32) int {
 		return 0
 	}
 	y, qz, qa, index, mask := k.Y.Host()[:last*channels], k.QZ.Host(), k.QA.Host(), k.Index.Host(), k.Mask.Host()
-	p.variant = having(mask, withMask) + having(index, withIndex) + having(qz, withQZ)
 	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(s0), each(s1), each(s2)}
-	p.pixelWalks(first, last, int(k.Height), int(k.Width), index != nil, func(row, source int, position uint32) {
-		at, source := row*channels, source*channels
-		p.scalars = [24]float32{k.Slope * k.Slope, k.Keep * k.Keep, math.Float32frombits(position)}
+	p.pixelWalks(first, last, int(k.Height), int(k.Width), channels, index != nil, func(at pixels) {
+		p.scalars = [24]float32{k.Slope * k.Slope, k.Keep * k.Keep, at.position, at.next}
 		p.streams = [7]walkStream{
-			from(y, at, channels), from(qa, source, channels), from(qz, at, channels), from(index, source, channels), from(mask, source, channels),
+			from(y, at.at, at.step), from(qa, at.source, channels), from(qz, at.at, at.step), from(index, at.source, channels), from(mask, at.source, channels),
 		}
+		if at.pairs {
+			p.variant = having(mask, withMask) + having(qz, withQZOfPair)
+			recursionSlopePair(&p)
+			return
+		}
+		p.variant = having(mask, withMask) + having(index, withIndex) + having(qz, withQZ)
 		recursionSlope(&p)
 	})
 	return p.elements
@@ -465,15 +503,19 @@ func (k *TangentReduce) vector(first, last int, sum, moment []float32, g *tangen
 		return 0
 	}
 	y, yDot := k.Y.Host()[:last*channels], k.YDot.Host()[:last*channels]
-	p.variant = having(g.mask, withMask) + having(g.index, withIndex)
 	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(k.MeanDot.Host()), each(sum), each(moment)}
-	p.pixelWalks(first, last, g.height, g.width, g.index != nil, func(row, source int, position uint32) {
-		at, source := row*channels, source*channels
-		p.scalars = [24]float32{k.Slope, k.Keep, math.Float32frombits(position)}
+	p.pixelWalks(first, last, g.height, g.width, channels, g.index != nil, func(at pixels) {
+		p.scalars = [24]float32{k.Slope, k.Keep, at.position, at.next}
 		p.streams = [7]walkStream{
-			from(y, at, channels), from(yDot, at, channels), from(g.da, source, channels), from(g.daDot, source, channels),
-			from(g.index, source, channels), from(g.mask, source, channels),
+			from(y, at.at, at.step), from(yDot, at.at, at.step), from(g.da, at.source, channels), from(g.daDot, at.source, channels),
+			from(g.index, at.source, channels), from(g.mask, at.source, channels),
 		}
+		if at.pairs {
+			p.variant = having(g.mask, withMask)
+			tangentReducePair(&p)
+			return
+		}
+		p.variant = having(g.mask, withMask) + having(g.index, withIndex)
 		tangentReduce(&p)
 	})
 	return p.elements
@@ -487,18 +529,22 @@ func (k *TangentBackward) vector(first, last int, g *tangentGradients) int {
 	}
 	n := last * channels
 	y, yDot, dyDot := k.Y.Host()[:n], k.YDot.Host()[:n], k.DYDot.Host()[:n]
-	p.variant = having(g.mask, withMask) + having(g.index, withIndex)
 	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(k.MeanDot.Host()), each(k.ScaleDot.Host())}
 	for i := range 3 {
 		p.channels[5+i] = each(k.Coefficients.Host()[i*channels:][:channels])
 	}
-	p.pixelWalks(first, last, g.height, g.width, g.index != nil, func(row, source int, position uint32) {
-		at, source := row*channels, source*channels
-		p.scalars = [24]float32{k.Slope, k.Keep, math.Float32frombits(position)}
+	p.pixelWalks(first, last, g.height, g.width, channels, g.index != nil, func(at pixels) {
+		p.scalars = [24]float32{k.Slope, k.Keep, at.position, at.next}
 		p.streams = [7]walkStream{
-			from(y, at, channels), from(yDot, at, channels), from(g.da, source, channels), from(g.daDot, source, channels),
-			from(dyDot, at, channels), from(g.index, source, channels), from(g.mask, source, channels),
+			from(y, at.at, at.step), from(yDot, at.at, at.step), from(g.da, at.source, channels), from(g.daDot, at.source, channels),
+			from(dyDot, at.at, at.step), from(g.index, at.source, channels), from(g.mask, at.source, channels),
 		}
+		if at.pairs {
+			p.variant = having(g.mask, withMask)
+			tangentBackwardPair(&p)
+			return
+		}
+		p.variant = having(g.mask, withMask) + having(g.index, withIndex)
 		tangentBackward(&p)
 	})
 	return p.elements

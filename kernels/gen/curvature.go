@@ -7,10 +7,39 @@ const (
 	withMask  = 1
 	withIndex = 2
 	withQZ    = 4
+	// recursionSlopePair always has an index.
+	withQZOfPair = 2
 )
 
 // passes is all ones where a byte of index is the position, which is a scalar.
 func (w *walk) passes(index stream, position value) value { return w.equal(w.load(index), position) }
+
+// A pair is two pixels of a pooling window that lie side by side, in a row of a walk
+// whose name ends in Pair. What is of both pixels is the left one's first, and so are
+// sums.
+type pair [2]value
+
+// loadPair reads two rows of a tensor.
+func (w *walk) loadPair(s stream) pair { return pair{w.load(s), w.loadRight(s)} }
+
+// each is what f makes of a pair's values.
+func (p pair) each(f func(v value) value) pair { return pair{f(p[0]), f(p[1])} }
+
+// passing tells which of a pair's pixels, at a position that is a scalar and at the
+// next, is the window's largest.
+type passing pair
+
+func (w *walk) passesPair(index stream, position, next value) passing {
+	i := w.load(index)
+	return passing{w.equal(i, position), w.equal(i, next)}
+}
+
+// chosen is the value of the right pixel where that is the window's largest, else of
+// the left one.
+func (w *walk) chosen(at passing, p pair) value { return w.choose(at[1], p[1], p[0]) }
+
+// through is v at the pixel that is the window's largest, and 0 at others.
+func (w *walk) through(at passing, v value) pair { return pair{w.and(v, at[0]), w.and(v, at[1])} }
 
 func recursionSlope() *walk {
 	w := newWalk("recursionSlope")
@@ -35,6 +64,35 @@ func recursionSlope() *walk {
 		w.accumulate("VADDPS", s0, q)
 		w.accumulate("VADDPS", s1, w.mul(q, d))
 		w.accumulate("VADDPS", s2, w.mul(q, w.mul(d, d)))
+	}
+	return w
+}
+
+func recursionSlopePair() *walk {
+	w := newWalk("recursionSlopePair")
+	y, qa, qz, index, mask := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
+	mean, scale, beta := w.channel(), w.channel(), w.channel()
+	s0, s1, s2 := w.sum(), w.sum(), w.sum()
+	slope, keep, position, next := w.scalar(), w.scalar(), w.scalar(), w.scalar()
+	for variant := range 4 {
+		w.variant()
+		d := w.loadPair(y).each(func(y value) value { return w.sub(y, mean) })
+		z := d.each(func(d value) value { return w.add(w.mul(d, scale), beta) })
+		at := w.passesPair(index, position, next)
+		v := w.mul(w.load(qa), w.leaky(w.chosen(at, z), slope))
+		if variant&withMask != 0 {
+			v = w.mul(v, w.kept(mask, keep))
+		}
+		q := w.through(at, v)
+		if variant&withQZOfPair != 0 {
+			w.store(qz, q[0])
+			w.storeRight(qz, q[1])
+		}
+		for n, q := range q {
+			w.accumulate("VADDPS", s0, q)
+			w.accumulate("VADDPS", s1, w.mul(q, d[n]))
+			w.accumulate("VADDPS", s2, w.mul(q, w.mul(d[n], d[n])))
+		}
 	}
 	return w
 }
@@ -136,6 +194,45 @@ func tangentReduce() *walk {
 	return w
 }
 
+// tangentPair has the operands of the way back for a pair.
+type tangentPair struct {
+	y, yDot, da, daDot, index, mask stream
+	mean, scale, beta, meanDot      value
+	slope, keep, position, next     value
+}
+
+// gradients is d, dDot, dz and dzDot of a row.
+func (t *tangentPair) gradients(w *walk, masked bool) (d, dDot, dz, dzDot pair) {
+	d = w.loadPair(t.y).each(func(y value) value { return w.sub(y, t.mean) })
+	z := d.each(func(d value) value { return w.add(w.mul(d, t.scale), t.beta) })
+	at := w.passesPair(t.index, t.position, t.next)
+	factor := w.leaky(w.chosen(at, z), t.slope)
+	if masked {
+		factor = w.mul(factor, w.kept(t.mask, t.keep))
+	}
+	dz, dzDot = w.through(at, w.mul(w.load(t.da), factor)), w.through(at, w.mul(w.load(t.daDot), factor))
+	dDot = w.loadPair(t.yDot).each(func(yDot value) value { return w.sub(yDot, t.meanDot) })
+	return d, dDot, dz, dzDot
+}
+
+func tangentReducePair() *walk {
+	w := newWalk("tangentReducePair")
+	y, yDot, da, daDot, index, mask := w.floats(), w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
+	mean, scale, beta, meanDot := w.channel(), w.channel(), w.channel(), w.channel()
+	sum, moment := w.sum(), w.sum()
+	slope, keep, position, next := w.scalar(), w.scalar(), w.scalar(), w.scalar()
+	t := tangentPair{y, yDot, da, daDot, index, mask, mean, scale, beta, meanDot, slope, keep, position, next}
+	for variant := range masked {
+		w.variant()
+		d, dDot, dz, dzDot := t.gradients(w, variant == 1)
+		for n := range dz {
+			w.accumulate("VADDPS", sum, dzDot[n])
+			w.accumulate("VADDPS", moment, w.add(w.mul(dzDot[n], d[n]), w.mul(dz[n], dDot[n])))
+		}
+	}
+	return w
+}
+
 func tangentBackward() *walk {
 	w := newWalk("tangentBackward")
 	y, yDot, da, daDot, dyDot, index, mask := w.floats(), w.floats(), w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
@@ -149,6 +246,27 @@ func tangentBackward() *walk {
 		dz, dzDot := w.tangentGradient(variant, z, da, daDot, index, mask, slope, keep, position)
 		v := w.add(w.add(w.mul(dz, scaleDot), w.mul(dzDot, scale)), w.mul(d, c1Dot))
 		w.store(dyDot, w.add(w.add(v, w.mul(dDot, c1)), c0Dot))
+	}
+	return w
+}
+
+func tangentBackwardPair() *walk {
+	w := newWalk("tangentBackwardPair")
+	y, yDot, da, daDot, dyDot, index, mask := w.floats(), w.floats(), w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
+	mean, scale, beta, meanDot, scaleDot := w.channel(), w.channel(), w.channel(), w.channel(), w.channel()
+	c1, c1Dot, c0Dot := w.channel(), w.channel(), w.channel()
+	slope, keep, position, next := w.scalar(), w.scalar(), w.scalar(), w.scalar()
+	t := tangentPair{y, yDot, da, daDot, index, mask, mean, scale, beta, meanDot, slope, keep, position, next}
+	for variant := range masked {
+		w.variant()
+		d, dDot, dz, dzDot := t.gradients(w, variant == 1)
+		var out pair
+		for n := range out {
+			v := w.add(w.add(w.mul(dz[n], scaleDot), w.mul(dzDot[n], scale)), w.mul(d[n], c1Dot))
+			out[n] = w.add(w.add(v, w.mul(dDot[n], c1)), c0Dot)
+		}
+		w.store(dyDot, out[0])
+		w.storeRight(dyDot, out[1])
 	}
 	return w
 }

@@ -25,8 +25,10 @@ func generate() []byte {
 		columnsSum(), columnsSquares(), columnsReduce(),
 		epilogueForward(), epilogueReduce(), epilogueBackward(),
 		epiloguePoolForward(), epiloguePoolBackward(),
-		recursionSlope(), recursionBackward(),
-		tangentStats(), tangentForward(), tangentPoolForward(), tangentReduce(), tangentBackward(),
+		curvatureSum(), curvatureAverage(), square(), centeredSquare(), calibrateAverage(), calibrateBlend(), rademacher(), hutchinsonSample(),
+		recursionSlope(), recursionSlopePair(), recursionBackward(),
+		tangentStats(), tangentForward(), tangentPoolForward(),
+		tangentReduce(), tangentReducePair(), tangentBackward(), tangentBackwardPair(),
 	} {
 		w.write(f)
 	}

@@ -210,11 +210,17 @@ func (w *walk) load(s stream) value { return w.loadFrom(s, "") }
 // loadRight reads the vector that lies the walk's right bytes behind.
 func (w *walk) loadRight(s stream) value { return w.loadFrom(s, "(DX*1)") }
 
+// loadRepeated reads a byte, into all bytes of the vector.
+func (w *walk) loadRepeated(s stream) value { return w.loadAs("VPBROADCASTB", s, "") }
+
 func (w *walk) loadFrom(s stream, index string) value {
-	mnemonic := "VMOVUPS"
 	if w.bytes[s] {
-		mnemonic = "VPMOVZXBD"
+		return w.loadAs("VPMOVZXBD", s, index)
 	}
+	return w.loadAs("VMOVUPS", s, index)
+}
+
+func (w *walk) loadAs(mnemonic string, s stream, index string) value {
 	to := w.value()
 	w.append(instruction{mnemonic, "", nil, "(" + pointers[s] + ")" + index, to})
 	return to
