@@ -72,6 +72,11 @@ func rowWalk(first, last, channels int) walk {
 	return walk{rows: last - first, tile: max(4, 192/channels), elements: whole(channels, lanes)}
 }
 
+// streamTile is the rows of a tile of a walk that reads what has left the caches since
+// it was written: few, so that memory is read almost in order and the processor
+// fetches it ahead.
+func streamTile(channels int) int { return max(1, 128/channels) }
+
 // elementWalk walks the whole vectors of n elements.
 func elementWalk(n int) walk {
 	rows := whole(n, lanes) / lanes
@@ -282,6 +287,7 @@ func (k *EpilogueReduce) vector(first, last int, sum, moment []float32) int {
 	p.streams = [7]walkStream{from(y, at, channels), from(da, at, channels), from(mask, at, channels)}
 	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(k.Scale.Host()), each(k.Beta.Host()), each(sum), each(moment)}
 	p.scalars = [24]float32{k.Slope, k.Keep}
+	p.tile = streamTile(channels)
 	epilogueReduce(&p)
 	return p.elements
 }
@@ -314,7 +320,7 @@ func (p *walk) poolWalks(first, last, height, width, channels int, run func(row 
 		if w.right > 0 {
 			p.rows = min(last-row, width/2-row%pooledWidth)
 		}
-		p.tile = p.rows
+		p.tile = max(1, streamTile(channels)/2) // of pairs
 		run(row, w)
 	}
 }
@@ -374,9 +380,7 @@ type pixels struct {
 // of the picture, or a pixel that is alone: at a line's odd end, or where first or last
 // parts a pair. rows, tile and right of p are set.
 func (p *walk) pixelWalks(first, last, height, width, channels int, pooled bool, run func(at pixels)) {
-	// Most of what these walks read has left the caches since it was written. Short
-	// tiles read memory almost in order, so that the processor fetches it ahead.
-	p.tile = max(1, 128/channels)
+	p.tile = streamTile(channels)
 	if !pooled {
 		run(pixels{at: first * channels, source: first * channels, step: channels})
 		return
@@ -450,6 +454,7 @@ func (k *TangentStats) vector(first, last int, sum, moment []float32) int {
 	y, yDot := k.Y.Host()[:n], k.YDot.Host()[:n]
 	p.streams = [7]walkStream{from(y, at, channels), from(yDot, at, channels)}
 	p.channels = [8]unsafe.Pointer{each(k.Mean.Host()), each(sum), each(moment)}
+	p.tile = streamTile(channels)
 	tangentStats(&p)
 	return p.elements
 }
