@@ -1,19 +1,20 @@
 # make run and make test do everything; make help says what else there is.
 
+# GNU make skips this definition; another make stops here with the message.
+define other_make
+.error this Makefile needs GNU make, which BSD systems call gmake
+endef
+
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The device cuda is built in where the headers of the CUDA toolkit and cuDNN are,
-# see make build-cuda. CUDA=no does without.
-CUDA ?= auto
-ifneq ($(CUDA),no)
-cuda_headers := $(shell gpu/cuda/build/headers)
-cuda_tag = $(if $(cuda_headers),cuda)
-endif
-cuda_archives = bin/cuda/libcuda.a bin/cuda/libcudnn.a
-
-commit = $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +)
-BUILDFLAGS = -tags '$(cuda_tag)' -ldflags '-X diaghess/train.commit=$(commit)'
+# The commit, where this folder is a checkout and not a part of another repository; a "+"
+# says that it was changed. A checkout may belong to somebody else. Without a commit the
+# program says for itself what it was made of, see train/build.go.
+git = git -c safe.directory='*'
+stamp = $(shell test -z "$$($(git) rev-parse --show-prefix 2>&1)" && commit=$$($(git) rev-parse --short=12 HEAD) && \
+    echo "$$commit$$(test -z "$$($(git) status --porcelain)" || echo +)")
+BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X diaghess/train.stamp=$(stamp)'
 
 # The study of make run: 2 optimizers x 3 seeds on the first 10,000 pictures.
 STUDY = --datasets cifar10 --optimizers adamw,diaghess --seeds 0-2 --epochs 3 --limit 10000 --out results/quick
@@ -32,9 +33,8 @@ test: ## run all tests
 	$(GO) test ./...
 
 .PHONY: build
-build: $(if $(cuda_tag),$(cuda_archives)) ## make bin/diaghess
-	@echo "building $(if $(cuda_tag),with the device cuda,without the device cuda (make build-cuda fetches the headers that it needs))"
-	$(if $(cuda_tag),$(cuda_environment) )$(GO) build $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
+build: ## make bin/diaghess; with the device cuda where there are headers for it (CUDA=no: without)
+	@$(found) set -x && $(GO) build -tags "$$tags" $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
 .PHONY: bench
 bench: build ## measure a training step
@@ -48,14 +48,10 @@ bench-peers: build ## measure a training step beside PyTorch and TensorFlow; ins
 
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
+	@unformatted=$$(gofmt -l $$($(git) ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-ifneq ($(cuda_tag),)
-	@$(MAKE) --no-print-directory $(cuda_archives)
-	$(cuda_environment) $(GO) vet -tags cuda ./...
-	$(cuda_environment) $(GO) run $(STATICCHECK) -tags cuda ./...
-endif
+	@$(found) test -z "$$tags" || { set -x && $(GO) vet -tags cuda ./... && $(GO) run $(STATICCHECK) -tags cuda ./...; }
 
 .PHONY: clean
 clean: ## remove what was built; results stay
@@ -63,37 +59,24 @@ clean: ## remove what was built; results stay
 
 # ---- The device cuda ----
 #
-# It needs the headers of the CUDA toolkit (11.8 to 13) and cuDNN (8.9 or 9): those
-# of CUDA_HOME and CUDNN_HOME, else of /usr/local/cuda, else the compiler's own, else
-# those that build-cuda fetches. Nothing of NVIDIA is linked: cu and cu/dnn ask for
-# libcuda and libcudnn, and get empty archives and package shim.
-
-# Go's cache does not see these headers: their checksum is among the flags, so that
-# other headers are another build.
-cuda_checksum = $(shell cat gpu/cuda/compat/*.h $(wildcard $(foreach header,cuda.h cudnn_version*.h nvtx3/nvToolsExt.h,$(patsubst -I%,%/$(header),$(cuda_headers)))) | cksum | cut -d' ' -f1)
-cuda_own = -DDIAGHESS_HEADERS=% -I$(CURDIR)/gpu/cuda/compat -L$(CURDIR)/bin/cuda -O2 -g -Wno-deprecated-declarations $(cuda_headers)
-cuda_cflags = -O2 -g -Wno-deprecated-declarations -DDIAGHESS_HEADERS=$(cuda_checksum) -I$(CURDIR)/gpu/cuda/compat $(cuda_headers) $(filter-out $(cuda_own),$(CGO_CFLAGS))
-cuda_ldflags = -L$(CURDIR)/bin/cuda $(filter-out $(cuda_own),$(CGO_LDFLAGS))
-cuda_environment = CGO_CFLAGS="$(cuda_cflags)" CGO_LDFLAGS="$(cuda_ldflags)"
+# It needs the headers of the CUDA toolkit (11.8 to 13) and cuDNN (8.9 or 9), which
+# gpu/cuda/build/headers finds by compiling with them. Nothing of NVIDIA is linked: cu
+# and cu/dnn ask for libcuda and libcudnn, and get empty archives and package shim.
+CUDA ?= auto
+found = $(if $(filter no,$(CUDA)),tags=;,settings=$$(GO='$(GO)' gpu/cuda/build/headers) && eval "$$settings" &&)
+fetched = settings=$$(GO='$(GO)' gpu/cuda/build/headers fetch) && eval "$$settings" &&
 
 .PHONY: build-cuda
 build-cuda: ## make bin/diaghess with the device cuda; fetches the headers (77 MB) where there are none
-	@gpu/cuda/build/headers fetch >/dev/null
-	@$(MAKE) --no-print-directory build
+	@$(fetched) set -x && $(GO) build -tags "$$tags" $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
 # The tests run what a card runs, over a driver and a cuDNN that need none.
 .PHONY: test-cuda
 test-cuda: ## run the tests of the device cuda; needs no GPU; fetches the headers as build-cuda does
-	@gpu/cuda/build/headers fetch >/dev/null
-	@$(MAKE) --no-print-directory test-cuda-found
-
-.PHONY: test-cuda-found
-test-cuda-found: $(cuda_archives)
-	$(cuda_test) ./gpu/cuda/...
-	$(cuda_test) -run 'StandIn|Device' ./train ./cmd/diaghess
-	$(cuda_test) -run './/cuda|.///cuda' ./train/golden
-
-cuda_test = $(cuda_environment) $(GO) test -tags cuda
+	@$(fetched) set -ex; \
+	$(GO) test -tags cuda ./gpu/cuda/...; \
+	$(GO) test -tags cuda -run 'StandIn|Device' ./train ./cmd/diaghess; \
+	$(GO) test -tags cuda -run './/cuda|.///cuda' ./train/golden
 
 # What a machine with a card needs, but for its driver and cuDNN: see docs/gpu.md.
 # GOLDEN=DIR packs other golden cases.
@@ -101,27 +84,19 @@ GOLDEN ?= train/golden/testdata
 
 .PHONY: gpu-check
 gpu-check: ## pack bin/gpu-check.tar.gz, whose diaghess gpu-check tests and measures a card elsewhere
-	@gpu/cuda/build/headers fetch >/dev/null
-	@$(MAKE) --no-print-directory gpu-check-found
-
-.PHONY: gpu-check-found
-gpu-check-found: $(cuda_archives)
 	rm -rf bin/gpu-check bin/gpu-check.tar.gz
 	mkdir -p bin/gpu-check
-	$(cuda_environment) $(GO) build $(BUILDFLAGS) -o bin/gpu-check/diaghess ./cmd/diaghess
-	$(cuda_environment) $(GO) test -c $(BUILDFLAGS) -o bin/gpu-check/golden.test ./train/golden
+	@$(fetched) set -ex; \
+	$(GO) build -tags cuda $(BUILDFLAGS) -o bin/gpu-check/diaghess ./cmd/diaghess; \
+	$(GO) test -c -tags cuda $(BUILDFLAGS) -o bin/gpu-check/golden.test ./train/golden
 	cp -R '$(GOLDEN)' bin/gpu-check/golden
 	tar -C bin -czf bin/gpu-check.tar.gz gpu-check
 	@ls -l bin/gpu-check.tar.gz
 	@test "$$(wc -c <bin/gpu-check.tar.gz)" -lt 60000000 || { echo "bin/gpu-check.tar.gz is larger than 60 MB"; exit 1; }
 
 .PHONY: cuda-env
-cuda-env: $(cuda_archives) ## print what go build -tags cuda needs: eval "$$(make -s cuda-env)"
-	@echo 'export $(cuda_environment)'
-
-$(cuda_archives):
-	@mkdir -p $(@D)
-	@printf '!<arch>\n' >$@
+cuda-env: ## print what go build -tags cuda needs: eval "$$(make -s cuda-env)"
+	@GO='$(GO)' gpu/cuda/build/headers fetch
 
 # ---- The CUDA kernels ----
 #

@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 	"go.uber.org/automaxprocs/maxprocs"
 
+	"diaghess/gpu/vector"
 	"diaghess/train"
 )
 
@@ -39,7 +43,7 @@ func newApp() *cli.App {
 	return &cli.App{
 		Name:                 "diaghess",
 		Usage:                "paired studies of optimizers preconditioned by a diagonal of the curvature",
-		Version:              train.ThisBuild().Commit,
+		Version:              version(),
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
 			studyCommand(),
@@ -62,4 +66,20 @@ func newApp() *cli.App {
 		// Errors go to main, which prints them once.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
+}
+
+// version names the release, the source, what was built in and what this processor offers.
+func version() string {
+	cuda := "without"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-tags" && slices.Contains(strings.Split(s.Value, ","), "cuda") {
+				cuda = "with"
+			}
+		}
+	}
+	level, _ := vector.Supported()
+	build := train.ThisBuild()
+	return fmt.Sprintf("%s (commit %s, %s, %s, %s the device cuda, vector instructions: %v)",
+		train.Version(), build.Commit, build.Go, build.Platform, cuda, level)
 }
