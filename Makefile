@@ -29,12 +29,17 @@ run: build ## build, fetch CIFAR-10, run a quick study and print its table
 	bin/diaghess study $(STUDY)
 
 .PHONY: test
-test: ## run all tests
-	$(GO) test ./...
+test: go ## run all tests (SHORT=1: those that take little time)
+	$(GO) test $(if $(SHORT),-short) ./...
+
+# Stops where there is no Go, or one that cannot read go.mod.
+.PHONY: go
+go:
+	@$(GO) list -m >/dev/null || { echo "diaghess needs Go 1.24 or newer: see https://go.dev/dl, or name another with GO=..."; exit 1; }
 
 .PHONY: build
-build: ## make bin/diaghess; with the device cuda where there are headers for it (CUDA=no: without)
-	@$(found) set -x && $(GO) build -tags "$$tags" $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
+build: go ## make bin/diaghess; with the device cuda where there are headers for it (CUDA=no: without)
+	@$(found) set -x && $(GO) build $${tags:+-tags $$tags} $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
 .PHONY: bench
 bench: build ## measure a training step
@@ -47,7 +52,7 @@ bench-peers: build ## measure a training step beside PyTorch and TensorFlow; ins
 	@python3 docs/bench-peers/run.py $(PEERS)
 
 .PHONY: lint
-lint: ## gofmt, go vet and staticcheck
+lint: go ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$($(git) ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
@@ -67,12 +72,12 @@ found = $(if $(filter no,$(CUDA)),tags=;,settings=$$(GO='$(GO)' gpu/cuda/build/h
 fetched = settings=$$(GO='$(GO)' gpu/cuda/build/headers fetch) && eval "$$settings" &&
 
 .PHONY: build-cuda
-build-cuda: ## make bin/diaghess with the device cuda; fetches the headers (77 MB) where there are none
-	@$(fetched) set -x && $(GO) build -tags "$$tags" $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
+build-cuda: go ## make bin/diaghess with the device cuda; fetches the headers (77 MB) where there are none
+	@$(fetched) set -x && $(GO) build -tags cuda $(BUILDFLAGS) -o bin/diaghess ./cmd/diaghess
 
 # The tests run what a card runs, over a driver and a cuDNN that need none.
 .PHONY: test-cuda
-test-cuda: ## run the tests of the device cuda; needs no GPU; fetches the headers as build-cuda does
+test-cuda: go ## run the tests of the device cuda; needs no GPU; fetches the headers as build-cuda does
 	@$(fetched) set -ex; \
 	$(GO) test -tags cuda ./gpu/cuda/...; \
 	$(GO) test -tags cuda -run 'StandIn|Device' ./train ./cmd/diaghess; \
@@ -83,7 +88,7 @@ test-cuda: ## run the tests of the device cuda; needs no GPU; fetches the header
 GOLDEN ?= train/golden/testdata
 
 .PHONY: gpu-check
-gpu-check: ## pack bin/gpu-check.tar.gz, whose diaghess gpu-check tests and measures a card elsewhere
+gpu-check: go ## pack bin/gpu-check.tar.gz, whose diaghess gpu-check tests and measures a card elsewhere
 	rm -rf bin/gpu-check bin/gpu-check.tar.gz
 	mkdir -p bin/gpu-check
 	@$(fetched) set -ex; \
