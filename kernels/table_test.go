@@ -43,6 +43,9 @@ func TestKernels(t *testing.T) {
 
 // A kernel's bits do not depend on how its blocks are handed out.
 func TestKernelBlocksInAnyOrder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	stream := openStream(t, 1)
 	for _, c := range kerneltest.Cases() {
 		instance, err := c.Place(stream)
@@ -78,6 +81,9 @@ func TestKernelBlocksInAnyOrder(t *testing.T) {
 // Kernels can be called from CUDA: parameters of the agreed types, a name of
 // their own, a launch that a device accepts.
 func TestKernelSignatures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	stream := openStream(t, 1)
 	allowed := map[reflect.Type]bool{
 		reflect.TypeFor[gpu.Slice[float32]](): true, reflect.TypeFor[gpu.Slice[int32]](): true,

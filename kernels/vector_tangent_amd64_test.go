@@ -8,6 +8,9 @@ import (
 )
 
 func TestVectorTangent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	eachValues(t, func(t *testing.T, operands func() *operands) {
 		const pictures = 3
 		for _, channels := range channelCounts {

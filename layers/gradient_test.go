@@ -163,6 +163,9 @@ func (n network) fill(t testing.TB, tr *trainer) (*reference, *exact.Pass) {
 // The recorded loss and gradient are those of the float64 twin, and the twin's
 // gradient is its loss's central difference, unless a kink lies within the step.
 func TestGradients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, n := range append(grid(), corners()...) {
 		t.Run(n.name, func(t *testing.T) {
 			_, m, base := n.drawn(t, cpu.Options{})

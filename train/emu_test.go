@@ -37,6 +37,9 @@ import (
 // and by a part of what that planted error does to one of them at most: the
 // gradients' error over 1e-3. The planted error itself is out of these bounds.
 func TestEmulatedStudyLeavesTheSameRecord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const u, planted = 1.0 / (1 << 24), 1e-3
 	const reading = 32 * u
 	for _, c := range []struct {

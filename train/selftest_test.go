@@ -10,6 +10,9 @@ import (
 
 // The self-test passes on the cpu, and finds a convolution that is off.
 func TestSelfTest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	device, err := OpenDevice(DeviceOptions{Name: "cpu", Library: "gonum"})
 	if err != nil {
 		t.Fatal(err)

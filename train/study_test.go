@@ -127,6 +127,9 @@ func (s *stopper) Step(int) {
 }
 
 func TestInterruptedStudyGoesOnWithTheSameBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	want := runStudy(t, smallStudy(t.TempDir()))
 	// An epoch has 23 steps: within one, at the end of one, in the last run.
 	for _, steps := range []int{1, 10, 23, 24, 100, 270} {
@@ -147,6 +150,9 @@ func TestInterruptedStudyGoesOnWithTheSameBits(t *testing.T) {
 // TestKilledStudyGoesOnWithTheSameBits kills the process of a study with
 // SIGKILL, again and again, until it comes to its end.
 func TestKilledStudyGoesOnWithTheSameBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const variable = "DIAGHESS_TEST_STUDY"
 	study := func(out string) *Study {
 		s := smallStudy(out)

@@ -229,6 +229,9 @@ func halvingTuning(out string) *Tuning {
 // Halving stops the worse trials where it should, and those that it does not stop are
 // the runs, to the bit, that they are without it.
 func TestHalving(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	tuning, whole := halvingTuning(t.TempDir()), halvingTuning(t.TempDir())
 	whole.Halving = 0
 	halved, _ := runTuning(t, tuning)
@@ -274,6 +277,9 @@ func TestHalving(t *testing.T) {
 }
 
 func TestInterruptedHalvingGoesOnToTheSameBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	_, want := runTuning(t, halvingTuning(t.TempDir()))
 	for _, steps := range []int{30, 240} { // in the first stage and in the last
 		tuning := halvingTuning(t.TempDir())

@@ -239,6 +239,9 @@ func eachLibrary(t *testing.T, test func(t *testing.T, library string)) {
 
 // Every library's convolution is the sum of its definition, in all directions.
 func TestConvolutionIsTheDirectSum(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	shapes := append(gridShapes(), largeShapes()...)
 	eachLibrary(t, func(t *testing.T, library string) {
 		b := newBench(t, cpu.Options{Threads: 2, Library: library})
@@ -266,6 +269,9 @@ func TestConvolutionIsTheDirectSum(t *testing.T) {
 
 // A convolution's bits do not depend on the number of threads.
 func TestConvolutionBitsOnAnyThreads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	shapes := largeShapes()
 	for i, s := range gridShapes() {
 		if i%11 == 0 {

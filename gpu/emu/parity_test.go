@@ -43,6 +43,9 @@ var inexact = map[string]bool{
 // the interpreter, races included, and give the Go body's bits where both are
 // exact. Guards and poisoned outputs are the table's.
 func TestParity(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	stream := openStream(t, emu.Options{Check: ptx.CheckFull})
 	compared := map[string]int{}
 	for _, c := range kerneltest.Cases() {
@@ -88,6 +91,9 @@ func TestParity(t *testing.T) {
 // TestParityInAnyOrder draws the order of warps and blocks: results must not
 // depend on it.
 func TestParityInAnyOrder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for order := uint64(1); order <= 2; order++ {
 		stream := openStream(t, emu.Options{Check: ptx.CheckMemory, Order: order})
 		for _, c := range kerneltest.Cases() {

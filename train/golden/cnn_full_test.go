@@ -145,6 +145,9 @@ func trainFull(t *testing.T, s gpu.Stream, config fullConfig, in *cnnInput, name
 // Later steps begin with parameters that are scattered so; the small cases have
 // those.
 func TestGoldenCNNFull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const pairs = 3 // see above
 	spread := map[string]struct{ largest, median, norm float64 }{
 		"grad1":         {1e-2, 1e-3, 2e-3},

@@ -51,6 +51,9 @@ import (
 // of 1e-6. That is excused from the edge on, where another machine, which rounds
 // otherwise, has stayed with the seed to the end.
 func TestGoldenCNN(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	eachCase(t, "cnn", func(t *testing.T, c *Case) {
 		config, in := readCNNConfig(t, c), readCNNInput(t, c)
 		steps := slices.Max(config.Steps)

@@ -53,6 +53,9 @@ func compareFloat64(t *testing.T, c *Case, what string, got []float64, array str
 // Hessian and Gauss-Newton matrix that another float64 program found, through
 // normalization with the batch's own statistics.
 func TestGoldenCNNCurvature(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	eachCase(t, "cnn_curv", func(t *testing.T, c *Case) {
 		var config struct {
 			OfCase string `json:"of_case"`

@@ -23,6 +23,9 @@ const (
 )
 
 func TestCalibration(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	table := calibrations()
 	rates := make([][]float64, len(table)) // of each line's events
 	cells := 0
