@@ -58,6 +58,10 @@ lint: go ## gofmt, go vet and staticcheck
 	$(GO) run $(STATICCHECK) ./...
 	@$(found) test -z "$$tags" || { set -x && $(GO) vet -tags cuda ./... && $(GO) run $(STATICCHECK) -tags cuda ./...; }
 
+.PHONY: dist
+dist: go ## make the archives of a release in bin/dist and try those that run here
+	.ci/dist
+
 .PHONY: clean
 clean: ## remove what was built; results stay
 	rm -rf bin
