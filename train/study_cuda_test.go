@@ -134,6 +134,9 @@ func TestStandInStudyIsProfiled(t *testing.T) {
 		if traces != c.traces || (err == nil) != (c.traces > 0) {
 			t.Errorf("%d pictures, %d epochs: recorded %d times, want %d; error %v", c.pictures, c.epochs, traces, c.traces, err)
 		}
+		if err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "nothing for a profiler") {
+			t.Errorf("a run that has ended is profiled: error %v", err)
+		}
 	}
 }
 
