@@ -51,8 +51,10 @@ func runBench(c *cli.Context) error {
 		return fmt.Errorf("%d repeats of %d classes: give at least 1 repeat and 2 to 256 classes", c.Int("repeats"), c.Int("classes"))
 	}
 	optimizers := optim.SplitList(c.String("optimizers"))
-	if err := checkOptimizers(optimizers); err != nil {
-		return err
+	for _, spec := range optimizers {
+		if _, err := optim.Parse(spec); err != nil {
+			return err
+		}
 	}
 	device, err := openDevice(c)
 	if err != nil {

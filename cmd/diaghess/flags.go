@@ -105,16 +105,6 @@ func openDevice(c *cli.Context) (gpu.Device, error) {
 	return train.OpenDevice(o)
 }
 
-// checkOptimizers refuses a list with a spec that is none.
-func checkOptimizers(specs []string) error {
-	for _, spec := range specs {
-		if _, err := optim.Parse(spec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // outFlag and dataFlag are where records and datasets lie.
 func outFlag(value string) cli.Flag {
 	return &cli.StringFlag{Name: "out", Value: value, Usage: "keep the records in `DIR`"}

@@ -22,7 +22,6 @@ func TestDeviceLine(t *testing.T) {
 		{"tune --trials 0", "0 trials"},
 		{"curvature --estimators nosuch", "nosuch"},
 		{"gpu-check --only nosuch", "nosuch"},
-		{"gpu-check --optimizers nosuch", "nosuch"},
 	} {
 		var said bytes.Buffer
 		app := newApp()

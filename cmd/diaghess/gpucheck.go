@@ -162,9 +162,6 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 			return nil, fmt.Errorf("unknown part %q: see diaghess gpu-check --help", name)
 		}
 	}
-	if err := checkOptimizers(g.load.Optimizers); err != nil {
-		return nil, err
-	}
 	g.options.Name, err = device(c)
 	return g, err
 }
