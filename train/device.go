@@ -2,6 +2,7 @@ package train
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -45,7 +46,10 @@ func Maths() []string { return []string{MathFP32, MathTF32} }
 // OpenDevice opens a device. It never opens another than it was asked for.
 func OpenDevice(o DeviceOptions) (gpu.Device, error) {
 	if o.Name == "auto" {
-		o.Name, _ = ChooseDevice()
+		var err error
+		if o.Name, _, err = ChooseDevice(o); err != nil {
+			return nil, err
+		}
 	}
 	if ordinal, ok := cudaOrdinal(o.Name); ok {
 		return openCUDA(ordinal, cmp.Or(o.Math, MathFP32))
@@ -62,14 +66,41 @@ func OpenDevice(o DeviceOptions) (gpu.Device, error) {
 	return nil, fmt.Errorf("unknown device %q (known: %s)", o.Name, strings.Join(Devices(), ", "))
 }
 
-// ChooseDevice returns the fastest device that is there, what "auto" stands for, and
-// why: a GPU where the program, the driver and cuDNN are for it, else the cpu.
-func ChooseDevice() (name, why string) {
-	card, err := firstCard()
+// ChooseDevice returns what "auto" stands for, the first GPU that works with the options,
+// else the cpu, and why: what is wrong with the first GPU, or what it is.
+func ChooseDevice(o DeviceOptions) (name, why string, err error) {
+	gpus, err := GPUs()
 	if err != nil {
-		return "cpu", err.Error()
+		why = err.Error()
 	}
-	return "cuda:0", card
+	for _, g := range gpus {
+		o.Name = g.Name
+		err := try(o)
+		if err == nil {
+			return g.Name, cmp.Or(why, g.Description), nil
+		}
+		var known interface{ Advice() string } // an error's cause in few words
+		reason := strings.TrimPrefix(err.Error(), "open ")
+		if errors.As(err, &known) && known.Advice() != "" {
+			reason = g.Name + ": " + known.Advice()
+		}
+		why = cmp.Or(why, reason)
+	}
+	o.Name = "cpu"
+	return o.Name, why, try(o)
+}
+
+// try has a device do a little of what a run has it do.
+func try(o DeviceOptions) (err error) {
+	device, err := OpenDevice(o)
+	if err != nil {
+		return err
+	}
+	defer closing(device, &err)
+	return withStream(device, func(stream gpu.Stream) error {
+		_, err := stream.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 8, Width: 8, In: 3, Out: 4, Kernel: 3})
+		return err
+	})
 }
 
 // GPU is a card that the driver shows. It may still lack cuDNN.

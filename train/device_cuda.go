@@ -15,7 +15,8 @@ import (
 // the op that fails.
 func openCUDA(ordinal int, math string) (gpu.Device, error) {
 	return cuda.New(cuda.Options{
-		Ordinal: ordinal, Math: cuda.Math(math), Source: kernels.Module, Blocking: os.Getenv("CUDA_LAUNCH_BLOCKING") == "1",
+		Ordinal: ordinal, Math: cuda.Math(math), Source: kernels.Module, First: (&kernels.Advance{}).Entry(),
+		Blocking: os.Getenv("CUDA_LAUNCH_BLOCKING") == "1",
 	})
 }
 
@@ -27,20 +28,4 @@ func cudaCards() ([]string, error) {
 		all = append(all, fmt.Sprintf("%s, %s", card, cuda.Driver()))
 	}
 	return all, err
-}
-
-// firstCard describes the first GPU, if all that it needs is there.
-func firstCard() (string, error) {
-	cards, err := cuda.Cards()
-	if err != nil {
-		return "", err
-	}
-	if len(cards) == 0 {
-		return "", fmt.Errorf("the driver shows no card")
-	}
-	library, err := cuda.CuDNN()
-	if err != nil {
-		return "", fmt.Errorf("%s is there, but %w", cards[0].Name, err)
-	}
-	return fmt.Sprintf("%s, %s", cards[0], library), nil
 }

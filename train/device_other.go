@@ -10,11 +10,10 @@ import (
 )
 
 // errNoCUDA says how to get the device cuda.
-var errNoCUDA = errors.New("this program was built without the device cuda: make build-cuda builds it with")
+var errNoCUDA = errors.New("built without the device cuda: make build-cuda builds it with")
 
 func openCUDA(ordinal int, _ string) (gpu.Device, error) {
 	return nil, fmt.Errorf("open cuda:%d: %w", ordinal, errNoCUDA)
 }
 
 func cudaCards() ([]string, error) { return nil, errNoCUDA }
-func firstCard() (string, error)   { return "", errNoCUDA }

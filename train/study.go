@@ -124,6 +124,9 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.Profile && len(left) == 0 {
+		return fmt.Errorf("nothing for a profiler to record: all runs in %s have ended; choose another folder with --out", s.Out)
+	}
 	parallel, threads := s.share(len(left))
 	device, err := OpenDevice(DeviceOptions{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
 	if err != nil {

@@ -114,6 +114,15 @@ func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *Tuned, path
 	return tuned, path, writeJSON(path, tuned)
 }
 
+// Validate says what is wrong with the tuning.
+func (t *Tuning) Validate() error {
+	if _, err := t.plan(); err != nil {
+		return err
+	}
+	_, err := t.Jobs()
+	return err
+}
+
 // plan checks the tuning and draws the trials.
 func (t *Tuning) plan() (*Tuned, error) {
 	switch {

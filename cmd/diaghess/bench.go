@@ -50,6 +50,12 @@ func runBench(c *cli.Context) error {
 	if c.Int("repeats") < 1 || c.Int("classes") < 2 || c.Int("classes") > 256 {
 		return fmt.Errorf("%d repeats of %d classes: give at least 1 repeat and 2 to 256 classes", c.Int("repeats"), c.Int("classes"))
 	}
+	optimizers := optim.SplitList(c.String("optimizers"))
+	for _, spec := range optimizers {
+		if _, err := optim.Parse(spec); err != nil {
+			return err
+		}
+	}
 	device, err := openDevice(c)
 	if err != nil {
 		return err
@@ -60,7 +66,7 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	defer stream.Close()
-	costs, err := train.Bench(stream, settings, optim.SplitList(c.String("optimizers")), c.Int("classes"), c.Int("repeats"), c.Bool("profile"))
+	costs, err := train.Bench(stream, settings, optimizers, c.Int("classes"), c.Int("repeats"), c.Bool("profile"))
 	if err != nil {
 		return err
 	}

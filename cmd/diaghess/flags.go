@@ -60,25 +60,49 @@ func parallelFlag() cli.Flag {
 
 // profileFlag has a profiler record steps.
 func profileFlag(which string) cli.Flag {
-	return &cli.BoolFlag{Name: "profile", Usage: "have a profiler that waits for it (nsys profile -c cudaProfilerApi) record a few steps on a GPU, " + which + ", op by op"}
+	return &cli.BoolFlag{Name: "profile", Usage: "have a profiler that waits for it (nsys profile -c cudaProfilerApi --capture-range-end=stop) record a few steps on a GPU, " + which + ", op by op"}
 }
 
-// device reads the device's name. It says what auto stands for.
-func device(c *cli.Context) string {
-	name := c.String("device")
-	if name != "auto" {
-		return name
+// device reads the device's name. It says in a short line what auto stands for, so it
+// is called once the other flags are known to be right.
+func device(c *cli.Context) (string, error) {
+	o := deviceOptions(c)
+	if o.Name != "auto" {
+		return o.Name, nil
 	}
-	name, why := train.ChooseDevice()
-	fmt.Fprintf(c.App.ErrWriter, "device %s (%s)\n", name, why)
-	return name
+	name, why, err := train.ChooseDevice(o)
+	if err == nil {
+		fmt.Fprintln(c.App.ErrWriter, shortened("device "+name+": "+why, "...; see diaghess devices"))
+	}
+	return name, err
+}
+
+func deviceOptions(c *cli.Context) train.DeviceOptions {
+	return train.DeviceOptions{
+		Name: c.String("device"), Threads: c.Int("threads"), Library: c.String("library"), Math: c.String("math"),
+	}
+}
+
+// shortened returns the first line of a text. It cuts one of more than 80 bytes between
+// words, and says more at its end.
+func shortened(text, more string) string {
+	const length = 80
+	line, _, _ := strings.Cut(text, "\n")
+	if len(line) <= length {
+		return line
+	}
+	line = line[:strings.LastIndexByte(line[:length-len(more)+1], ' ')]
+	return strings.TrimRight(line, ":;,") + more
 }
 
 // openDevice opens the device of the machineFlags.
 func openDevice(c *cli.Context) (gpu.Device, error) {
-	return train.OpenDevice(train.DeviceOptions{
-		Name: device(c), Threads: c.Int("threads"), Library: c.String("library"), Math: c.String("math"),
-	})
+	o := deviceOptions(c)
+	var err error
+	if o.Name, err = device(c); err != nil {
+		return nil, err
+	}
+	return train.OpenDevice(o)
 }
 
 // outFlag and dataFlag are where records and datasets lie.

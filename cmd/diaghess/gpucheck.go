@@ -138,7 +138,7 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 		return nil, fmt.Errorf("find the program's own file: %w", err)
 	}
 	g := &gpuCheck{
-		options: train.DeviceOptions{Name: device(c), Math: s.Math},
+		options: train.DeviceOptions{Math: s.Math},
 		load:    train.Load{Settings: s, Optimizers: names(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
 		only:    names(c.String("only")), program: program,
 		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
@@ -162,7 +162,8 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 			return nil, fmt.Errorf("unknown part %q: see diaghess gpu-check --help", name)
 		}
 	}
-	return g, nil
+	g.options.Name, err = device(c)
+	return g, err
 }
 
 // run does the parts. What has been found is written after each, so that a crash loses

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -26,5 +27,17 @@ func TestStandInGPUCheck(t *testing.T) {
 	}
 	if len(r.Steps) != 2 || r.Steps[0].Nodes < 10 {
 		t.Errorf("steps %+v", r.Steps)
+	}
+}
+
+// A card that is too old is listed with the reason, and is no failure.
+func TestStandInDevices(t *testing.T) {
+	standin.Start(t, standin.Options{Cards: []standin.Card{{Name: "Old Card", Capability: [2]int{6, 1}}}})
+	var out bytes.Buffer
+	app := newApp()
+	app.Writer = &out
+	err := app.RunContext(t.Context(), []string{"diaghess", "devices", "--list"})
+	if err != nil || !strings.Contains(out.String(), "Old Card") || !strings.Contains(out.String(), "cannot be used: open cuda:0: load state.ptx") {
+		t.Errorf("error %v, printed\n%s", err, out.String())
 	}
 }

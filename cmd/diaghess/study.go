@@ -138,7 +138,7 @@ func margins(list string) (map[string]float64, error) {
 	return all, nil
 }
 
-// studyOf reads the flags that study and train share.
+// studyOf reads the flags that study, train and tune share, but for the device.
 func studyOf(c *cli.Context) (*train.Study, error) {
 	folder, err := dataFolder(c)
 	if err != nil {
@@ -146,14 +146,21 @@ func studyOf(c *cli.Context) (*train.Study, error) {
 	}
 	return &train.Study{
 		Settings: settings(c), Out: c.String("out"), Data: folder,
-		Device: device(c), Library: c.String("library"), Threads: c.Int("threads"),
+		Library: c.String("library"), Threads: c.Int("threads"),
 	}, nil
 }
 
 // run does a study with its progress on standard error.
 func run(c *cli.Context, study *train.Study) error {
+	if _, err := study.Jobs(); err != nil {
+		return err
+	}
+	var err error
+	if study.Device, err = device(c); err != nil {
+		return err
+	}
 	observer, finish := progress.New(os.Stderr)
-	err := study.Run(c.Context, observer)
+	err = study.Run(c.Context, observer)
 	finish()
 	return err
 }

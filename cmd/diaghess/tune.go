@@ -68,6 +68,12 @@ func runTune(c *cli.Context) error {
 	study.Seeds = list
 	study.Parallel = c.Int("parallel")
 	tuning := train.Tuning{Study: *study, Trials: c.Int("trials"), Space: space, Metric: c.String("metric"), Halving: c.Int("halving")}
+	if err := tuning.Validate(); err != nil {
+		return err
+	}
+	if tuning.Device, err = device(c); err != nil {
+		return err
+	}
 
 	observer, finish := progress.New(os.Stderr)
 	tuned, path, err := tuning.Run(c.Context, observer)

@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -25,8 +26,8 @@ func (c Card) String() string {
 	return fmt.Sprintf("%s, compute capability %d.%d, %.1f GB", c.Name, c.Major, c.Minor, float64(c.Memory)/1e9)
 }
 
-// Cards returns the GPUs that the driver shows, by ordinal. It fails without a driver,
-// but needs no cuDNN.
+// Cards returns the GPUs that the driver shows, by ordinal. It fails without a driver
+// or a card, but needs no cuDNN.
 func Cards() ([]Card, error) {
 	if err := openDriver(); err != nil {
 		return nil, err
@@ -34,6 +35,9 @@ func Cards() ([]Card, error) {
 	n, err := cu.NumDevices()
 	if err != nil {
 		return nil, supplement.Wrap("cuDeviceGetCount", err)
+	}
+	if n == 0 {
+		return nil, errors.New(shim.Advice(shim.NoDevice))
 	}
 	cards := make([]Card, n)
 	for i := range cards {
@@ -64,7 +68,7 @@ func findCard(ordinal int) (d cu.Device, c Card, err error) {
 		return d, c, supplement.Wrap("cuDeviceGetCount", err)
 	}
 	if ordinal < 0 || ordinal >= n {
-		return d, c, fmt.Errorf("there is no card of this number: the driver shows %d, see diaghess devices", n)
+		return d, c, fmt.Errorf("there is no card of this number: the driver shows %d%s, see diaghess devices", n, shim.Visible())
 	}
 	if d, err = cu.GetDevice(ordinal); err != nil {
 		return d, c, supplement.Wrap("cuDeviceGet", err)
@@ -91,14 +95,6 @@ func Driver() string {
 		text = fmt.Sprintf("driver %s (%s)", strings.TrimSpace(string(module)), text)
 	}
 	return text
-}
-
-// CuDNN names the version of cuDNN. It fails where there is none.
-func CuDNN() (string, error) {
-	if err := shim.CuDNN(); err != nil {
-		return "", err
-	}
-	return "cuDNN " + supplement.CuDNNVersion(), nil
 }
 
 // cString returns the text before the first zero byte.

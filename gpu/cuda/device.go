@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,9 @@ type Options struct {
 	// Source returns the PTX module that holds an entry, and its name for
 	// messages.
 	Source func(entry string) (name, text string, err error)
+	// First is an entry that New loads, so that it refuses a card or a driver that is
+	// too old for the kernels; "" for none.
+	First string
 	// Blocking waits after each op of a program, so that the one that fails can be
 	// named. It is slow.
 	Blocking bool
@@ -58,18 +62,41 @@ var (
 )
 
 // New opens a card. It fails, saying what is missing, without a driver, a card of
-// that number or cuDNN.
+// that number or cuDNN, where it cannot load the first kernel, and where the
+// environment overrides the arithmetic.
 func New(o Options) (*Device, error) {
 	if o.Math == "" {
 		o.Math = FP32
 	}
 	d := &Device{options: o}
-	for _, step := range []func() error{openDriver, shim.CuDNN, d.open} {
+	for _, step := range []func() error{o.Math.check, openDriver, shim.CuDNN, d.open, d.loadFirst} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("open cuda:%d: %w", o.Ordinal, err)
 		}
 	}
 	return d, nil
+}
+
+// check refuses an environment in which NVIDIA's libraries do not use the arithmetic
+// that they are asked for: 0 turns TF32 off, and 1, which is not documented, on.
+func (m Math) check() error {
+	const variable = "NVIDIA_TF32_OVERRIDE"
+	agrees := map[Math]string{FP32: "0", TF32: "1"}[m]
+	if value, set := os.LookupEnv(variable); set && value != agrees {
+		return fmt.Errorf("%s=%s contradicts --math %s: unset it, or set it to %s", variable, value, m, agrees)
+	}
+	return nil
+}
+
+// loadFirst loads the first kernel. It closes the device where it cannot.
+func (d *Device) loadFirst() error {
+	if d.options.First == "" {
+		return nil
+	}
+	if _, err := d.function(d.options.First); err != nil {
+		return supplement.First(err, d.Close())
+	}
+	return nil
 }
 
 // open retains the card's primary context and makes it current on the device's

@@ -57,6 +57,41 @@ func TestOpenFailures(t *testing.T) {
 	}
 }
 
+// What hides the cards is said.
+func TestNoCards(t *testing.T) {
+	t.Setenv("CUDA_VISIBLE_DEVICES", "9")
+	for _, c := range []standin.Options{{Cards: []standin.Card{}}, {Fault: standin.Fault{Name: "cuInit", Call: 1, Status: 100}}} {
+		standin.Start(t, c)
+		_, err := cuda.Cards()
+		mentions(t, err, "there is no card", `CUDA_VISIBLE_DEVICES="9"`)
+	}
+	standin.Start(t, standin.Options{})
+	_, err := cuda.New(cuda.Options{Ordinal: 1})
+	mentions(t, err, "shows 1", `CUDA_VISIBLE_DEVICES="9"`)
+}
+
+// The environment may not have another arithmetic than was asked for.
+func TestMathOverridden(t *testing.T) {
+	for _, c := range []struct {
+		value   string
+		math    cuda.Math
+		refused bool
+	}{
+		{"0", cuda.FP32, false}, {"0", cuda.TF32, true}, {"1", cuda.FP32, true}, {"1", "", true}, {"1", cuda.TF32, false},
+		{"", cuda.TF32, true}, {"2", cuda.TF32, true}, {"2", cuda.FP32, true},
+	} {
+		t.Setenv("NVIDIA_TF32_OVERRIDE", c.value)
+		standin.Start(t, standin.Options{})
+		device, err := cuda.New(cuda.Options{Math: c.math})
+		if c.refused {
+			mentions(t, err, "NVIDIA_TF32_OVERRIDE="+c.value+" contradicts", "unset")
+			continue
+		}
+		check(t, err)
+		check(t, device.Close())
+	}
+}
+
 // advance is a kernel that needs little.
 func advance(t *testing.T, s gpu.Stream) *kernels.Advance {
 	t.Helper()

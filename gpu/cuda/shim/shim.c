@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 // Not cuda.h and cudnn.h: they declare, and rename by macro, what is defined here.
 #include <cudnn_version.h>
@@ -91,6 +92,31 @@ static const char *olderName(const char *name) {
   return name;
 }
 
+// The libraries that libcudnn.so opens when one of our calls needs them. Where one is
+// missing it may end the process, even when it is asked for its version. A library
+// stands behind those that it is linked to.
+static const char *const cudnnParts[] = {
+#if CUDNN_MAJOR >= 9
+    "graph", "ops", "cnn", "engines_precompiled", "engines_runtime_compiled", "heuristic",
+#else
+    "ops_infer", "ops_train", "cnn_infer", "cnn_train",
+#endif
+};
+
+// openParts opens them where cuDNN will find them: beside it, else in the system. They
+// stay open for it.
+static int openParts(struct library *l, void *cudnn) {
+  char folder[4096], path[8192];
+  if (dlinfo(cudnn, RTLD_DI_ORIGIN, folder)) *folder = 0;
+  for (int i = 0; i < COUNT(cudnnParts); i++) {
+    snprintf(path, sizeof path, "%s/libcudnn_%s.so." TEXT(CUDNN_MAJOR), folder, cudnnParts[i]);
+    if (dlopen(access(path, F_OK) == 0 ? path : strrchr(path, '/') + 1, RTLD_LAZY | RTLD_LOCAL)) continue;
+    snprintf(l->problem, sizeof l->problem, "%s; cuDNN needs this part", dlerror());
+    return 0;
+  }
+  return 1;
+}
+
 // load opens the file that the variable names (or the one in the folder that it
 // names, or the system's) and points the functions to it.
 static void load(struct library *l) {
@@ -109,6 +135,7 @@ static void load(struct library *l) {
     snprintf(l->problem, sizeof l->problem, "%s", dlerror());
     return;
   }
+  if (l == &libraries[SHIM_CUDNN] && !openParts(l, handle)) return;
   for (int i = 0; i < l->count; i++) {
     const struct function *f = &l->functions[i];
     void *found = dlsym(handle, f->name);
@@ -116,21 +143,20 @@ static void load(struct library *l) {
     if (!found && l == &libraries[SHIM_DRIVER]) found = (void *)olderDriver;
     *f->to = found ? found : f->refuse;
   }
-  l->loaded = 1;
+  l->loaded = l != &libraries[SHIM_DRIVER] || (void *)driverInit != (void *)olderDriver;
+  if (!l->loaded) snprintf(l->problem, sizeof l->problem, "%s has no function cuInit", path);
 }
 
 // cuInit is what package cu calls when the program starts; cu ends the program if
 // it does not succeed.
 __attribute__((visibility("hidden"))) int cuInit(unsigned int flags) { return SUCCESS; }
 
-static const char *openDriver(struct library *l) {
-  int code = driverInit ? driverInit(0) : NOT_FOUND;
-  if (code == SUCCESS) return NULL;
+int shim_init(void) { return driverInit ? driverInit(0) : NOT_FOUND; }
+
+const char *shim_text(int code) {
   const char *text = NULL;
   int (*errorString)(int, const char **) = (int (*)(int, const char **))shim_to_cuGetErrorString;
-  if (errorString(code, &text) != SUCCESS || !text) text = "unknown error";
-  snprintf(l->problem, sizeof l->problem, "cuInit: error %d: %s", code, text);
-  return l->problem;
+  return errorString(code, &text) == SUCCESS ? text : NULL;
 }
 
 static const char *openCuDNN(struct library *l) {
@@ -145,7 +171,7 @@ const char *shim_open(int library) {
   struct library *l = &libraries[library];
   if (!l->tried) load(l);
   if (!l->loaded) return l->problem;
-  return library == SHIM_DRIVER ? openDriver(l) : openCuDNN(l);
+  return library == SHIM_DRIVER ? NULL : openCuDNN(l);
 }
 
 int shim_set(const char *name, void *function) {

@@ -25,14 +25,22 @@ func Driver() error {
 	if problem := open(C.SHIM_DRIVER); problem != "" {
 		return fmt.Errorf("no usable CUDA driver: %s (install NVIDIA's driver, or name its libcuda.so.1 in CUDA_DRIVER_LIB)", problem)
 	}
-	return nil
+	code := int(C.shim_init())
+	if code == 0 {
+		return nil
+	}
+	problem := fmt.Sprintf("cuInit: error %d: %s", code, Text(code))
+	if advice := Advice(code); advice != "" {
+		problem = fmt.Sprintf("%s (%s)", advice, problem)
+	}
+	return fmt.Errorf("no usable CUDA driver: %s", problem)
 }
 
-// CuDNN opens cuDNN. It returns an error where there is none, or it has another
-// major version than the headers that the program was built with.
+// CuDNN opens cuDNN. It returns an error where there is none, a part of it is missing,
+// or it has another major version than the headers that the program was built with.
 func CuDNN() error {
 	if problem := open(C.SHIM_CUDNN); problem != "" {
-		return fmt.Errorf("no usable cuDNN: %s (install cuDNN, or name its libcudnn.so or the folder of that in CUDNN_LIB)", problem)
+		return fmt.Errorf("no usable cuDNN: %s (install all of cuDNN, or name its libcudnn.so or the folder of that in CUDNN_LIB)", problem)
 	}
 	return nil
 }

@@ -70,6 +70,6 @@ func RecordInGraph(e cu.Event, s cu.Stream) error {
 }
 
 // StartProfiler and StopProfiler bound what a profiler that was told to wait for them
-// records (nsys profile -c cudaProfilerApi).
+// records (nsys profile -c cudaProfilerApi --capture-range-end=stop).
 func StartProfiler() error { return driverError("cuProfilerStart", C.cuProfilerStart()) }
 func StopProfiler() error  { return driverError("cuProfilerStop", C.cuProfilerStop()) }

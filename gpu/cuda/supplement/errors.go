@@ -6,11 +6,6 @@ package supplement
 #include <cuda.h>
 #include <cudnn.h>
 
-static const char *driverText(int code) {
-  const char *text = NULL;
-  return cuGetErrorString((CUresult)code, &text) == CUDA_SUCCESS && text ? text : "unknown error";
-}
-
 static void cudnnText(char *text, size_t size) {
   text[0] = 0;
 #if CUDNN_MAJOR >= 9
@@ -26,6 +21,8 @@ import (
 	"reflect"
 
 	cudnn "gorgonia.org/cu/dnn"
+
+	"diaghess/gpu/cuda/shim"
 )
 
 // Error is a call of the driver or cuDNN that failed.
@@ -38,22 +35,18 @@ type Error struct {
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %s error %d: %s", e.Call, e.Library, e.Code, e.Text)
-	if hint := e.hint(); hint != "" {
-		text += " (" + hint + ")"
+	if advice := e.Advice(); advice != "" {
+		text += " (" + advice + ")"
 	}
 	return text
 }
 
-// Numbers of CUresult that mean something to a user.
+// Numbers of CUresult.
 const (
-	outOfMemory           = 2
-	deviceUnavailable     = 46
-	uncorrectable         = 214
-	unsupportedPTXVersion = 222
-	noBinary              = 209
-	illegalAddress        = 700
-	lastSticky            = 719
-	systemNotReady        = 802
+	outOfMemory    = 2
+	uncorrectable  = 214
+	illegalAddress = 700
+	lastSticky     = 719
 )
 
 // lost says that the device's context is beyond repair: whatever is called, the
@@ -69,25 +62,15 @@ func (e *Error) lost() bool {
 	return false
 }
 
-// hint says what the user can do.
-func (e *Error) hint() string {
+// Advice says what the user can do, "" where that is not known.
+func (e *Error) Advice() string {
 	switch {
 	case e.Library != "CUDA":
 		return ""
 	case e.lost():
 		return "the card is lost to this process; the fault is in work queued before: CUDA_LAUNCH_BLOCKING=1 names it"
 	}
-	switch e.Code {
-	case deviceUnavailable:
-		return "another process has the card for itself: see nvidia-smi, compute mode"
-	case noBinary:
-		return "the card is older than compute capability 7.5, for which the kernels are compiled"
-	case unsupportedPTXVersion:
-		return "the PTX is newer than this driver: update the driver"
-	case systemNotReady:
-		return "the driver waits for the fabric manager or another service of the system"
-	}
-	return ""
+	return shim.Advice(e.Code)
 }
 
 // First returns the first of some errors that is one: what followed from it would only
@@ -152,7 +135,7 @@ func driverError(call string, code C.CUresult) error {
 	if code == C.CUDA_SUCCESS {
 		return nil
 	}
-	return &Error{call, "CUDA", int(code), C.GoString(C.driverText(C.int(code)))}
+	return &Error{call, "CUDA", int(code), shim.Text(int(code))}
 }
 
 func cudnnError(call string, status C.cudnnStatus_t) error {

@@ -27,6 +27,7 @@ func TestWrap(t *testing.T) {
 		{cu.IllegalAddress, "CUDA", 700, false, false, "CUDA_LAUNCH_BLOCKING"},
 		{driverError("call", 222), "CUDA", 222, false, false, "update the driver"},
 		{driverError("call", 209), "CUDA", 209, false, false, "compute capability"},
+		{driverError("call", 46), "CUDA", 46, false, false, "CUDA_ERROR_DEVICE_UNAVAILABLE (another process"},
 		{cudnn.AllocFailed, "cuDNN", int(cudnn.AllocFailed), true, false, "cuDNN error"},
 		{cudnn.NotSupported, "cuDNN", int(cudnn.NotSupported), false, true, "cuDNN error"},
 		{cudnn.ArchMismatch, "cuDNN", int(cudnn.ArchMismatch), false, true, "cuDNN error"},
