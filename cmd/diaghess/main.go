@@ -42,6 +42,7 @@ func newApp() *cli.App {
 		Version:              train.ThisBuild().Commit,
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
+			quickstartCommand(quickStudy),
 			studyCommand(),
 			trainCommand(),
 			tuneCommand(),
