@@ -21,7 +21,7 @@ var quickTuned []byte
 
 // quickIntroduction is the first paragraph on the page of quickstart's study.
 const quickIntroduction = "A small convolutional network, built as the pilot's is, trained on pictures of handwritten digits with three optimizers. " +
-	"Each trains it from the same 20 seeds. Their settings were chosen with equal budgets on training pictures kept aside, from other seeds. " +
+	"Each trains it from the same 20 seeds. Their settings are the best of equally many trials, from other seeds, on training pictures kept aside. " +
 	"diaghess divides each parameter's step by a diagonal of the curvature. By default, as in the pilot, the squared gradient alone stands for it."
 
 // quickStudy returns the study of quickstart. Its settings are those that its optimizers
@@ -45,7 +45,7 @@ func quickstartCommand(makeStudy func() (*train.Study, error)) *cli.Command {
 		Name:  "quickstart",
 		Usage: "make two pages in a minute: the pilot's published results, and a small study trained now",
 		Description: "Needs no download. The study trains a small convolutional network on the built-in digits with adamw, sgd and\n" +
-			"diaghess from 20 seeds each, at settings tuned with equal budgets. The same command goes on where it was interrupted.",
+			"diaghess from 20 seeds each, at settings that were the best of equally many trials. The same command goes on where it was interrupted.",
 		Flags:  []cli.Flag{outFlag("results/quick")},
 		Action: func(c *cli.Context) error { return runQuickstart(c, makeStudy) },
 	}

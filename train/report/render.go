@@ -192,7 +192,7 @@ func RenderVerdicts(w io.Writer, a *Analysis) error {
 	return err
 }
 
-// folded breaks the name of an optimizer behind its settings.
+// folded breaks the name of an optimizer into lines, one for each setting.
 func folded(name string) string { return strings.ReplaceAll(printable(name), ",", ",\n") }
 
 // Headlines sums up each comparison in a line.
