@@ -92,7 +92,7 @@ func (f Final) row(source string) report.Row {
 		Dataset: f.Dataset, Seed: f.Seed, Optimizer: f.Optimizer, Status: f.Status, Note: f.Note,
 		ValLoss: f.ValLoss, ValAcc: f.ValAcc, F1: f.F1, TrainTime: f.TrainTime,
 		Epochs: f.Epochs, Limit: f.Limit, Source: source, Build: f.Build.String(),
-		Protocol: "Measured on the test set, which is the validation set too, after the last epoch",
+		Protocol: report.ValidatedOnTest,
 	}
 	switch {
 	case f.Test != nil:

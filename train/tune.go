@@ -3,8 +3,11 @@ package train
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -269,13 +272,21 @@ func (t *Tuned) Cautions() []string {
 
 // ReadTuned reads the result of a tuning.
 func ReadTuned(path string) (*Tuned, error) {
-	tuned := &Tuned{}
-	there, err := readJSON(path, tuned)
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("result of a tuning: there is no file %s: diaghess tune writes it", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("result of a tuning: %w", err)
 	}
-	if !there {
-		return nil, fmt.Errorf("result of a tuning: there is no file %s: diaghess tune writes it", path)
+	return ParseTuned(path, content)
+}
+
+// ParseTuned reads the result of a tuning from the content of a file.
+func ParseTuned(path string, content []byte) (*Tuned, error) {
+	tuned := &Tuned{}
+	if err := json.Unmarshal(content, tuned); err != nil {
+		return nil, fmt.Errorf("result of a tuning: %s is damaged: %w", path, err)
 	}
 	if len(tuned.Optimizers) == 0 || len(tuned.Seeds) == 0 {
 		return nil, fmt.Errorf("%s is not the result of a tuning: it names no optimizers or no seeds", path)

@@ -46,6 +46,7 @@ func newApp() *cli.App {
 		Version:              version(),
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
+			quickstartCommand(quickStudy),
 			studyCommand(),
 			trainCommand(),
 			tuneCommand(),

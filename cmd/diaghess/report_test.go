@@ -29,7 +29,7 @@ func noRuns(string) ([]report.Row, error) { return nil, nil }
 
 // published returns the path of one of the published files.
 func published(name string) string {
-	return filepath.Join("..", "..", "train", "report", "testdata", "seed", name)
+	return filepath.Join("..", "..", "train", "report", "pilot", name)
 }
 
 func TestReportOfPublishedFiles(t *testing.T) {

@@ -75,19 +75,7 @@ func runStudy(c *cli.Context) error {
 	} else if len(planned) > 0 {
 		return errors.New("--margins are part of a plan: name its file with --plan")
 	}
-	if err := run(c, study); err != nil {
-		return err
-	}
-
-	rows, err := train.ReadRows(study.Out)
-	if err != nil {
-		return err
-	}
-	baseline, err := optim.Parse(study.Optimizers[0])
-	if err != nil {
-		return err
-	}
-	analysis, err := compareRuns(rows, optim.Spec(baseline))
+	analysis, err := conduct(c, study)
 	if err != nil {
 		return err
 	}
@@ -103,6 +91,22 @@ func runStudy(c *cli.Context) error {
 	}
 	fmt.Fprintln(c.App.ErrWriter, "records are in", folder)
 	return nil
+}
+
+// conduct does a study with its progress on standard error, and compares its runs.
+func conduct(c *cli.Context, study *train.Study) (*report.Analysis, error) {
+	if err := run(c, study); err != nil {
+		return nil, err
+	}
+	rows, err := train.ReadRows(study.Out)
+	if err != nil {
+		return nil, err
+	}
+	baseline, err := optim.Parse(study.Optimizers[0])
+	if err != nil {
+		return nil, err
+	}
+	return compareRuns(rows, optim.Spec(baseline))
 }
 
 // useTuned takes a study's optimizers from the result of a tuning, and says where

@@ -37,6 +37,14 @@ func epochLine(job train.Job, epochs int, e train.Epoch, picturesPerSecond float
 	return line
 }
 
+// studyLine is what a study has to do.
+func studyLine(jobs []train.Job, ended int) string {
+	if ended == 0 {
+		return fmt.Sprintf("runs: %d", len(jobs))
+	}
+	return fmt.Sprintf("runs: %d, of them ended before: %d", len(jobs), ended)
+}
+
 // endLine is what a log says of a run's end.
 func endLine(job train.Job, f train.Final) string {
 	switch f.Status {
@@ -72,7 +80,11 @@ func (m *meter) epoch() float64 {
 	return rate
 }
 
-// lines writes a line an epoch and a line a run.
+// shortEpoch is from how many seconds on an epoch has a line in a log: a small network
+// would fill it with thousands.
+const shortEpoch = 1
+
+// lines writes a line an epoch, but for short ones, and a line a run.
 type lines struct {
 	mutex       sync.Mutex
 	out         io.Writer
@@ -87,11 +99,7 @@ func (l *lines) printf(format string, a ...any) {
 
 func (l *lines) Study(jobs []train.Job, ended int) {
 	l.jobs, l.ended = len(jobs), ended
-	if ended > 0 {
-		l.printf("runs: %d, of them ended before: %d", len(jobs), ended)
-	} else {
-		l.printf("runs: %d", len(jobs))
-	}
+	l.printf("%s", studyLine(jobs, ended))
 }
 
 func (l *lines) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {
@@ -111,7 +119,10 @@ type lineRun struct {
 func (r *lineRun) Step(pictures int) { r.meter.step(pictures) }
 
 func (r *lineRun) Epoch(e train.Epoch) {
-	r.printf("%s", epochLine(r.job, r.epochs, e, r.meter.epoch()))
+	rate := r.meter.epoch()
+	if e.Seconds >= shortEpoch {
+		r.printf("%s", epochLine(r.job, r.epochs, e, rate))
+	}
 }
 
 func (r *lineRun) End(f train.Final) {
@@ -146,6 +157,9 @@ func (b *bars) finish() {
 func (b *bars) Study(jobs []train.Job, ended int) {
 	if b.study != nil {
 		b.study.Abort(true)
+	}
+	if ended > 0 {
+		fmt.Fprintln(b.progress, studyLine(jobs, ended))
 	}
 	b.study = b.progress.AddBar(int64(len(jobs)),
 		mpb.BarPriority(1<<30),

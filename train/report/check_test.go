@@ -22,7 +22,7 @@ func TestCheckAgrees(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	expectLines(t, render(t, a, Text), " testdata/seed/cifar10_adam_optimizer_summary.csv agrees: all of its 16 numbers follow from the runs.")
+	expectLines(t, render(t, a, Text), " pilot/cifar10_adam_optimizer_summary.csv agrees: all of its 16 numbers follow from the runs.")
 }
 
 // The runs: adamw 1, 2, 4 and sgd 3, 3, 5, so that mean, deviation and t of

@@ -21,6 +21,8 @@ type Analysis struct {
 	Tests       int          // how many t-tests there are, the family of the adjusted p values
 	SpreadTests int          // how many tests of spread
 	Records     Records      // what AddRecords read; empty without
+	// Introduction says what study this is to a reader who did not make it; may be empty.
+	Introduction string
 	// Targets are the validation accuracies that the arms race to; empty for shares of
 	// the best arm's, see the report.
 	Targets []float64

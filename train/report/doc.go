@@ -6,7 +6,8 @@
 // CSV files ([ReadCSVFile]); [Compare] makes an [Analysis] of them, with the
 // [Evidence] for each line; [Analysis.AddRecords] adds what lies beside the rows in
 // result folders (records.go); [Analysis.Check] holds published summaries and tests
-// against it; [Render] prints it and [Write] and [WritePNG] put it in files.
+// against it; [Render] prints it and [Write] and [WritePNG] put it in files. [Pilot]
+// is the analysis of the pilot study, whose files are in the folder pilot.
 //
 // What a reader is told is made once, in words, tables and figures (section.go and
 // the files section_*.go), and laid out by render.go and html.go. The template and

@@ -49,6 +49,7 @@ type (
 
 // WriteHTML writes the report as one page that needs nothing beside itself.
 func WriteHTML(w io.Writer, a *Analysis) error {
+	a = a.named()
 	style, err := pageFiles.ReadFile("page/style.css")
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ func WritePNG(dir string, a *Analysis) (paths []string, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the folder for the figures: %w", err)
 	}
-	for _, s := range a.sections() {
+	for _, s := range a.named().sections() {
 		for _, f := range s.figures {
 			path := filepath.Join(dir, fmt.Sprintf("%02d-%s.png", len(paths)+1, f.name))
 			if err := atomicfile.Write(path, f.PNG); err != nil {

@@ -10,12 +10,12 @@ import (
 )
 
 // readPublished reads the published files of a kind (metrics, summary, ttest)
-// for both data sets, CIFAR-10 first. Their origin is in testdata/README.md.
+// for both data sets, CIFAR-10 first. Their origin is in pilot/README.md.
 func readPublished(t *testing.T, kind string) []File {
 	t.Helper()
 	var files []File
 	for _, dataset := range []string{"cifar10", "cifar100"} {
-		file, err := ReadCSVFile(filepath.Join("testdata", "seed", dataset+"_adam_optimizer_"+kind+".csv"))
+		file, err := ReadCSVFile(filepath.Join("pilot", dataset+"_adam_optimizer_"+kind+".csv"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -147,6 +147,63 @@ func renderWords(w io.Writer, a *Analysis, d dialect) error {
 	return err
 }
 
+// RenderVerdicts writes a table for a terminal for each data set, with a row for each
+// optimizer: its means, and under them the verdicts.
+func RenderVerdicts(w io.Writer, a *Analysis) error {
+	var b strings.Builder
+	d := textDialect()
+	for _, dataset := range a.Datasets {
+		t := table{header: []string{printable(dataset)}}
+		for _, m := range Metrics() {
+			t.header = append(t.header, m.String())
+		}
+		var reasons footnotes
+		var below []string
+		for _, c := range a.Comparisons {
+			if c.Dataset != dataset {
+				continue
+			}
+			for _, line := range notes(c) {
+				below = appendNew(below, line)
+			}
+			baseline, rival := []string{folded(c.Baseline)}, []string{folded(c.Rival)}
+			for _, l := range c.Lines {
+				baseline = append(baseline, meanAndSD(l.Baseline, unit(l.Metric), l.Untested, &reasons))
+				rival = append(rival, meanAndSD(l.Rival, unit(l.Metric), l.Untested, &reasons)+"\n"+string(l.Claim()))
+			}
+			if len(t.rows) == 0 {
+				t.rows = append(t.rows, baseline)
+			}
+			if c.Rival != "" {
+				t.rows = append(t.rows, rival)
+			}
+		}
+		fmt.Fprintf(&b, "%s\n\n", d.layOut(d.fill(t)))
+		d.items(&b, append(reasons.lines(), below...))
+	}
+	d.items(&b, []string{
+		"Mean ± standard deviation over the seeds.",
+		fmt.Sprintf("The verdicts compare with %s: paired t-tests at 5 %%, p adjusted over %s.", printable(a.Optimizers[0]), plural(a.Tests, "test")),
+	})
+	for _, caution := range a.Cautions() {
+		d.items(&b, []string{"CAUTION: " + caution})
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// folded breaks the name of an optimizer into lines, one for each setting.
+func folded(name string) string { return strings.ReplaceAll(printable(name), ",", ",\n") }
+
+// Headlines sums up each comparison in a line.
+func (a *Analysis) Headlines() []string {
+	var lines []string
+	for _, c := range a.compared() {
+		lines = append(lines, fmt.Sprintf("%s, %s, %s: %s", printable(c.Dataset), c.arms(), plural(len(c.Seeds), "seed"), headline(c)))
+	}
+	return lines
+}
+
 // items writes a list.
 func (d dialect) items(b *strings.Builder, lines []string) {
 	for _, line := range lines {

@@ -28,6 +28,9 @@ type Row struct {
 	Source   string // where the row was read, as file:line or a folder, for messages
 }
 
+// ValidatedOnTest is the Protocol of runs that hold nothing back.
+const ValidatedOnTest = "Measured on the test set, which is the validation set too, after the last epoch"
+
 // Status says how a run ended.
 type Status string
 

@@ -42,6 +42,7 @@ type figure struct {
 // better, how sure is that, at what cost, and how was it found.
 func (a *Analysis) sections() []section {
 	all := []section{
+		a.introductionSection(),
 		a.cautionSection(),
 		a.verdictSection(),
 		a.planSection(),
@@ -67,6 +68,14 @@ func (a *Analysis) sections() []section {
 		}
 	}
 	return filled
+}
+
+func (a *Analysis) introductionSection() section {
+	s := section{title: "The study"}
+	if a.Introduction != "" {
+		s.paragraphs = []string{a.Introduction}
+	}
+	return s
 }
 
 // contested returns the comparisons that have a rival.

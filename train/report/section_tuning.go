@@ -33,14 +33,14 @@ type Tuning struct {
 
 // TunedOptimizer is an optimizer with its trials.
 type TunedOptimizer struct {
-	Best   string  `json:"best"` // the spec of the best trial
-	Trials []Trial `json:"trials"`
+	Best      string  `json:"best"`       // the spec of the best trial
+	BestTrial int     `json:"best_trial"` // from 1
+	Trials    []Trial `json:"trials"`
 }
 
 // Trial is a draw of an optimizer's settings.
 type Trial struct {
-	Spec string  `json:"spec"`
-	LR   float64 `json:"lr"`
+	LR float64 `json:"lr"`
 	// Score is of the validation part, the mean over the seeds; nil if it diverged. First
 	// is that after the first stage of successive halving.
 	Score *TrialScore `json:"score"`
@@ -141,15 +141,14 @@ func (t *Tuning) sensitivity(o TunedOptimizer) plot.Curve {
 func (t *Tuning) cautions() []string {
 	var lines []string
 	for _, o := range t.Optimizers {
-		best := slices.IndexFunc(o.Trials, func(t Trial) bool { return t.Spec == o.Best })
-		if best < 0 {
+		if o.BestTrial < 1 || o.BestTrial > len(o.Trials) {
 			continue
 		}
 		var rates []float64
 		for _, trial := range o.Trials {
 			rates = append(rates, trial.LR)
 		}
-		if caution := RateCaution(printable(o.Best), o.Trials[best].LR, rates); caution != "" {
+		if caution := RateCaution(printable(o.Best), o.Trials[o.BestTrial-1].LR, rates); caution != "" {
 			lines = append(lines, caution)
 		}
 	}

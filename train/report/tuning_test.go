@@ -60,7 +60,7 @@ func TestRateCaution(t *testing.T) {
 func TestTuningAtAnEndIsACaution(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":2,"optimizers":[
-		{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[{"spec":"adamw:lr=0.001","lr":0.001},{"spec":"adamw:lr=0.01","lr":0.01,"score":{"val_acc":0.9}}]}]}`)
+		{"optimizer":"adamw","best":"adamw:lr=0.01","best_trial":2,"trials":[{"spec":"adamw:lr=0.001","lr":0.001},{"spec":"adamw:lr=0.01","lr":0.01,"score":{"val_acc":0.9}}]}]}`)
 	a := mustAddRecords(t, writeRuns(t, folder, study("0.001")))
 	if want := "adamw:lr=0.01: its learning rate is the largest that was tried; a better one may lie beyond."; !slices.Contains(a.Cautions(), want) {
 		t.Errorf("cautions %q, want %q", a.Cautions(), want)

@@ -1,0 +1,104 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/train"
+	"diaghess/train/report"
+)
+
+// quickTuned is the tuning of the study of quickstart; docs/studies.md says how it was
+// made.
+//
+//go:embed quickstart/tuned.json
+var quickTuned []byte
+
+// quickIntroduction is the first paragraph on the page of quickstart's study.
+const quickIntroduction = "A small convolutional network, built as the pilot's is, trained on pictures of handwritten digits with three optimizers. " +
+	"Each trains it from the same 20 seeds. Their settings are the best of equally many trials, from other seeds, on training pictures kept aside. " +
+	"diaghess divides each parameter's step by a diagonal of the curvature. By default, as in the pilot, the squared gradient alone stands for it."
+
+// quickStudy returns the study of quickstart. Its settings are those that its optimizers
+// were tuned with.
+func quickStudy() (*train.Study, error) {
+	tuned, err := train.ParseTuned("quickstart/tuned.json", quickTuned)
+	if err != nil {
+		return nil, err
+	}
+	study := &train.Study{Settings: tuned.Settings, Datasets: []string{tuned.Dataset}, Device: tuned.Device}
+	for seed := range 20 {
+		study.Seeds = append(study.Seeds, seed)
+	}
+	return study, study.Use(tuned)
+}
+
+// quickstartCommand is `diaghess quickstart`, the first look. It trains the study that a
+// function returns.
+func quickstartCommand(makeStudy func() (*train.Study, error)) *cli.Command {
+	return &cli.Command{
+		Name:  "quickstart",
+		Usage: "make two pages in a minute: the pilot's published results, and a small study trained now",
+		Description: "Needs no download. The study trains a small convolutional network on the built-in digits with adamw, sgd and\n" +
+			"diaghess from 20 seeds each, at settings that were the best of equally many trials. The same command goes on where it was interrupted.",
+		Flags:  []cli.Flag{outFlag("results/quick")},
+		Action: func(c *cli.Context) error { return runQuickstart(c, makeStudy) },
+	}
+}
+
+func runQuickstart(c *cli.Context, makeStudy func() (*train.Study, error)) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	out, err := filepath.Abs(c.String("out"))
+	if err != nil {
+		return err
+	}
+	pilot, err := report.Pilot()
+	if err != nil {
+		return err
+	}
+	pilotPage, err := writePage(filepath.Join(out, "pilot"), pilot)
+	if err != nil {
+		return err
+	}
+	study, err := makeStudy()
+	if err != nil {
+		return err
+	}
+	study.Out = filepath.Join(out, "digits")
+	analysis, err := conduct(c, study)
+	if err != nil {
+		return err
+	}
+	analysis.Introduction = quickIntroduction
+	page, err := writePage(study.Out, analysis)
+	if err != nil {
+		return err
+	}
+
+	w := c.App.Writer
+	fmt.Fprintf(w, "The pilot, from its published results:\n %s\n\n", strings.Join(pilot.Headlines(), "\n "))
+	fmt.Fprint(w, "The study trained now:\n\n")
+	if err := report.RenderVerdicts(w, analysis); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\nPages (each is one file, to be copied to where a browser is):\n %s\n %s\n\nNext, in a browser and in this terminal:\n %s\n make study\n", pilotPage, page, fileURL(page))
+	return err
+}
+
+// writePage writes a report into a folder and returns the path of its page.
+func writePage(dir string, analysis *report.Analysis) (string, error) {
+	_, err := report.Write(dir, analysis)
+	return filepath.Join(dir, "index.html"), err
+}
+
+// fileURL is the address of a file, for a browser.
+func fileURL(path string) string {
+	return (&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/")}).String()
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"diaghess/train"
+)
+
+// The study is what its optimizers were tuned for, from equally many trials.
+func TestQuickStudy(t *testing.T) {
+	study, err := quickStudy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := study.Jobs()
+	if err != nil || len(jobs) != 60 {
+		t.Errorf("%d runs, %v; want 3 optimizers from 20 seeds", len(jobs), err)
+	}
+	if study.Protocol != train.ProtocolHoldout {
+		t.Errorf("protocol %s", study.Protocol)
+	}
+}
+
+// Both pages are there, and the same command again trains nothing: a run that was trained
+// once more would have taken another time.
+func TestQuickstart(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "new folder")
+	small := func() (*train.Study, error) {
+		study, err := quickStudy()
+		if err == nil {
+			study.Seeds, study.Epochs = []int{0, 1, 2}, 1
+		}
+		return study, err
+	}
+	var finals [2]string
+	for i := range finals {
+		var stdout strings.Builder
+		app := &cli.App{Name: "diaghess", Writer: &stdout, ErrWriter: new(strings.Builder), Commands: []*cli.Command{quickstartCommand(small)}}
+		if err := app.RunContext(t.Context(), []string{"diaghess", "quickstart", "--out", out}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(stdout.String(), "exploratory") || !strings.HasSuffix(stdout.String(), "new%20folder/digits/index.html\n make study\n") {
+			t.Errorf("output\n%s", stdout.String())
+		}
+		for name, want := range map[string]string{"pilot": "Pilot&#39;s rule against AdamW on cifar10 and cifar100", "digits": "against adamw"} {
+			if page, err := os.ReadFile(filepath.Join(out, name, "index.html")); err != nil || !bytes.Contains(page, []byte(want)) {
+				t.Errorf("page of %s: %v, or without %q", name, err, want)
+			}
+		}
+		paths, err := filepath.Glob(filepath.Join(out, "digits", "digits", "*", "*", "final.json"))
+		if err != nil || len(paths) != 9 {
+			t.Fatalf("runs %q, %v; want 9", paths, err)
+		}
+		for _, path := range paths {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			finals[i] += string(content)
+		}
+	}
+	if finals[0] != finals[1] {
+		t.Error("the second command trained again")
+	}
+}
