@@ -154,17 +154,20 @@ func studyOf(c *cli.Context) (*train.Study, error) {
 	}, nil
 }
 
-// run does a study with its progress on standard error.
+// run does a study with its progress on standard error, on the device of the flags
+// unless the study has one.
 func run(c *cli.Context, study *train.Study) error {
 	if _, err := study.Jobs(); err != nil {
 		return err
 	}
-	var err error
-	if study.Device, err = device(c); err != nil {
-		return err
+	if study.Device == "" {
+		var err error
+		if study.Device, err = device(c); err != nil {
+			return err
+		}
 	}
 	observer, finish := progress.New(os.Stderr)
-	err = study.Run(c.Context, observer)
+	err := study.Run(c.Context, observer)
 	finish()
 	return err
 }
