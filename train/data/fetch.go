@@ -21,9 +21,9 @@ import (
 // FetchOptions are the choices of Fetch. The zero value fetches from the
 // network and says nothing.
 type FetchOptions struct {
-	// From is a folder with files that are already there: the unpacked official
-	// files, compressed (.gz) or not, or an archive of one of the sources. If it is
-	// set, nothing else is tried.
+	// From is a folder with files that are already there, or one of them: the
+	// unpacked official files, compressed (.gz) or not, or an archive that the
+	// catalog knows. If it is set, nothing else is tried.
 	From string
 	// Progress hears what is going on. If it is nil, nobody does.
 	Progress Progress
@@ -122,12 +122,13 @@ func (j *fetchJob) run(ctx context.Context, from string) error {
 		}
 	}
 	if from != "" {
-		err = j.takeFolder(ctx, from)
+		err = j.takeFrom(ctx, from)
 	} else {
 		err = j.trySources(ctx)
 	}
 	if err != nil {
-		os.Remove(j.staging) // stays if it holds a download to go on with
+		os.Remove(j.staging)                          // stays if it holds a download to go on with
+		os.Remove(filepath.Join(j.dir, j.shape.Name)) // stays if it holds a file
 		return err
 	}
 	if err := os.RemoveAll(j.staging); err != nil {
@@ -215,7 +216,7 @@ func (j *fetchJob) noSource(failed []attempt) error {
 		fmt.Fprintf(&text, "  %s, %s: %v\n", a.source.name, a.url, a.err)
 		errs = append(errs, a.err)
 	}
-	fmt.Fprintf(&text, "Check the network and the proxy (HTTPS_PROXY), or get the files on another machine and run `diaghess data fetch %s --from DIR`, where DIR holds %s",
+	fmt.Fprintf(&text, "Check the network and the proxy (HTTPS_PROXY), or get the files on another machine and run `diaghess data fetch %s --from PATH`, where PATH is a folder that holds %s, or such a file",
 		j.shape.Name, j.accepted())
 	return &sourcesError{text.String(), errs}
 }
@@ -237,7 +238,7 @@ func (j *fetchJob) trySource(ctx context.Context, s source, patient bool) (url s
 			return s.folder, fmt.Errorf("not there (%s)", s.hint)
 		}
 		j.progress.Note(fmt.Sprintf("%s: taking it from the %s, %s", j.shape.Name, s.name, s.folder))
-		return s.folder, j.takeFolder(ctx, s.folder)
+		return s.folder, j.takeFrom(ctx, s.folder)
 	}
 	for _, d := range s.downloads {
 		if !j.needs(d) {
@@ -305,7 +306,7 @@ func (j *fetchJob) unpack(ctx context.Context, path string, d download) error {
 	if d.sha256 != "" {
 		size, sum, hashErr := hashFile(ctx, path)
 		if hashErr == nil && sum != d.sha256 {
-			return fmt.Errorf("%s (%d bytes) is not the official archive (SHA-256 expected %s, found %s): %w", path, size, d.sha256, sum, err)
+			return fmt.Errorf("%s (%d bytes) is not the archive that is known (SHA-256 expected %s, found %s): %w", path, size, d.sha256, sum, err)
 		}
 	}
 	return fmt.Errorf("unpack %s: %w", path, err)
