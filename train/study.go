@@ -26,7 +26,7 @@ type Study struct {
 	Optimizers []string // specs; the first is the baseline
 	Seeds      []int
 	Out        string // folder of the records
-	Data       string // folder of the datasets
+	Data       string // folder of the datasets, see data.Dir
 	Device     string // see OpenDevice
 	Library    string // see OpenDevice
 	// Parallel is how many runs go side by side and Threads how many threads

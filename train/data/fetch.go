@@ -29,7 +29,7 @@ type FetchOptions struct {
 	Progress Progress
 }
 
-// Fetch brings the official files of a set into the data folder dir, from the
+// Fetch brings the official files of a set into the data folder dir, see Dir, from the
 // first source that has them. Files that are there and right are left alone and
 // wrong ones replaced. A file appears in its place complete and checked, or not
 // at all; a download that breaks off, or whose context ends, is taken up again by
@@ -54,6 +54,9 @@ func (l library) fetch(ctx context.Context, dir, name string, options FetchOptio
 	if e.embedded != nil {
 		progress.Note(name + " is part of the program; there is nothing to fetch")
 		return nil
+	}
+	if dir, err = Dir(dir); err != nil {
+		return fmt.Errorf("fetch %s: %w", name, err)
 	}
 	job := fetchJob{entry: e, client: l.client, dir: dir, staging: filepath.Join(dir, name+".part"), progress: progress}
 	if err := job.run(ctx, options.From); err != nil {
