@@ -13,9 +13,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
-	"github.com/gofrs/flock"
+	"diaghess/train/lock"
 )
 
 // FetchOptions are the choices of Fetch. The zero value fetches from the
@@ -38,9 +37,6 @@ type FetchOptions struct {
 func Fetch(ctx context.Context, dir, name string, options FetchOptions) error {
 	return official(os.Getenv).fetch(ctx, dir, name, options)
 }
-
-// lockPoll is how often a waiting process looks whether another has finished.
-const lockPoll = 200 * time.Millisecond
 
 func (l library) fetch(ctx context.Context, dir, name string, options FetchOptions) error {
 	e, err := l.find(name)
@@ -93,24 +89,26 @@ type fetchJob struct {
 	damaged []*IntegrityError // those of them that are there, but wrong
 }
 
+// lock makes the data folder and has it to itself, as far as this set goes.
+func (j *fetchJob) lock(ctx context.Context) (*lock.Lock, error) {
+	if err := os.MkdirAll(j.dir, 0o755); err != nil {
+		return nil, err
+	}
+	return lock.Take(ctx, filepath.Join(j.dir, j.shape.Name+".lock"), func(held error) {
+		j.progress.Note(fmt.Sprintf("%s: %v; waiting", j.shape.Name, held))
+	})
+}
+
 // run does what Fetch says.
-func (j *fetchJob) run(ctx context.Context, from string) error {
+func (j *fetchJob) run(ctx context.Context, from string) (err error) {
 	if complete, err := j.findNeeded(ctx); complete || err != nil {
 		return err
 	}
-	if err := os.MkdirAll(j.dir, 0o755); err != nil {
-		return local(err)
-	}
-	lock := flock.New(filepath.Join(j.dir, j.shape.Name+".lock"), flock.SetPermissions(0o644))
-	free, err := lock.TryLock()
-	if err == nil && !free {
-		j.progress.Note(j.shape.Name + ": another process is fetching it; waiting")
-		_, err = lock.TryLockContext(ctx, lockPoll)
-	}
+	lock, err := j.lock(ctx)
 	if err != nil {
-		return fmt.Errorf("wait for %s: %w", lock.Path(), err)
+		return fmt.Errorf("data folder: %w; choose another with --data DIR", err)
 	}
-	defer lock.Close()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 
 	// Another process may have fetched them meanwhile.
 	if complete, err := j.findNeeded(ctx); complete || err != nil {
