@@ -5,65 +5,54 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
-// residualsOf is the encoder: the residuals of records of two labels and three planes,
-// each prediction by the case that its place is.
-func residualsOf(records []byte) []byte {
+// residualsOf encodes records of two labels and three planes, each prediction by the case
+// that its place is.
+func residualsOf(records []byte) (out []byte) {
 	const record = 2 + 3*1024
-	n := len(records) / record
-	at := func(picture, channel, y, x int) int {
-		return int(records[picture*record+2+channel*1024+y*32+x])
-	}
-	var out []byte
 	for label := range 2 {
-		for i := range n {
-			out = append(out, records[i*record+label])
+		for at := label; at < len(records); at += record {
+			out = append(out, records[at])
 		}
 	}
 	for _, channel := range []int{1, 0, 2} {
-		for i := range n {
-			value := func(y, x int) int {
+		for at := 2; at < len(records); at += record {
+			green, plane := records[at+1024:], records[at+channel*1024:]
+			value := func(i int) int {
 				if channel == 1 {
-					return at(i, 1, y, x)
+					return int(green[i])
 				}
-				return at(i, channel, y, x) - at(i, 1, y, x)
+				return int(plane[i]) - int(green[i])
 			}
-			for y := range 32 {
-				for x := range 32 {
-					p := 0
-					switch {
-					case y == 0 && x == 0:
-					case y == 0:
-						p = value(0, x-1)
-					case x == 0:
-						p = value(y-1, 0)
-					default:
-						w, north, q := value(y, x-1), value(y-1, x), value(y-1, x-1)
-						switch {
-						case q >= max(w, north):
-							p = min(w, north)
-						case q <= min(w, north):
-							p = max(w, north)
-						default:
-							p = w + north - q
-						}
-					}
-					out = append(out, byte(value(y, x)-p))
+			for i := range 1024 {
+				p := 0
+				switch {
+				case i == 0:
+				case i < 32:
+					p = value(i - 1)
+				case i%32 == 0:
+					p = value(i - 32)
+				default:
+					three := []int{value(i - 1), value(i - 32), value(i-1) + value(i-32) - value(i-33)}
+					slices.Sort(three)
+					p = three[1] // the median, which is the third held between the others
 				}
+				out = append(out, byte(value(i)-p))
 			}
 		}
 	}
 	return out
 }
 
-// packedLibrary is a library of one set with two labels a record, and the gzip stream of
-// its residuals.
+// packedLibrary is a library of one set with two labels a record, its files, and their
+// residuals.
 func packedLibrary() (l library, contents map[string][]byte, stream []byte) {
 	random := rand.New(rand.NewPCG(tinySeed, 1))
 	contents = map[string][]byte{}
-	files := []file{{name: "train.bin", count: 3}, {name: "test.bin", count: 2, test: true}}
+	files := []file{{name: "train.bin", count: 3}, {name: "test.bin", count: 2}}
 	for i, f := range files {
 		content := make([]byte, f.count*(2+3*1024))
 		for j := range content {
@@ -72,12 +61,12 @@ func packedLibrary() (l library, contents map[string][]byte, stream []byte) {
 				content[j] = byte(j/5 + int(random.UintN(3)))
 			}
 		}
-		files[i].size, files[i].sha256, files[i].decode = int64(len(content)), hashOf(content), decodeCIFAR(2)
+		files[i].size, files[i].sha256 = int64(len(content)), hashOf(content)
 		contents[f.name] = content
 		stream = append(stream, residualsOf(content)...)
 	}
 	return library{client: newClient(), entries: []entry{{
-		shape: Set{Name: "tiny", Height: 32, Width: 32, Channels: 3, Classes: 256, Divisor: 255}, train: 3, test: 2, files: files,
+		shape: Set{Name: "tiny"}, files: files,
 		packed: []download{{
 			archive: "tiny.med.gz", sha256: hashOf(gzipOf(stream)), holds: namesOf(files), unpack: unpackResiduals(files),
 		}},
@@ -103,20 +92,18 @@ func TestFetchTakesResiduals(t *testing.T) {
 func TestFetchRefusesDamagedResiduals(t *testing.T) {
 	l, contents, stream := packedLibrary()
 	whole := gzipOf(stream)
-	testResiduals := 3 * (2 + 3*1024)
 	changed := bytes.Clone(stream)
 	changed[5000]++
 	for name, c := range map[string]struct {
 		archive []byte
 		says    string
 	}{
-		"truncated":               {whole[:len(whole)-9], "unexpected EOF"},
-		"truncated in the middle": {whole[:len(whole)/2], "train.bin: unexpected EOF"},
-		"without the second file": {gzipOf(stream[:testResiduals]), "test.bin: unexpected EOF"},
+		"truncated":               {whole[:len(whole)/2], "train.bin: unexpected EOF"},
+		"without its checksum":    {whole[:len(whole)-9], "unexpected EOF"},
+		"without the second file": {gzipOf(stream[:3*(2+3*1024)]), "test.bin: unexpected EOF"},
 		"longer":                  {gzipOf(append(bytes.Clone(stream), 1, 2)), "2 bytes follow the last file"},
 		"altered":                 {altered(whole), "gzip: invalid checksum"}, // the last byte is of the length
 		"of other pictures":       {gzipOf(changed), "train.bin in tiny.med.gz is altered (SHA-256 expected " + hashOf(contents["train.bin"])},
-		"a page":                  {[]byte("<html>please log in</html>"), "gzip: invalid header"},
 		"empty":                   {nil, "(0 bytes)"},
 	} {
 		t.Run(name, func(t *testing.T) {
