@@ -22,7 +22,7 @@ import (
 // pictures, with dropout and, where the network has it, normalization by the batch.
 type CurvatureCheck struct {
 	Job                 // the network, and the training before
-	Data       string   // folder of the datasets
+	Data       string   // folder of the datasets, see data.Dir
 	Steps      int      // of that training, of a run of the job's length
 	Batches    int      // that the curvature is estimated on
 	Estimators []string // see ParseEstimator; none for all that fit the network

@@ -11,11 +11,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"diaghess/gpu"
 	"diaghess/optim"
 	"diaghess/train/data"
+	"diaghess/train/lock"
 	"diaghess/train/report"
 )
 
@@ -26,7 +25,7 @@ type Study struct {
 	Optimizers []string // specs; the first is the baseline
 	Seeds      []int
 	Out        string // folder of the records
-	Data       string // folder of the datasets
+	Data       string // folder of the datasets, see data.Dir
 	Device     string // see OpenDevice
 	Library    string // see OpenDevice
 	// Parallel is how many runs go side by side and Threads how many threads
@@ -114,11 +113,11 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockStudy(ctx, s.Out)
+	lock, err := lockStudy(ctx, s.Out)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer closing(lock, &err)
 
 	left, err := s.left(jobs)
 	if err != nil {
@@ -156,21 +155,20 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 const lockPatience = 2 * time.Second
 
 // lockStudy sees to it that one process at a time works on a study.
-func lockStudy(ctx context.Context, folder string) (unlock func(), err error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, fmt.Errorf("folder of the study: %w", err)
+func lockStudy(ctx context.Context, folder string) (held *lock.Lock, err error) {
+	if err = os.MkdirAll(folder, 0o755); err == nil {
+		patience, cancel := context.WithTimeout(ctx, lockPatience)
+		defer cancel()
+		held, err = lock.Take(patience, filepath.Join(folder, ".lock"), nil)
 	}
-	lock := flock.New(filepath.Join(folder, ".lock"))
-	patience, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	locked, err := lock.TryLockContext(patience, 50*time.Millisecond)
-	if err != nil && patience.Err() == nil {
-		return nil, fmt.Errorf("lock the study %s: %w", folder, err)
+	if err == nil {
+		return held, nil
 	}
-	if !locked {
-		return nil, fmt.Errorf("another process works on the study %s: wait for it, or choose another folder with --out", folder)
+	remedy := "choose another folder with --out"
+	if errors.Is(err, lock.ErrHeld) {
+		remedy = "wait for it, or " + remedy
 	}
-	return func() { lock.Unlock() }, nil
+	return nil, fmt.Errorf("study %s: %w; %s", folder, err, remedy)
 }
 
 // left returns the jobs without an end. A run that has ended must have had the
@@ -211,7 +209,8 @@ func (s *Study) left(jobs []Job) ([]Job, error) {
 	return left, nil
 }
 
-// share divides the processors among runs.
+// share divides the processors among runs. A run has its threads to its end, also where
+// the last runs leave processors free: train_time is compared between paired runs.
 func (s *Study) share(runs int) (parallel, threads int) {
 	processors := runtime.GOMAXPROCS(0)
 	parallel = s.Parallel

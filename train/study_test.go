@@ -241,11 +241,11 @@ func TestStudyIsExtended(t *testing.T) {
 
 func TestStudyIsLocked(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	unlock, err := lockStudy(t.Context(), s.Out)
+	lock, err := lockStudy(t.Context(), s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unlock()
+	defer lock.Close()
 	if err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Fatalf("a study in a locked folder: %v", err)
 	}

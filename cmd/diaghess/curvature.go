@@ -61,15 +61,11 @@ func curvatureCommand() *cli.Command {
 }
 
 func runCurvature(c *cli.Context) error {
-	folder, err := dataFolder(c)
-	if err != nil {
-		return err
-	}
 	s := train.DefaultSettings()
 	s.Model, s.Batch, s.Epochs, s.LabelSmoothing, s.Math = c.String("model"), c.Int("batch"), c.Int("epochs"), c.Float64("label-smoothing"), c.String("math")
 	check := &train.CurvatureCheck{
 		Job:  train.Job{Settings: s, Dataset: c.String("dataset"), Optimizer: c.String("optimizer"), Seed: c.Int("seed")},
-		Data: folder, Steps: c.Int("steps"), Batches: c.Int("batches"), Estimators: optim.SplitList(c.String("estimators")),
+		Data: c.String("data"), Steps: c.Int("steps"), Batches: c.Int("batches"), Estimators: optim.SplitList(c.String("estimators")),
 		ReferenceDraws: c.Int("reference-draws"), ExactWork: train.DefaultExactWork, Repeats: c.Int("repeats"),
 	}
 	if c.Bool("exact") {

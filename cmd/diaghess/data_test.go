@@ -75,3 +75,26 @@ func TestDataFlagsMayFollowNames(t *testing.T) {
 		t.Errorf("verify digits: %q, %v", text, err)
 	}
 }
+
+// What is built in needs no folder; what is not says that it lacks one.
+func TestDataWithoutAHome(t *testing.T) {
+	for _, variable := range []string{"HOME", "XDG_CACHE_HOME", "LocalAppData", "home", "DIAGHESS_DATA"} {
+		t.Setenv(variable, "")
+	}
+	for _, arguments := range [][]string{{"list"}, {"list", "--json"}, {"verify"}, {"verify", "digits"}, {"fetch", "digits"}} {
+		if text, err := runData(t, arguments...); err != nil {
+			t.Errorf("data %q: %v\n%s", arguments, err, text)
+		}
+	}
+	for _, command := range []string{"verify", "fetch"} {
+		if _, err := runData(t, command, "mnist"); err == nil || !strings.Contains(err.Error(), "name one with --data DIR or DIAGHESS_DATA") {
+			t.Errorf("data %s mnist: %v", command, err)
+		}
+	}
+	if _, err := data.Load(t.Context(), "", "digits"); err != nil {
+		t.Error(err)
+	}
+	if _, err := data.Load(t.Context(), "", "mnist"); err == nil || !strings.Contains(err.Error(), "name one with --data DIR") {
+		t.Error(err)
+	}
+}

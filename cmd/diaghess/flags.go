@@ -14,6 +14,7 @@ import (
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/data"
+	"diaghess/train/lock"
 )
 
 // settingsFlags choose a run's settings.
@@ -107,7 +108,7 @@ func openDevice(c *cli.Context) (gpu.Device, error) {
 
 // outFlag and dataFlag are where records and datasets lie.
 func outFlag(value string) cli.Flag {
-	return &cli.StringFlag{Name: "out", Value: value, Usage: "keep the records in `DIR`"}
+	return &cli.StringFlag{Name: "out", Value: value, Usage: "keep the records in `DIR`; where its file system has no flock, set " + lock.Variable + "=file in the environment"}
 }
 
 func dataFlag() cli.Flag {

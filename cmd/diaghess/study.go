@@ -46,10 +46,7 @@ func runStudy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	study, err := studyOf(c)
-	if err != nil {
-		return err
-	}
+	study := studyOf(c)
 	study.Datasets = names(c.String("datasets"))
 	study.Seeds = list
 	if path, tuned := strings.CutPrefix(c.String("optimizers"), "@"); tuned {
@@ -143,15 +140,11 @@ func margins(list string) (map[string]float64, error) {
 }
 
 // studyOf reads the flags that study, train and tune share, but for the device.
-func studyOf(c *cli.Context) (*train.Study, error) {
-	folder, err := dataFolder(c)
-	if err != nil {
-		return nil, err
-	}
+func studyOf(c *cli.Context) *train.Study {
 	return &train.Study{
-		Settings: settings(c), Out: c.String("out"), Data: folder,
+		Settings: settings(c), Out: c.String("out"), Data: c.String("data"),
 		Library: c.String("library"), Threads: c.Int("threads"),
-	}, nil
+	}
 }
 
 // run does a study with its progress on standard error, on the device of the flags

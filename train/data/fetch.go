@@ -13,23 +13,22 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
-	"github.com/gofrs/flock"
+	"diaghess/train/lock"
 )
 
 // FetchOptions are the choices of Fetch. The zero value fetches from the
 // network and says nothing.
 type FetchOptions struct {
-	// From is a folder with files that are already there: the unpacked official
-	// files, compressed (.gz) or not, or an archive of one of the sources. If it is
-	// set, nothing else is tried.
+	// From is a folder with files that are already there, or one of them: the
+	// unpacked official files, compressed (.gz) or not, or an archive that the
+	// catalog knows. If it is set, nothing else is tried.
 	From string
 	// Progress hears what is going on. If it is nil, nobody does.
 	Progress Progress
 }
 
-// Fetch brings the official files of a set into the data folder dir, from the
+// Fetch brings the official files of a set into the data folder dir, see Dir, from the
 // first source that has them. Files that are there and right are left alone and
 // wrong ones replaced. A file appears in its place complete and checked, or not
 // at all; a download that breaks off, or whose context ends, is taken up again by
@@ -38,9 +37,6 @@ type FetchOptions struct {
 func Fetch(ctx context.Context, dir, name string, options FetchOptions) error {
 	return official(os.Getenv).fetch(ctx, dir, name, options)
 }
-
-// lockPoll is how often a waiting process looks whether another has finished.
-const lockPoll = 200 * time.Millisecond
 
 func (l library) fetch(ctx context.Context, dir, name string, options FetchOptions) error {
 	e, err := l.find(name)
@@ -54,6 +50,9 @@ func (l library) fetch(ctx context.Context, dir, name string, options FetchOptio
 	if e.embedded != nil {
 		progress.Note(name + " is part of the program; there is nothing to fetch")
 		return nil
+	}
+	if dir, err = Dir(dir); err != nil {
+		return fmt.Errorf("fetch %s: %w", name, err)
 	}
 	job := fetchJob{entry: e, client: l.client, dir: dir, staging: filepath.Join(dir, name+".part"), progress: progress}
 	if err := job.run(ctx, options.From); err != nil {
@@ -90,24 +89,26 @@ type fetchJob struct {
 	damaged []*IntegrityError // those of them that are there, but wrong
 }
 
+// lock makes the data folder and has it to itself, as far as this set goes.
+func (j *fetchJob) lock(ctx context.Context) (*lock.Lock, error) {
+	if err := os.MkdirAll(j.dir, 0o755); err != nil {
+		return nil, err
+	}
+	return lock.Take(ctx, filepath.Join(j.dir, j.shape.Name+".lock"), func(held error) {
+		j.progress.Note(fmt.Sprintf("%s: %v; waiting", j.shape.Name, held))
+	})
+}
+
 // run does what Fetch says.
-func (j *fetchJob) run(ctx context.Context, from string) error {
+func (j *fetchJob) run(ctx context.Context, from string) (err error) {
 	if complete, err := j.findNeeded(ctx); complete || err != nil {
 		return err
 	}
-	if err := os.MkdirAll(j.dir, 0o755); err != nil {
-		return local(err)
-	}
-	lock := flock.New(filepath.Join(j.dir, j.shape.Name+".lock"), flock.SetPermissions(0o644))
-	free, err := lock.TryLock()
-	if err == nil && !free {
-		j.progress.Note(j.shape.Name + ": another process is fetching it; waiting")
-		_, err = lock.TryLockContext(ctx, lockPoll)
-	}
+	lock, err := j.lock(ctx)
 	if err != nil {
-		return fmt.Errorf("wait for %s: %w", lock.Path(), err)
+		return fmt.Errorf("data folder: %w; choose another with --data DIR", err)
 	}
-	defer lock.Close()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 
 	// Another process may have fetched them meanwhile.
 	if complete, err := j.findNeeded(ctx); complete || err != nil {
@@ -122,12 +123,13 @@ func (j *fetchJob) run(ctx context.Context, from string) error {
 		}
 	}
 	if from != "" {
-		err = j.takeFolder(ctx, from)
+		err = j.takeFrom(ctx, from)
 	} else {
 		err = j.trySources(ctx)
 	}
 	if err != nil {
-		os.Remove(j.staging) // stays if it holds a download to go on with
+		os.Remove(j.staging)                          // stays if it holds a download to go on with
+		os.Remove(filepath.Join(j.dir, j.shape.Name)) // stays if it holds a file
 		return err
 	}
 	if err := os.RemoveAll(j.staging); err != nil {
@@ -215,7 +217,7 @@ func (j *fetchJob) noSource(failed []attempt) error {
 		fmt.Fprintf(&text, "  %s, %s: %v\n", a.source.name, a.url, a.err)
 		errs = append(errs, a.err)
 	}
-	fmt.Fprintf(&text, "Check the network and the proxy (HTTPS_PROXY), or get the files on another machine and run `diaghess data fetch %s --from DIR`, where DIR holds %s",
+	fmt.Fprintf(&text, "Check the network and the proxy (HTTPS_PROXY), or get the files on another machine and run `diaghess data fetch %s --from PATH`, where PATH is a folder that holds %s, or such a file",
 		j.shape.Name, j.accepted())
 	return &sourcesError{text.String(), errs}
 }
@@ -237,7 +239,7 @@ func (j *fetchJob) trySource(ctx context.Context, s source, patient bool) (url s
 			return s.folder, fmt.Errorf("not there (%s)", s.hint)
 		}
 		j.progress.Note(fmt.Sprintf("%s: taking it from the %s, %s", j.shape.Name, s.name, s.folder))
-		return s.folder, j.takeFolder(ctx, s.folder)
+		return s.folder, j.takeFrom(ctx, s.folder)
 	}
 	for _, d := range s.downloads {
 		if !j.needs(d) {
@@ -305,7 +307,7 @@ func (j *fetchJob) unpack(ctx context.Context, path string, d download) error {
 	if d.sha256 != "" {
 		size, sum, hashErr := hashFile(ctx, path)
 		if hashErr == nil && sum != d.sha256 {
-			return fmt.Errorf("%s (%d bytes) is not the official archive (SHA-256 expected %s, found %s): %w", path, size, d.sha256, sum, err)
+			return fmt.Errorf("%s (%d bytes) is not the archive that is known (SHA-256 expected %s, found %s): %w", path, size, d.sha256, sum, err)
 		}
 	}
 	return fmt.Errorf("unpack %s: %w", path, err)

@@ -86,7 +86,7 @@ func TestFetchSaysWhatEverySourceAnswered(t *testing.T) {
 		"mirror, "+failing.URL+"/b: HTTP status 503",
 		"registry, ", "connection refused",
 		"/nonexistent/tiny: not there (install it)",
-		"diaghess data fetch tiny --from DIR", "tiny.tar.gz")
+		"diaghess data fetch tiny --from PATH", "tiny.tar.gz")
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error shows a password:\n%v", err)
 	}
@@ -489,6 +489,21 @@ func TestFetchTakesFilesThatAreThere(t *testing.T) {
 			checkTiny(t, dir)
 		})
 	}
+	t.Run("one file after the other", func(t *testing.T) {
+		from, dir := t.TempDir(), t.TempDir()
+		l := tinyLibrary(tinySource("network", "http://invalid.invalid"))
+		for _, name := range []string{"train.bin", "test.bin.gz"} {
+			content := map[string][]byte{"train.bin": train, "test.bin.gz": gzipOf(test)}[name]
+			writeFile(t, filepath.Join(from, name), content)
+			err := l.fetch(t.Context(), dir, "tiny", FetchOptions{From: filepath.Join(from, name)})
+			if name == "train.bin" {
+				checkContains(t, err, "train.bin is not all of tiny: test.bin is still needed")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkTiny(t, dir)
+	})
 	t.Run("a source that is a folder", func(t *testing.T) {
 		folder, dir := t.TempDir(), t.TempDir()
 		writeFile(t, filepath.Join(folder, "train.bin.gz"), gzipOf(train))
@@ -527,11 +542,11 @@ func TestFetchSaysWhatIsWrongInAFolder(t *testing.T) {
 			checkContains(t, err, append(c.says, from)...)
 		})
 	}
-	t.Run("a file instead of a folder", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tiny.tar.gz")
+	t.Run("a file of another name", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "other.tar.gz")
 		writeFile(t, path, archive)
 		err := tinyLibrary(tinySource("network", "http://invalid.invalid")).fetch(t.Context(), t.TempDir(), "tiny", FetchOptions{From: path})
-		checkContains(t, err, path, "is not a folder")
+		checkContains(t, err, path, "has not the name", "tiny.tar.gz")
 	})
 }
 

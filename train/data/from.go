@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// takeFolder takes the needed files from a folder, or from the sub-folders in
+// takeFrom takes the needed files from a file, or from a folder and the sub-folders in
 // which the official archives and other programs keep them: unpacked, compressed
-// one by one, or in an archive of one of the sources.
-func (j *fetchJob) takeFolder(ctx context.Context, from string) error {
+// one by one, or in an archive that the catalog knows.
+func (j *fetchJob) takeFrom(ctx context.Context, from string) error {
 	info, err := os.Stat(from)
 	if err != nil {
-		return fmt.Errorf("take files from a folder: %w", err)
+		return fmt.Errorf("take files that are there: %w", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is not a folder; name the folder that holds %s", from, j.accepted())
+		return j.takeOne(ctx, from)
 	}
 	folders := []string{from, filepath.Join(from, j.shape.Name)}
 	for _, folder := range j.folders {
@@ -56,7 +56,29 @@ func (j *fetchJob) takeFolder(ctx context.Context, from string) error {
 		strings.Join(namesOf(j.needed), ", "), from, strings.Join(append([]string{j.shape.Name}, j.folders...), ", "), j.accepted())
 }
 
-// accepted says which files a folder to take from may hold.
+// takeOne takes the needed files from one file, whose name says what it holds.
+func (j *fetchJob) takeOne(ctx context.Context, path string) error {
+	name, archives := filepath.Base(path), j.archives()
+	isFile := func(f file) bool { return f.name == name }
+	isArchive := func(d download) bool { return d.archive == name }
+	var err error
+	if i := slices.IndexFunc(j.needed, isFile); i >= 0 {
+		err = j.takeFile(ctx, path, j.needed[i])
+	} else if i := slices.IndexFunc(archives, isArchive); i >= 0 {
+		err = j.takeArchive(ctx, path, archives[i])
+		if err != nil && !isLocal(err) && ctx.Err() == nil {
+			err = fmt.Errorf("%w; copy it there once more", err)
+		}
+	} else if !slices.ContainsFunc(j.files, isFile) {
+		return fmt.Errorf("%s has not the name of a file that holds %s; known are %s", path, j.shape.Name, j.accepted())
+	}
+	if err == nil && len(j.needed) > 0 {
+		err = fmt.Errorf("%s is not all of %s: %s is still needed", path, j.shape.Name, strings.Join(namesOf(j.needed), ", "))
+	}
+	return err
+}
+
+// accepted says which files can be taken.
 func (j *fetchJob) accepted() string {
 	text := fmt.Sprintf("the unpacked %s (or each as .gz)", strings.Join(namesOf(j.files), ", "))
 	for _, d := range j.archives() {

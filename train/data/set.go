@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,11 +62,14 @@ func Names() []string {
 	return names
 }
 
-// DefaultDir returns the data folder that is used when none is named: the value
-// of the environment variable DIAGHESS_DATA, or else diaghess/data in the
+// Dir returns the data folder dir, or the one that is used when none is named: the
+// value of the environment variable DIAGHESS_DATA, or else diaghess/data in the
 // platform's cache folder (os.UserCacheDir). The folder need not exist.
-func DefaultDir() (string, error) {
-	if dir := os.Getenv("DIAGHESS_DATA"); dir != "" {
+//
+// The functions that take a data folder call it where they need one: a set that is
+// built in needs none.
+func Dir(dir string) (string, error) {
+	if dir = cmp.Or(dir, os.Getenv("DIAGHESS_DATA")); dir != "" {
 		return dir, nil
 	}
 	cache, err := os.UserCacheDir()
@@ -79,7 +83,7 @@ func DefaultDir() (string, error) {
 // a part of it, has not been fetched.
 var ErrMissing = errors.New("not fetched yet")
 
-// Load reads a set from the data folder dir. Every official file is checked by
+// Load reads a set from the data folder dir, see Dir. Every official file is checked by
 // its SHA-256 before it is decoded. A set that is not there gives an error that
 // wraps ErrMissing, a file with other content an *IntegrityError; both say what
 // to do.
@@ -103,6 +107,9 @@ func (l library) load(ctx context.Context, dir, name string) (*Set, error) {
 		return &set, nil
 	}
 
+	if dir, err = Dir(dir); err != nil {
+		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
 	if err := e.eachFile(dir, func(f file) error { return e.loadFile(ctx, dir, f, &set) }); err != nil {
 		return nil, fmt.Errorf("load %s: %w", name, err)
 	}

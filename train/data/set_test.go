@@ -107,7 +107,11 @@ func TestLoadStopsWithItsContext(t *testing.T) {
 
 func TestListStates(t *testing.T) {
 	dir := tinyFolder(t)
-	state := func() State { return tinyLibrary().list(dir)[0].State }
+	state := func() State {
+		sets, err := tinyLibrary().list(dir)
+		must(err)
+		return sets[0].State
+	}
 	path := filepath.Join(dir, "tiny", "test.bin")
 	if got := state(); got != Present {
 		t.Errorf("a complete set is %q", got)

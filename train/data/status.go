@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Verify checks every file of a set in the data folder dir by its SHA-256. The
+// Verify checks every file of a set in the data folder dir, see Dir, by its SHA-256. The
 // error joins an *IntegrityError for every file with other content and an
 // ErrMissing for every file that is not there.
 func Verify(ctx context.Context, dir, name string) error {
@@ -24,6 +24,9 @@ func (l library) verify(ctx context.Context, dir, name string) error {
 	if e.embedded != nil {
 		_, err := l.load(ctx, dir, name)
 		return err
+	}
+	if dir, err = Dir(dir); err != nil {
+		return fmt.Errorf("verify %s: %w", name, err)
 	}
 	err = e.eachFile(dir, func(f file) error {
 		err := checkFile(ctx, e.path(dir, f), f, e.remedy())
@@ -62,17 +65,19 @@ type Status struct {
 	// Bytes is the size of the unpacked official files.
 	Bytes int64 `json:"bytes"`
 	State State `json:"state"`
-	// Path is the folder of the set; empty if it is built in.
+	// Path is the folder of the set; empty if it is built in or there is no data folder.
 	Path string `json:"path,omitempty"`
 }
 
 // List says of every known set what it is and whether it is in the data folder
-// dir. It looks at sizes only; Verify and Load look at contents.
-func List(dir string) []Status {
+// dir, see Dir. It looks at sizes only; Verify and Load look at contents. An error
+// says that there is no data folder: then only what is built in is here.
+func List(dir string) ([]Status, error) {
 	return official(os.Getenv).list(dir)
 }
 
-func (l library) list(dir string) []Status {
+func (l library) list(dir string) ([]Status, error) {
+	dir, err := Dir(dir)
 	var all []Status
 	for _, e := range l.entries {
 		s := e.shape
@@ -80,13 +85,17 @@ func (l library) list(dir string) []Status {
 			Name: s.Name, Height: s.Height, Width: s.Width, Channels: s.Channels, Classes: s.Classes,
 			Train: e.train, Test: e.test, Bytes: e.size(), State: BuiltIn,
 		}
-		if e.embedded == nil {
+		switch {
+		case e.embedded != nil:
+		case err != nil:
+			status.State = Absent
+		default:
 			status.State = e.state(dir)
 			status.Path = filepath.Join(dir, s.Name)
 		}
 		all = append(all, status)
 	}
-	return all
+	return all, err
 }
 
 // state looks at the sizes of the files of a set.

@@ -152,13 +152,12 @@ func putCIFARBatch(ctx context.Context, name string, picture []byte, labels []ui
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	const plane = 32 * 32
 	shape, err := png.DecodeConfig(bytes.NewReader(picture))
 	if err != nil {
 		return fmt.Errorf("%s.png: %w", name, err)
 	}
-	if shape.Width != plane || shape.Height != len(labels) {
-		return fmt.Errorf("%s.png is %d x %d instead of %d x %d", name, shape.Width, shape.Height, plane, len(labels))
+	if shape.Width != cifarPlane || shape.Height != len(labels) {
+		return fmt.Errorf("%s.png is %d x %d instead of %d x %d", name, shape.Width, shape.Height, cifarPlane, len(labels))
 	}
 	decoded, err := png.Decode(bytes.NewReader(picture))
 	if err != nil {
@@ -168,12 +167,12 @@ func putCIFARBatch(ctx context.Context, name string, picture []byte, labels []ui
 	if !ok {
 		return fmt.Errorf("%s.png holds %T instead of 8-bit RGB", name, decoded)
 	}
-	records := make([]byte, 0, len(labels)*(1+3*plane))
+	records := make([]byte, 0, len(labels)*(1+3*cifarPlane))
 	for n, label := range labels {
 		records = append(records, uint8(label))
-		row := pixels.Pix[n*pixels.Stride:][:4*plane]
+		row := pixels.Pix[n*pixels.Stride:][:4*cifarPlane]
 		for channel := range 3 {
-			for i := range plane {
+			for i := range cifarPlane {
 				records = append(records, row[4*i+channel])
 			}
 		}
