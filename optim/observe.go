@@ -1,7 +1,6 @@
 package optim
 
 import (
-	"fmt"
 	"math"
 
 	"diaghess/gpu"
@@ -9,28 +8,13 @@ import (
 
 // Observation says what a rule made of its curvature at the last step.
 type Observation struct {
-	Norm     float64 `json:"norm"`     // of h, Euclidean
-	Negative float64 `json:"negative"` // share of the entries of h that are below 0
+	Norm     float64 // of h, Euclidean
+	Negative float64 // share of the entries of h that are below 0
 	// Clipped is the share of the coordinates that Sophia clipped.
-	Clipped *float64 `json:"clipped,omitempty"`
+	Clipped *float64
 	// Damped is how many tensors had a negative curvature, which DiagHess's
 	// damping made up for.
-	Damped *int `json:"damped,omitempty"`
-}
-
-// String is the observation for a person.
-func (o *Observation) String() string {
-	s := fmt.Sprintf("|h| %.3g", o.Norm)
-	if o.Negative > 0 {
-		s += fmt.Sprintf(" negative %.1f %%", 100*o.Negative)
-	}
-	if o.Clipped != nil {
-		s += fmt.Sprintf(" clipped %.1f %%", 100**o.Clipped)
-	}
-	if o.Damped != nil && *o.Damped > 0 {
-		s += fmt.Sprintf(" damped %d tensors", *o.Damped)
-	}
-	return s
+	Damped *int
 }
 
 // observer is a rule that has more to say about its curvature. slots are in the

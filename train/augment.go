@@ -4,13 +4,13 @@ import (
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/layers"
+	"diaghess/train/record"
 )
 
 // The augmentations: what becomes of a training picture each time that it is
 // used. It is drawn from the seed, the epoch and the picture's place in the
 // epoch, so all arms of a pair see the same. Evaluation never augments.
 const (
-	AugmentNone     = "none"
 	AugmentFlip     = "flip"      // left to right, half of the pictures
 	AugmentCrop     = "crop"      // out of CropPadding pixels of zeros on each side
 	AugmentFlipCrop = "flip+crop" // both
@@ -21,13 +21,13 @@ const CropPadding = 4
 
 // Augmentations returns the names of the augmentations.
 func Augmentations() []string {
-	return []string{AugmentNone, AugmentFlip, AugmentCrop, AugmentFlipCrop}
+	return []string{record.AugmentNone, AugmentFlip, AugmentCrop, AugmentFlipCrop}
 }
 
 // gather makes the kernel that puts a pass's pictures of the given shape into a
 // batch.
 func (p *pass) gather(b *layers.Batch, shape layers.Shape, divisor float32) gpu.Kernel {
-	if p.augment == AugmentNone {
+	if p.augment == record.AugmentNone {
 		return &kernels.Gather{
 			Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
 			Rows: int32(b.Size), Values: int32(shape.Elements()), Divisor: divisor,

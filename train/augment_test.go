@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"diaghess/gpu"
+	"diaghess/train/record"
+	"diaghess/train/report"
 )
 
 // An augmented study trains on other pictures than a plain one, says so in its
@@ -29,11 +31,11 @@ func TestAugmentedStudy(t *testing.T) {
 	if runStudy(t, plain)[epochs] == want[epochs] {
 		t.Error("epochs are the same with augmentation and without")
 	}
-	rows, err := ReadRows(one.Out)
+	rows, err := report.ReadFolder(one.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if protocol := rows[0].Protocol; !strings.HasSuffix(protocol, "augmented by flip+crop") {
+	if protocol := rows[0].Measured.String(); !strings.HasSuffix(protocol, "augmented by flip+crop") {
 		t.Errorf("the table's protocol is %q", protocol)
 	}
 	plain.Augment = AugmentCrop
@@ -55,7 +57,7 @@ func TestAugmentedStudy(t *testing.T) {
 // Only training augments, whatever is evaluated.
 func TestEvaluationDoesNotAugment(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	s.Protocol, s.Augment = ProtocolHoldout, AugmentFlip
+	s.Protocol, s.Augment = record.ProtocolHoldout, AugmentFlip
 	device, err := OpenDevice(DeviceOptions{Name: s.Device, Threads: 1, Library: s.Library})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +76,7 @@ func TestEvaluationDoesNotAugment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRunner(stream, set, jobs[0], record{})
+	r, err := newRunner(stream, set, jobs[0], record.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}

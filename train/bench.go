@@ -8,6 +8,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/train/data"
+	"diaghess/train/record"
 )
 
 // StepCost is what a training step of an optimizer was measured to cost.
@@ -43,7 +44,7 @@ type FamilyCost struct {
 // Bench measures a step of each optimizer on drawn pictures of CIFAR's shape, n
 // times each, in turn, so that a slow moment of the machine hits all of them. profile
 // has a profiler record steps of the first optimizer after that.
-func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n int, profile bool) ([]StepCost, error) {
+func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, classes, n int, profile bool) ([]StepCost, error) {
 	var profiler gpu.Tracer
 	if profile {
 		var err error
@@ -51,7 +52,7 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 			return nil, err
 		}
 	}
-	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, ProtocolSeed
+	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolSeed
 	set, err := makeResident(stream, drawnSet(settings.Batch*n, settings.Batch, classes))
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func Bench(stream gpu.Stream, settings Settings, optimizers []string, classes, n
 	costs := make([]StepCost, len(optimizers))
 	for i, spec := range optimizers {
 		before := stream.Device().Allocated()
-		runners[i], err = newRunner(stream, set, Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}, record{})
+		runners[i], err = newRunner(stream, set, record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}, record.Run{})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", spec, err)
 		}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"crypto/sha256"
+	"diaghess/train/record"
 	_ "embed"
 	"encoding/hex"
 	"fmt"
@@ -30,22 +31,9 @@ var stamp string
 //go:embed commit.txt
 var archived string
 
-// Build says what made a record, as far as it can change the bits.
-type Build struct {
-	// Commit is the source's, of 12 digits. Where it alone does not say what was compiled,
-	// in a changed checkout, a source archive or neither of the two ("unknown"), a "+" and
-	// the first 12 digits of the program file's SHA-256 follow.
-	Commit   string `json:"commit"`
-	Go       string `json:"go"`       // compiler
-	Platform string `json:"platform"` // operating system and processor
-}
-
-// String names the build for a person.
-func (b Build) String() string { return b.Commit + " " + b.Go + " " + b.Platform }
-
 // ThisBuild describes the running program.
-func ThisBuild() Build {
-	return Build{Commit: thisCommit(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+func ThisBuild() record.Build {
+	return record.Build{Commit: thisCommit(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 }
 
 var thisCommit = sync.OnceValue(func() string {

@@ -9,42 +9,19 @@ import (
 	"diaghess/layers"
 	"diaghess/optim"
 	"diaghess/train/data"
+	"diaghess/train/record"
 )
 
-// Settings are what a user chooses of a run, but for what tells the runs of a
-// study apart.
-type Settings struct {
-	Model          string  `json:"model"`           // see layers.Models
-	Epochs         int     `json:"epochs"`          // passes over the training pictures
-	Batch          int     `json:"batch"`           // pictures a step; the last step of an epoch takes what is left
-	Protocol       string  `json:"protocol"`        // see Protocols
-	Augment        string  `json:"augment"`         // see Augmentations
-	Limit          int     `json:"limit"`           // train on the first Limit pictures; 0 for all
-	LabelSmoothing float64 `json:"label_smoothing"` // in training; in [0, 1)
-	Math           string  `json:"math"`            // of the convolutions, see Maths
+// DefaultSettings are the pilot's, for CIFAR-10.
+func DefaultSettings() record.Settings {
+	return record.Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: record.ProtocolSeed, Augment: record.AugmentNone, Math: MathFP32}
 }
-
-// DefaultSettings are the seed's, for CIFAR-10.
-func DefaultSettings() Settings {
-	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed, Augment: AugmentNone, Math: MathFP32}
-}
-
-// The protocols: what a run is measured on.
-const (
-	// ProtocolSeed is the seed's: pixels divided by their largest value, and the
-	// test set as validation set after every epoch. The seed did not augment.
-	ProtocolSeed = "seed"
-	// ProtocolHoldout keeps HoldoutPictures training pictures aside, the same
-	// in every run, as validation set after every epoch, and touches the test
-	// set once, at the end.
-	ProtocolHoldout = "holdout"
-)
 
 // Protocols returns the names of the protocols.
-func Protocols() []string { return []string{ProtocolSeed, ProtocolHoldout} }
+func Protocols() []string { return []string{record.ProtocolSeed, record.ProtocolHoldout} }
 
-// Validate says what is wrong with the settings.
-func (s Settings) Validate() error {
+// ValidateSettings says what is wrong with the settings.
+func ValidateSettings(s record.Settings) error {
 	switch {
 	case !slices.Contains(layers.Models(), s.Model):
 		return fmt.Errorf("unknown model %q (known: %s)", s.Model, strings.Join(layers.Models(), ", "))
@@ -68,17 +45,9 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// Job is one run of a study.
-type Job struct {
-	Settings
-	Dataset   string `json:"dataset"`   // see data.Names
-	Optimizer string `json:"optimizer"` // a spec, see optim.Parse
-	Seed      int    `json:"seed"`
-}
-
-// Validate says what is wrong with the job.
-func (j Job) Validate() error {
-	if err := j.Settings.Validate(); err != nil {
+// Validate says what is wrong with a job.
+func Validate(j record.Job) error {
+	if err := ValidateSettings(j.Settings); err != nil {
 		return err
 	}
 	if !slices.Contains(data.Names(), j.Dataset) {
@@ -89,9 +58,4 @@ func (j Job) Validate() error {
 	}
 	_, err := optim.Parse(j.Optimizer)
 	return err
-}
-
-// String names the job for a person: "cifar10 adamw seed 3".
-func (j Job) String() string {
-	return fmt.Sprintf("%s %s seed %d", j.Dataset, j.Optimizer, j.Seed)
 }

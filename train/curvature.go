@@ -15,13 +15,14 @@ import (
 	"diaghess/layers/exact"
 	"diaghess/optim/curvature"
 	"diaghess/train/data"
+	"diaghess/train/record"
 )
 
 // CurvatureCheck holds estimates of the curvature's diagonal against the exact one: of
 // a network with its initial weights or after some training, on batches of training
 // pictures, with dropout and, where the network has it, normalization by the batch.
 type CurvatureCheck struct {
-	Job                 // the network, and the training before
+	record.Job          // the network, and the training before
 	Data       string   // folder of the datasets, see data.Dir
 	Steps      int      // of that training, of a run of the job's length
 	Batches    int      // that the curvature is estimated on
@@ -119,7 +120,7 @@ func ParseEstimator(spec string) (curvature.Options, error) {
 
 // Validate says what is wrong with the check.
 func (c *CurvatureCheck) Validate() error {
-	if err := c.Job.Validate(); err != nil {
+	if err := Validate(c.Job); err != nil {
 		return err
 	}
 	for _, spec := range c.Estimators {
@@ -194,7 +195,7 @@ func (c *CurvatureCheck) Run(ctx context.Context, device gpu.Device) (report *Cu
 // train does the training before, and keeps its weights.
 func (r *curvatureRun) train(ctx context.Context) error {
 	return withStream(r.device, func(stream gpu.Stream) error {
-		t, err := newRunner(stream, r.set, r.Job, record{})
+		t, err := newRunner(stream, r.set, r.Job, record.Run{})
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"diaghess/gpu/cpu"
+	"diaghess/train/record"
 )
 
 // checkDigits does a check on digits with small batches.
@@ -16,7 +17,7 @@ func checkDigits(t *testing.T, model string, c CurvatureCheck) *CurvatureReport 
 		t.Fatal(err)
 	}
 	defer device.Close()
-	c.Job = Job{Settings: DefaultSettings(), Dataset: "digits", Optimizer: "adamw", Seed: 3}
+	c.Job = record.Job{Settings: DefaultSettings(), Dataset: "digits", Optimizer: "adamw", Seed: 3}
 	c.Model, c.Batch, c.Batches, c.Repeats, c.Data = model, 8, 2, 1, t.TempDir()
 	report, err := c.Run(t.Context(), device)
 	if err != nil {

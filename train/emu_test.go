@@ -1,12 +1,10 @@
 package train
 
 import (
-	"bytes"
-	"encoding/json"
+	"diaghess/train/record"
+	"errors"
 	"math"
-	"os"
 	"reflect"
-	"strings"
 	"testing"
 )
 
@@ -53,7 +51,7 @@ func TestEmulatedStudyLeavesTheSameRecord(t *testing.T) {
 		{"seedcnn", 1, 64, 16, "adamw", "adamw:lr=0.001001", 1024 * u},
 	} {
 		t.Run(c.model+"/"+c.optimizer, func(t *testing.T) {
-			run := func(device, optimizer string) (Config, []Epoch, Final) {
+			run := func(device, optimizer string) (record.Config, []record.Epoch, record.Final) {
 				s := smallStudy(t.TempDir())
 				s.Model, s.Epochs, s.Limit, s.Batch = c.model, c.epochs, c.limit, c.batch
 				s.Optimizers, s.Seeds, s.Device = []string{optimizer}, []int{0}, device
@@ -101,29 +99,18 @@ func TestEmulatedStudyLeavesTheSameRecord(t *testing.T) {
 }
 
 // readRun reads the record of a study's only run.
-func readRun(t *testing.T, s *Study) (c Config, epochs []Epoch, f Final) {
+func readRun(t *testing.T, s *Study) (c record.Config, epochs []record.Epoch, f record.Final) {
 	t.Helper()
 	jobs, err := s.Jobs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := recordOf(s.Out, jobs[0])
-	if _, err := readJSON(r.path("config.json"), &c); err != nil {
+	r := record.RunOf(s.Out, jobs[0])
+	c, _, errConfig := r.Config()
+	epochs, errEpochs := r.Epochs()
+	f, _, errFinal := r.Final()
+	if err := errors.Join(errConfig, errEpochs, errFinal); err != nil {
 		t.Fatal(err)
-	}
-	if _, err := readJSON(r.path("final.json"), &f); err != nil {
-		t.Fatal(err)
-	}
-	lines, err := os.ReadFile(r.path("epochs.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(bytes.TrimSpace(lines))) {
-		var e Epoch
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			t.Fatal(err)
-		}
-		epochs = append(epochs, e)
 	}
 	return c, epochs, f
 }

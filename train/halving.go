@@ -1,12 +1,11 @@
 package train
 
 import (
+	"diaghess/train/record"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-
-	"diaghess/train/report"
 )
 
 // Successive halving spends most of a tuning's epochs on its better trials: each
@@ -18,23 +17,16 @@ import (
 // optimizer only. A trial that is stopped early was compared on fewer epochs, where
 // smaller learning rates look worse than they are.
 
-// Rung is a stage of a tuning: how many epochs each of so many trials of an optimizer has
-// then been trained.
-type Rung struct {
-	Epochs int `json:"epochs"`
-	Trials int `json:"trials"`
-}
-
 // rungs returns the stages of a tuning, the last one of all epochs. Each but that is of a
 // Halving-th of the epochs of the next, and each but the first of a Halving-th of the
 // trials of the one before, both rounded up.
-func (t *Tuning) rungs() []Rung {
-	all := []Rung{{Epochs: t.Epochs, Trials: t.Trials}}
+func (t *Tuning) rungs() []record.Rung {
+	all := []record.Rung{{Epochs: t.Epochs, Trials: t.Trials}}
 	if t.Halving == 0 {
 		return all
 	}
 	for trials := t.Trials / t.Halving; trials > 0 && all[0].Epochs >= t.Halving; trials /= t.Halving {
-		all = slices.Insert(all, 0, Rung{Epochs: (all[0].Epochs + t.Halving - 1) / t.Halving})
+		all = slices.Insert(all, 0, record.Rung{Epochs: (all[0].Epochs + t.Halving - 1) / t.Halving})
 	}
 	trials := t.Trials
 	for i := range all {
@@ -43,9 +35,6 @@ func (t *Tuning) rungs() []Rung {
 	}
 	return all
 }
-
-// paused is how a run of a tuning ends that is not at its end; it has no final.json.
-const paused report.Status = "paused"
 
 // errPaused says that a run has reached the epochs that it was to be trained for now.
 var errPaused = errors.New("paused")
@@ -59,20 +48,14 @@ func (r *runner) pauseIfDue() error {
 }
 
 // pause keeps what the run has so far.
-func (r *runner) pause() (Final, error) {
+func (r *runner) pause() (record.Final, error) {
 	note := fmt.Sprintf("after %d of %d epochs", r.Epoch, r.job.Epochs)
-	return Final{Status: paused, Note: note}, r.checkpoint()
-}
-
-// reached says whether a run that has not ended has been trained for so many epochs.
-func (r record) reached(epochs int) (bool, error) {
-	lines, err := r.epochs()
-	return len(lines) >= epochs, err
+	return record.Final{Status: record.Paused, Note: note}, r.checkpoint()
 }
 
 // climb does the trials that are left, rung by rung, and sets their outcomes.
-func (t *Tuning) climb(tuned *Tuned, run func(specs []string, until int) error) error {
-	left := make([][]*Trial, len(tuned.Optimizers))
+func (t *Tuning) climb(tuned *record.Tuned, run func(specs []string, until int) error) error {
+	left := make([][]*record.Trial, len(tuned.Optimizers))
 	for i := range tuned.Optimizers {
 		for j := range tuned.Optimizers[i].Trials {
 			left[i] = append(left[i], &tuned.Optimizers[i].Trials[j])
@@ -117,18 +100,18 @@ func (t *Tuning) climb(tuned *Tuned, run func(specs []string, until int) error) 
 
 // thin returns the best so many of an optimizer's trials, fewer where not so many have a
 // score, and stops the others.
-func (t *Tuning) thin(trials []*Trial, most int) ([]*Trial, error) {
-	slices.SortStableFunc(trials, func(a, b *Trial) int { return t.rank(*a, *b) })
+func (t *Tuning) thin(trials []*record.Trial, most int) ([]*record.Trial, error) {
+	slices.SortStableFunc(trials, func(a, b *record.Trial) int { return t.rank(*a, *b) })
 	most = min(most, len(trials))
 	for most > 1 && trials[most-1].Score == nil {
 		most--
 	}
 	for _, trial := range trials[most:] {
 		if trial.Score != nil {
-			trial.Status = stopped
+			trial.Status = record.Stopped
 		}
 		for _, seed := range t.Seeds {
-			if err := t.recordOf(trial, seed).forget(); err != nil {
+			if err := t.recordOf(trial, seed).Forget(); err != nil {
 				return nil, err
 			}
 		}
@@ -136,10 +119,7 @@ func (t *Tuning) thin(trials []*Trial, most int) ([]*Trial, error) {
 	return trials[:most], nil
 }
 
-// stopped is how a trial ends that others of its optimizer were better than.
-const stopped report.Status = "stopped"
-
 // recordOf is the record of a trial's run.
-func (t *Tuning) recordOf(trial *Trial, seed int) record {
-	return recordOf(filepath.Join(t.Out, trialsFolder), Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
+func (t *Tuning) recordOf(trial *record.Trial, seed int) record.Run {
+	return record.RunOf(filepath.Join(t.Out, trialsFolder), record.Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
 }

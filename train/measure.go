@@ -10,13 +10,14 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/kernels"
+	"diaghess/train/record"
 )
 
 // Load is what a device's speed is measured with: steps on drawn pictures of CIFAR's
 // shape, queued a block at a time. A host that waits for a GPU sleeps, and wakes tens of
 // microseconds late: a block is long against that.
 type Load struct {
-	Settings
+	record.Settings
 	Optimizers []string // specs, see optim.Parse
 	Classes    int
 	Block      int // steps between two waits
@@ -113,7 +114,7 @@ func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 	if err != nil {
 		return cost, err
 	}
-	r, err := newRunner(stream, set, l.job(spec), record{})
+	r, err := newRunner(stream, set, l.job(spec), record.Run{})
 	if err != nil {
 		return cost, err
 	}
@@ -141,10 +142,10 @@ func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 }
 
 // job is a run of the load.
-func (l Load) job(spec string) Job {
+func (l Load) job(spec string) record.Job {
 	settings := l.Settings
-	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, ProtocolSeed
-	return Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}
+	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolSeed
+	return record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}
 }
 
 // Throughput is what several runs at once do together.
@@ -179,7 +180,7 @@ func (l Load) Throughput(ctx context.Context, device gpu.Device, runs int, about
 			return t, err
 		}
 		defer closing(stream, &err)
-		r, err := newRunner(stream, set, l.job(l.Optimizers[i%len(l.Optimizers)]), record{})
+		r, err := newRunner(stream, set, l.job(l.Optimizers[i%len(l.Optimizers)]), record.Run{})
 		if err != nil {
 			return t, err
 		}
@@ -228,7 +229,7 @@ func (r *runner) repeatEpoch(ctx context.Context, times int) error {
 		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
 			return err
 		}
-		r.position, r.checkpointed = position{}, time.Now()
+		r.Position, r.checkpointed = record.Position{}, time.Now()
 		// An interrupted epoch would keep a checkpoint.
 		if err := r.trainEpoch(context.WithoutCancel(ctx), silent{}); err != nil {
 			return err

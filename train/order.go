@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"diaghess/kernels"
+	"diaghess/train/record"
 )
 
 // shuffle permutes order by Fisher and Yates's method with the random numbers
@@ -44,12 +45,12 @@ type parts struct {
 }
 
 // split divides a set of the given sizes by the settings' protocol and limit.
-func split(s Settings, dataset string, training, test int) (parts, error) {
+func split(s record.Settings, dataset string, training, test int) (parts, error) {
 	p := parts{train: upTo(training)}
 	switch s.Protocol {
-	case ProtocolSeed:
+	case record.ProtocolSeed:
 		p.validation, p.validateOnTest = upTo(test), true
-	case ProtocolHoldout:
+	case record.ProtocolHoldout:
 		// The same pictures for every seed and arm: runs stay comparable.
 		drawn := upTo(training)
 		shuffle(drawn, 0, kernels.RandomStream("holdout/"+dataset), 0)

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"diaghess/train/record"
 	"math"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func TestSplit(t *testing.T) {
 	if err != nil || len(p.train) != 50_000 || len(p.validation) != 10_000 || !p.validateOnTest || p.test != nil {
 		t.Errorf("protocol seed: %d, %d, %v, %v", len(p.train), len(p.validation), p.validateOnTest, err)
 	}
-	s.Protocol = ProtocolHoldout
+	s.Protocol = record.ProtocolHoldout
 	p, err = split(s, "cifar10", 50_000, 10_000)
 	if err != nil || len(p.train) != 45_000 || len(p.validation) != 5_000 || p.validateOnTest || len(p.test) != 10_000 {
 		t.Errorf("protocol holdout: %d, %d, %d, %v", len(p.train), len(p.validation), len(p.test), err)

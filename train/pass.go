@@ -6,6 +6,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/layers"
+	"diaghess/train/record"
 )
 
 // pass is a walk over some pictures in batches, with the programs that do it
@@ -44,7 +45,7 @@ func (s step) program(estimate bool) gpu.Program {
 // newPass allocates a pass over pictures of a part of a dataset. state counts
 // its batches: an optimizer's in training, or one of its own.
 func newPass(stream gpu.Stream, from residentSplit, pictures, batchSize, classes int, state gpu.Slice[uint32]) (*pass, error) {
-	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, augment: AugmentNone, state: state}
+	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, augment: record.AugmentNone, state: state}
 	var err error
 	if p.order, err = gpu.Alloc[uint32](stream, pictures); err != nil {
 		return nil, err

@@ -2,29 +2,28 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
 
 	"diaghess/optim"
-	"diaghess/train/report"
+	"diaghess/train/record"
 )
 
 // Plan returns the study's plan, for the metrics of the report, as of now.
-func (s *Study) Plan(margins map[string]float64) (*report.Plan, error) {
+func (s *Study) Plan(margins map[string]float64) (*record.Plan, error) {
 	if _, err := s.Jobs(); err != nil {
 		return nil, err
 	}
-	plan := &report.Plan{
+	plan := &record.Plan{
+		Schema:  record.Schema,
 		Written: time.Now().UTC().Truncate(time.Second), Datasets: s.Datasets, Seeds: s.Seeds,
-		Settings: map[string]string{}, Test: report.PlannedTest, Margins: margins,
+		Settings: map[string]string{}, Test: record.PlannedTest, Metrics: record.Metrics(), Margins: margins,
 	}
 	for _, spec := range s.Optimizers {
 		rule, err := optim.Parse(spec)
@@ -32,9 +31,6 @@ func (s *Study) Plan(margins map[string]float64) (*report.Plan, error) {
 			return nil, err
 		}
 		plan.Optimizers = append(plan.Optimizers, optim.Spec(rule))
-	}
-	for _, m := range report.Metrics() {
-		plan.Metrics = append(plan.Metrics, m.String())
 	}
 	content, err := json.Marshal(s.Settings)
 	if err != nil {
@@ -62,51 +58,42 @@ func (s *Study) Register(path string, margins map[string]float64) (differences [
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	var plan, kept report.Plan
-	there, err := readPlan(path, &plan)
+	written, err := record.ReadPlan(path)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case !there:
-		plan = *own
-	case len(margins) > 0 && !maps.Equal(margins, plan.Margins):
+	plan := cmp.Or(written, own)
+	if len(margins) > 0 && !maps.Equal(margins, plan.Margins) {
 		return nil, fmt.Errorf("plan %s has the margins %v: they are chosen once, before the first run", path, plan.Margins)
 	}
-	copied := filepath.Join(s.Out, report.PlanFile)
-	registered, err := readPlan(copied, &kept)
+	copied := filepath.Join(s.Out, record.PlanFile)
+	kept, err := record.ReadPlan(copied)
 	if err != nil {
 		return nil, err
 	}
-	if registered {
+	if kept != nil {
 		if !reflect.DeepEqual(plan, kept) {
 			return nil, fmt.Errorf("plan %s is not the one that the study %s began with, which is %s: a plan is made once", path, s.Out, copied)
 		}
-		return differ(&plan, own), nil
+		return differ(plan, own), nil
 	}
-	begun, err := s.begun()
+	begun, err := record.Begun(s.Out)
 	if err != nil {
 		return nil, err
 	}
 	if begun {
 		return nil, fmt.Errorf("the study %s has runs already: a plan is made before the first, so choose another folder with --out", s.Out)
 	}
-	if !there {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, fmt.Errorf("plan: %w", err)
-		}
-		if err := writeJSON(path, plan); err != nil {
+	if written == nil {
+		if err := plan.Write(path); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(s.Out, 0o755); err != nil {
-		return nil, fmt.Errorf("folder of the study: %w", err)
-	}
-	return differ(&plan, own), writeJSON(copied, plan)
+	return differ(plan, own), plan.Write(copied)
 }
 
 // differ says in what a study that is about to run is not what is planned.
-func differ(plan, now *report.Plan) []string {
+func differ(plan, now *record.Plan) []string {
 	var list []string
 	for _, d := range []struct {
 		what         string
@@ -124,30 +111,4 @@ func differ(plan, now *report.Plan) []string {
 		}
 	}
 	return list
-}
-
-// readPlan reads a plan; it returns false where there is no such file.
-func readPlan(path string, plan *report.Plan) (bool, error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("plan: %w", err)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields() // a misspelt key would plan nothing
-	if err := decoder.Decode(plan); err != nil {
-		return false, fmt.Errorf("plan %s: %w", path, err)
-	}
-	if err := plan.Validate(); err != nil {
-		return false, fmt.Errorf("plan %s: %w", path, err)
-	}
-	return true, nil
-}
-
-// begun says whether the study's folder holds a run.
-func (s *Study) begun() (bool, error) {
-	configs, err := filepath.Glob(filepath.Join(s.Out, "*", "*", "*", "config.json"))
-	return len(configs) > 0, err
 }

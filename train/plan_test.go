@@ -12,15 +12,12 @@ import (
 // reportOf returns a study's report.
 func reportOf(t *testing.T, s *Study) string {
 	t.Helper()
-	rows, err := ReadRows(s.Out)
+	rows, err := report.ReadFolder(s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	analysis, err := report.Compare(rows, s.Optimizers[0])
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := analysis.AddRecords(); err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"diaghess/gpu"
+	"diaghess/train/record"
 )
 
 // runners makes the runs of a study, each on a stream of its own, one at a time: where
@@ -19,7 +20,7 @@ type runners struct {
 }
 
 // make makes a run, or nothing.
-func (r *runners) make(set *resident, job Job, rec record) (*runner, error) {
+func (r *runners) make(set *resident, job record.Job, rec record.Run) (*runner, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	stream, err := r.device.NewStream()
@@ -69,7 +70,7 @@ const mostParallel = 40
 // room returns how many runs a device with memory of its own has room for, measured by
 // the second of two: with the first come what all of them share, the dataset and the
 // code of kernels and libraries.
-func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []Job) (n int, err error) {
+func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []record.Job) (n int, err error) {
 	set, err := sets.get(jobs[0].Dataset)
 	if err != nil {
 		return 0, err
@@ -77,7 +78,7 @@ func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []Job
 	var free [2]int64
 	for i := range free {
 		var run *runner
-		run, err = runs.make(set, jobs[0], recordOf(s.Out, jobs[0]))
+		run, err = runs.make(set, jobs[0], record.RunOf(s.Out, jobs[0]))
 		var full *gpu.OutOfMemory
 		switch {
 		case i > 0 && errors.As(err, &full):

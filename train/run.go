@@ -11,15 +11,15 @@ import (
 	"diaghess/layers"
 	"diaghess/optim"
 	"diaghess/optim/curvature"
-	"diaghess/train/report"
+	"diaghess/train/record"
 )
 
 // runner is a run in memory: the network, its optimizer and its passes, bound
 // to a stream.
 type runner struct {
-	job       Job
-	record    record
-	config    Config
+	job       record.Job
+	record    record.Run
+	config    record.Config
 	stream    gpu.Stream
 	network   *layers.Network
 	optimizer *optim.Optimizer
@@ -30,9 +30,9 @@ type runner struct {
 	batches                    map[int]*layers.Batch // by size
 	training, validation, test *pass                 // test is nil where validation is of the test set
 
-	position
+	record.Position
 	until           int               // epochs after which it pauses; 0 for none
-	stepParts       *report.StepParts // of a step of the running epoch, once it has been timed
+	stepParts       *record.StepParts // of a step of the running epoch, once it has been timed
 	epochStart      time.Time         // of the running epoch, or of going on with it
 	checkpointed    time.Time
 	checkpointEvery time.Duration
@@ -49,7 +49,7 @@ const waitEvery = 16
 
 // newRunner makes everything that the run needs: after it nothing is allocated
 // on the device.
-func newRunner(stream gpu.Stream, set *resident, job Job, rec record) (*runner, error) {
+func newRunner(stream gpu.Stream, set *resident, job record.Job, rec record.Run) (*runner, error) {
 	r := &runner{job: job, record: rec, stream: stream, batches: map[int]*layers.Batch{}, checkpointEvery: checkpointEvery}
 	rule, err := optim.Parse(job.Optimizer)
 	if err != nil {
@@ -88,7 +88,7 @@ func newRunner(stream gpu.Stream, set *resident, job Job, rec record) (*runner, 
 	if err != nil {
 		return nil, err
 	}
-	r.config = Config{
+	r.config = record.Config{
 		Job: job, OptimizerSettings: optim.Settings(rule),
 		TrainPictures: len(r.parts.train), ValPictures: len(r.parts.validation), TestPictures: len(r.parts.test),
 		Parameters: r.network.Trainable(), Steps: length.Steps,
@@ -178,12 +178,12 @@ var errDiverged = errors.New("diverged")
 
 // run trains to the end, from where the record's checkpoint is. If the context
 // ends it keeps a checkpoint and returns the context's error.
-func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
+func (r *runner) run(ctx context.Context, observer Observer) (record.Final, error) {
 	if err := r.resume(); err != nil {
-		return Final{}, err
+		return record.Final{}, err
 	}
 	seen := observer.Run(r.job, r.config, r.Step, r.config.Steps)
-	final := Final{
+	final := record.Final{
 		Dataset: r.job.Dataset, Optimizer: r.job.Optimizer, Seed: r.job.Seed,
 		Limit: r.job.Limit, Protocol: r.job.Protocol, Augment: r.job.Augment, Build: r.config.Build,
 	}
@@ -191,7 +191,7 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 	if err == nil && r.test != nil {
 		var s Score
 		if s, err = r.evaluate(ctx, r.test, r.parts.test); err == nil {
-			final.Test = &TestScore{Loss: s.Loss, Acc: s.Accuracy, F1: s.F1}
+			final.Test = &record.TestScore{Loss: s.Loss, Acc: s.Accuracy, F1: s.F1}
 		} else {
 			err = r.interrupted(ctx, err)
 		}
@@ -199,10 +199,10 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 	switch {
 	case err == nil:
 		last := r.Epochs[len(r.Epochs)-1]
-		final.Status = report.Finished
+		final.Status = record.Finished
 		final.ValLoss, final.ValAcc, final.F1 = last.ValLoss, last.ValAcc, last.F1
 	case errors.Is(err, errDiverged):
-		final.Status = report.Diverged
+		final.Status = record.Diverged
 		final.DivergedAt = r.Step
 		final.Note = fmt.Sprintf("loss not finite at step %d of %d", r.Step, r.config.Steps)
 	case errors.Is(err, errPaused):
@@ -210,18 +210,18 @@ func (r *runner) run(ctx context.Context, observer Observer) (Final, error) {
 		seen.End(final)
 		return final, err
 	default:
-		seen.End(Final{})
-		return Final{}, err
+		seen.End(record.Final{})
+		return record.Final{}, err
 	}
 	final.Epochs = len(r.Epochs)
 	for _, e := range r.Epochs {
 		final.TrainTime += e.Seconds
 	}
-	if err := r.record.writeEpochs(r.Epochs); err != nil {
-		return Final{}, err
+	if err := r.record.WriteEpochs(r.Epochs); err != nil {
+		return record.Final{}, err
 	}
-	if err := r.record.finish(final); err != nil {
-		return Final{}, err
+	if err := r.record.Finish(final); err != nil {
+		return record.Final{}, err
 	}
 	seen.End(final)
 	return final, nil
@@ -256,16 +256,16 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 			return r.interrupted(ctx, err)
 		}
 		now := time.Now()
-		epoch := Epoch{
+		epoch := record.Epoch{
 			Epoch: r.Epoch + 1, TrainLoss: trained.Loss, TrainAcc: trained.Accuracy,
 			ValLoss: validated.Loss, ValAcc: validated.Accuracy, F1: validated.F1,
 			Seconds: r.Seconds + now.Sub(r.epochStart).Seconds(),
-			Parts:   r.stepParts, Curvature: curved,
+			Parts:   r.stepParts, Curvature: (*record.Curvature)(curved),
 		}
 		r.stepParts = nil
-		r.position = position{Epoch: r.Epoch + 1, Step: r.Step, Epochs: append(r.Epochs, epoch)}
+		r.Position = record.Position{Epoch: r.Epoch + 1, Step: r.Step, Epochs: append(r.Epochs, epoch)}
 		r.epochStart = now
-		if err := r.record.writeEpochs(r.Epochs); err != nil {
+		if err := r.record.WriteEpochs(r.Epochs); err != nil {
 			return err
 		}
 		seen.Epoch(epoch)
@@ -392,23 +392,23 @@ func (r *runner) memory() memory {
 
 // checkpoint keeps the position and the tensors.
 func (r *runner) checkpoint() error {
-	p := r.position
+	p := r.Position
 	p.Seconds += time.Since(r.epochStart).Seconds()
 	r.checkpointed = time.Now()
-	return writeCheckpoint(r.record.path("checkpoint"), p, r.memory())
+	return r.record.WriteCheckpoint(p, r.memory().write)
 }
 
 // resume claims the record and goes to its checkpoint, if it has one.
 func (r *runner) resume() error {
-	if err := r.record.claim(r.config); err != nil {
+	if err := r.record.Claim(r.config); err != nil {
 		return err
 	}
-	p, ok, err := readCheckpoint(r.record.path("checkpoint"), r.memory())
+	p, ok, err := r.record.ReadCheckpoint(r.memory().read)
 	if err != nil {
 		return err
 	}
 	if ok {
-		r.position = p
+		r.Position = p
 	}
 	return nil
 }

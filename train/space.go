@@ -10,19 +10,12 @@ import (
 	"strings"
 
 	"diaghess/optim"
+	"diaghess/train/record"
 )
 
-// Dimension is a key of an optimizer's spec that is drawn, and from where.
-type Dimension struct {
-	Key  string  `json:"key"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
-	Log  bool    `json:"log"` // uniform in the logarithm
-}
-
-// at returns the value at a quantile in [0, 1], rounded to the digits that a
+// at returns a dimension's value at a quantile in [0, 1], rounded to the digits that a
 // spec shows.
-func (d Dimension) at(quantile float64) string {
+func at(d record.Dimension, quantile float64) string {
 	value := d.Low + quantile*(d.High-d.Low)
 	if d.Log {
 		value = d.Low * math.Pow(d.High/d.Low, quantile)
@@ -30,18 +23,9 @@ func (d Dimension) at(quantile float64) string {
 	return strconv.FormatFloat(value, 'g', 4, 64)
 }
 
-// String writes the dimension as ParseSpace reads it.
-func (d Dimension) String() string {
-	text := fmt.Sprintf("%s=%g..%g", d.Key, d.Low, d.High)
-	if d.Log {
-		text += " log"
-	}
-	return text
-}
-
 // Space is what is drawn for each rule, by its name; under "" stands what is
 // drawn for the others.
-type Space map[string][]Dimension
+type Space map[string][]record.Dimension
 
 // ParseSpace reads a space: parts "NAME: KEY=LOW..HIGH log, ..." set apart by
 // semicolons. A part without a name is for all rules that have none of their
@@ -69,7 +53,7 @@ func ParseSpace(text string) (Space, error) {
 			if err != nil {
 				return nil, fmt.Errorf("space: %w", err)
 			}
-			if slices.ContainsFunc(space[name], func(other Dimension) bool { return other.Key == d.Key }) {
+			if slices.ContainsFunc(space[name], func(other record.Dimension) bool { return other.Key == d.Key }) {
 				return nil, fmt.Errorf("space: %q has the key %s twice", name, d.Key)
 			}
 			space[name] = append(space[name], d)
@@ -78,28 +62,28 @@ func ParseSpace(text string) (Space, error) {
 	return space, nil
 }
 
-func parseDimension(element string) (Dimension, error) {
+func parseDimension(element string) (record.Dimension, error) {
 	malformed := fmt.Errorf("%q is not of the form KEY=LOW..HIGH or KEY=LOW..HIGH log", strings.TrimSpace(element))
 	key, values, ok := strings.Cut(strings.TrimSpace(element), "=")
 	if !ok || key == "" {
-		return Dimension{}, malformed
+		return record.Dimension{}, malformed
 	}
-	d := Dimension{Key: key}
+	d := record.Dimension{Key: key}
 	values, d.Log = strings.CutSuffix(strings.TrimSpace(values), " log")
 	low, high, ok := strings.Cut(strings.TrimSpace(values), "..")
 	if !ok {
-		return Dimension{}, malformed
+		return record.Dimension{}, malformed
 	}
 	var lowErr, highErr error
 	d.Low, lowErr = strconv.ParseFloat(low, 64)
 	d.High, highErr = strconv.ParseFloat(high, 64)
 	switch {
 	case errors.Join(lowErr, highErr) != nil || !finite(d.Low) || !finite(d.High):
-		return Dimension{}, malformed
+		return record.Dimension{}, malformed
 	case d.Low >= d.High:
-		return Dimension{}, fmt.Errorf("%v: the first number must be below the second", d)
+		return record.Dimension{}, fmt.Errorf("%v: the first number must be below the second", d)
 	case d.Log && d.Low <= 0:
-		return Dimension{}, fmt.Errorf("%v: a logarithm needs numbers above 0", d)
+		return record.Dimension{}, fmt.Errorf("%v: a logarithm needs numbers above 0", d)
 	}
 	return d, nil
 }
@@ -115,7 +99,7 @@ const smallWeightDecay = 1e-4
 // of returns what is drawn for an optimizer: what the space names, else the
 // learning rate and the weight decay, where the rule has one, about their
 // defaults. What the spec sets itself is never drawn.
-func (s Space) of(spec string) ([]Dimension, error) {
+func (s Space) of(spec string) ([]record.Dimension, error) {
 	rule, err := optim.Parse(spec)
 	if err != nil {
 		return nil, err
@@ -133,7 +117,7 @@ func (s Space) of(spec string) ([]Dimension, error) {
 		}
 		return dimensions, nil
 	}
-	var dimensions []Dimension
+	var dimensions []record.Dimension
 	for _, key := range []string{"lr", "weight-decay"} {
 		text, has := optim.Settings(rule)[key]
 		if _, fixed := set[key]; fixed || !has {
@@ -146,7 +130,7 @@ func (s Space) of(spec string) ([]Dimension, error) {
 		if middle == 0 {
 			middle = smallWeightDecay
 		}
-		dimensions = append(dimensions, Dimension{Key: key, Low: round(middle / spaceReach), High: round(middle * spaceReach), Log: true})
+		dimensions = append(dimensions, record.Dimension{Key: key, Low: round(middle / spaceReach), High: round(middle * spaceReach), Log: true})
 	}
 	if len(dimensions) == 0 {
 		return nil, fmt.Errorf("optimizer %s: nothing is left to be drawn: name a key with --space", spec)
@@ -177,7 +161,7 @@ func settingsOf(spec string) map[string]string {
 
 // draw returns a spec for each of the trials: the given one with the dimensions
 // at a point of the Halton sequence. More trials begin with the same specs.
-func draw(spec string, dimensions []Dimension, trials int) ([]string, error) {
+func draw(spec string, dimensions []record.Dimension, trials int) ([]string, error) {
 	name, _, _ := strings.Cut(spec, ":")
 	settings := settingsOf(spec)
 	if len(dimensions) > len(primes()) {
@@ -187,7 +171,7 @@ func draw(spec string, dimensions []Dimension, trials int) ([]string, error) {
 	for i := range specs {
 		point := halton(i+1, primes()[:len(dimensions)])
 		for j, d := range dimensions {
-			settings[d.Key] = d.at(point[j])
+			settings[d.Key] = at(d, point[j])
 		}
 		var list []string
 		for _, key := range slices.Sorted(maps.Keys(settings)) {

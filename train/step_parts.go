@@ -1,10 +1,9 @@
 package train
 
 import (
+	"diaghess/train/record"
 	"strings"
 	"time"
-
-	"diaghess/train/report"
 )
 
 // timesNextStep says whether the next step is the one of its epoch whose ops are timed
@@ -24,7 +23,7 @@ func (r *runner) timeStep(batch int, estimate bool) error {
 	if err != nil {
 		return err
 	}
-	parts := &report.StepParts{}
+	parts := &record.StepParts{}
 	for i, op := range program.Ops() {
 		millis := float64(durations[i][0]) / float64(time.Millisecond)
 		part, _, _ := strings.Cut(op.Label, "/")

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bufio"
+	"diaghess/train/record"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ func TestStepParts(t *testing.T) {
 	s.Seeds, s.Optimizers = []int{0}, []string{"adamw", "diaghess:curvature=gnb,every=7"}
 	runStudy(t, s)
 	for i, spec := range s.Optimizers {
-		path := recordOf(s.Out, Job{Settings: s.Settings, Dataset: "digits", Optimizer: spec}).path("epochs.jsonl")
+		path := record.RunOf(s.Out, record.Job{Settings: s.Settings, Dataset: "digits", Optimizer: spec}).Folder + "/epochs.jsonl"
 		file, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
@@ -23,7 +24,7 @@ func TestStepParts(t *testing.T) {
 		defer file.Close()
 		lines := bufio.NewScanner(file)
 		for lines.Scan() {
-			var e Epoch
+			var e record.Epoch
 			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 				t.Fatal(err)
 			}

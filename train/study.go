@@ -15,12 +15,12 @@ import (
 	"diaghess/optim"
 	"diaghess/train/data"
 	"diaghess/train/lock"
-	"diaghess/train/report"
+	"diaghess/train/record"
 )
 
 // Study is datasets x seeds x optimizers.
 type Study struct {
-	Settings
+	record.Settings
 	Datasets   []string
 	Optimizers []string // specs; the first is the baseline
 	Seeds      []int
@@ -40,7 +40,7 @@ type Study struct {
 
 	// tuned is what chose the optimizers' settings, or nil, and tuningTrials from
 	// how many trials each, by its spec; see Use.
-	tuned        *Tuned
+	tuned        *record.Tuned
 	tuningTrials map[string]int
 	// validationOnly leaves the test set alone, also where the protocol has one
 	// look at it.
@@ -56,7 +56,7 @@ type Study struct {
 
 // Jobs returns the runs in the order in which they are begun: for each dataset
 // and seed all arms, so that pairs are complete early.
-func (s *Study) Jobs() ([]Job, error) {
+func (s *Study) Jobs() ([]record.Job, error) {
 	if len(s.Datasets) == 0 || len(s.Optimizers) == 0 || len(s.Seeds) == 0 {
 		return nil, errors.New("a study needs at least one dataset, one optimizer and one seed")
 	}
@@ -72,12 +72,12 @@ func (s *Study) Jobs() ([]Job, error) {
 		}
 		arms = append(arms, arm)
 	}
-	var jobs []Job
+	var jobs []record.Job
 	for _, dataset := range s.Datasets {
 		for _, seed := range s.Seeds {
 			for _, arm := range arms {
-				job := Job{Settings: s.Settings, Dataset: dataset, Optimizer: arm, Seed: seed}
-				if err := job.Validate(); err != nil {
+				job := record.Job{Settings: s.Settings, Dataset: dataset, Optimizer: arm, Seed: seed}
+				if err := Validate(job); err != nil {
 					return nil, err
 				}
 				if slices.Contains(jobs, job) {
@@ -96,7 +96,7 @@ func (s *Study) Folder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Abs(recordOf(s.Out, jobs[0]).folder)
+	return filepath.Abs(record.RunOf(s.Out, jobs[0]).Folder)
 }
 
 // errStopped says that a study was interrupted.
@@ -132,11 +132,11 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 		return err
 	}
 	defer closing(device, &err)
-	if err := writeJSON(filepath.Join(s.Out, studyFile), plan{Jobs: jobs}); err != nil {
+	if err := record.WriteStudy(s.Out, jobs); err != nil {
 		return err
 	}
 	if s.tuned != nil {
-		if err := writeJSON(filepath.Join(s.Out, report.TuningFile), s.tuned); err != nil {
+		if err := s.tuned.Write(filepath.Join(s.Out, record.TunedFile)); err != nil {
 			return err
 		}
 	}
@@ -173,38 +173,34 @@ func lockStudy(ctx context.Context, folder string) (held *lock.Lock, err error) 
 
 // left returns the jobs without an end. A run that has ended must have had the
 // settings of its job.
-func (s *Study) left(jobs []Job) ([]Job, error) {
-	var left []Job
+func (s *Study) left(jobs []record.Job) ([]record.Job, error) {
+	var left []record.Job
 	for _, job := range jobs {
-		rec := recordOf(s.Out, job)
-		_, ended, err := rec.final()
+		run := record.RunOf(s.Out, job)
+		_, ended, err := run.Final()
 		if err != nil {
 			return nil, err
 		}
-		if !ended {
-			reached := false
-			if s.until > 0 {
-				if reached, err = rec.reached(s.until); err != nil {
-					return nil, err
-				}
+		if ended {
+			rule, err := optim.Parse(job.Optimizer)
+			if err != nil {
+				return nil, err
 			}
-			if !reached {
-				left = append(left, job)
+			if err := run.Chosen(record.Config{Job: job, OptimizerSettings: optim.Settings(rule)}); err != nil {
+				return nil, err
 			}
 			continue
 		}
-		var config Config
-		if _, err := readJSON(rec.path("config.json"), &config); err != nil {
-			return nil, err
+		if s.until > 0 {
+			epochs, err := run.Epochs()
+			if err != nil {
+				return nil, err
+			}
+			if len(epochs) >= s.until {
+				continue
+			}
 		}
-		rule, err := optim.Parse(job.Optimizer)
-		if err != nil {
-			return nil, err
-		}
-		now := Config{Job: job, OptimizerSettings: optim.Settings(rule), Device: config.Device}
-		if err := rec.compare(config, now, false); err != nil {
-			return nil, err
-		}
+		left = append(left, job)
 	}
 	return left, nil
 }
@@ -227,7 +223,7 @@ func (s *Study) share(runs int) (parallel, threads int) {
 
 // runAll does the jobs, parallel at a time. The first failure stops the others
 // at their next step.
-func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, parallel int, observer Observer) (err error) {
+func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []record.Job, parallel int, observer Observer) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	stream, err := device.NewStream()
@@ -242,7 +238,7 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, paral
 			return err
 		}
 	}
-	queue := make(chan Job)
+	queue := make(chan record.Job)
 	var workers sync.WaitGroup
 	for range parallel {
 		workers.Add(1)
@@ -270,7 +266,7 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []Job, paral
 }
 
 // runOne does one run on a stream of its own.
-func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job Job, observer Observer) (err error) {
+func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job record.Job, observer Observer) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -278,7 +274,7 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	if err != nil {
 		return err
 	}
-	r, err := runs.make(set, job, recordOf(s.Out, job))
+	r, err := runs.make(set, job, record.RunOf(s.Out, job))
 	if err != nil {
 		return err
 	}

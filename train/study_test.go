@@ -2,6 +2,8 @@ package train
 
 import (
 	"context"
+	"diaghess/train/record"
+	"diaghess/train/report"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +14,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"diaghess/train/report"
 )
 
 // smallStudy is 2 arms x 2 seeds of the MLP on digits: a second or so.
@@ -118,7 +118,7 @@ type stopper struct {
 	stop  func()
 }
 
-func (s *stopper) Run(Job, Config, int, int) RunObserver { return s }
+func (s *stopper) Run(record.Job, record.Config, int, int) RunObserver { return s }
 
 func (s *stopper) Step(int) {
 	if s.steps--; s.steps == 0 {
@@ -208,11 +208,11 @@ func TestDivergedRunIsAnOutcome(t *testing.T) {
 	s.Optimizers = []string{"adamw", "sgd:lr=1e30"}
 	s.Seeds = []int{0}
 	runStudy(t, s)
-	rows, err := ReadRows(s.Out)
+	rows, err := report.ReadFolder(s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != 2 || rows[0].Status != report.Finished || rows[1].Status != report.Diverged {
+	if len(rows) != 2 || rows[0].Status != record.Finished || rows[1].Status != record.Diverged {
 		t.Fatalf("rows %+v", rows)
 	}
 	if !strings.Contains(rows[1].Note, "not finite at step 2 of 69") {
@@ -280,17 +280,17 @@ func TestDamagedCheckpointIsNotRead(t *testing.T) {
 
 func TestHoldoutTouchesTheTestSetOnce(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	s.Protocol, s.Seeds = ProtocolHoldout, []int{0}
+	s.Protocol, s.Seeds = record.ProtocolHoldout, []int{0}
 	runStudy(t, s)
-	r := recordOf(s.Out, Job{Settings: s.Settings, Dataset: "digits", Optimizer: "adamw"})
-	f, ok, err := r.final()
+	r := record.RunOf(s.Out, record.Job{Settings: s.Settings, Dataset: "digits", Optimizer: "adamw"})
+	f, ok, err := r.Final()
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	if f.Test == nil || f.Test.Acc == f.ValAcc {
 		t.Errorf("final %+v: test and validation are of different pictures", f)
 	}
-	rows, err := ReadRows(s.Out)
+	rows, err := report.ReadFolder(s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}

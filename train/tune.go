@@ -3,18 +3,15 @@ package train
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"diaghess/optim"
-	"diaghess/train/report"
+	"diaghess/train/record"
 )
 
 // FirstTuningSeed is where the seeds of tuning begin. A study's seeds are below
@@ -41,58 +38,12 @@ const trialsFolder = "trials"
 // TuningMetrics returns the metrics that trials can be ranked by, the default
 // first.
 func TuningMetrics() []string {
-	return []string{report.ValAcc.String(), report.ValLoss.String(), report.F1.String()}
-}
-
-// Tuned is the result of a tuning, tuned.json. It holds no times: the same
-// tuning gives the same bytes.
-type Tuned struct {
-	Settings
-	Dataset string `json:"dataset"`
-	Seeds   []int  `json:"seeds"`
-	Metric  string `json:"metric"`
-	Trials  int    `json:"trials"` // of each optimizer
-	// Rungs are the stages of successive halving; empty without it.
-	Rungs      []Rung           `json:"rungs,omitempty"`
-	Device     string           `json:"device"`
-	Build      Build            `json:"build"`
-	Optimizers []TunedOptimizer `json:"optimizers"`
-}
-
-// TunedOptimizer is what was found for an optimizer.
-type TunedOptimizer struct {
-	Optimizer string      `json:"optimizer"`  // the spec that was tuned
-	Best      string      `json:"best"`       // the spec of the best trial
-	BestTrial int         `json:"best_trial"` // from 1
-	Space     []Dimension `json:"space"`
-	Trials    []Trial     `json:"trials"`
-}
-
-// Trial is the outcome of a draw.
-type Trial struct {
-	Trial  int           `json:"trial"` // from 1
-	Spec   string        `json:"spec"`
-	LR     float64       `json:"lr"`     // of the spec
-	Status report.Status `json:"status"` // diverged if it did from any seed; stopped by successive halving
-	Epochs int           `json:"epochs"` // trained, unless it diverged
-	// Score is the mean over the seeds after those epochs, on the validation part; nil
-	// if the trial diverged.
-	Score *TrialScore `json:"score,omitempty"`
-	// First is that after the first stage of successive halving, which all trials have
-	// reached that did not diverge in it.
-	First *TrialScore `json:"first_score,omitempty"`
-}
-
-// TrialScore is what a trial is ranked by.
-type TrialScore struct {
-	ValLoss float64 `json:"val_loss"`
-	ValAcc  float64 `json:"val_acc"`
-	F1      float64 `json:"f1"`
+	return []string{"val_acc", "val_loss", "f1"}
 }
 
 // Run does the trials that have not ended yet, and returns the result and the
 // path of its file.
-func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *Tuned, path string, err error) {
+func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *record.Tuned, path string, err error) {
 	if tuned, err = t.plan(); err != nil {
 		return nil, "", err
 	}
@@ -108,13 +59,13 @@ func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *Tuned, path
 	for i := range tuned.Optimizers {
 		o := &tuned.Optimizers[i]
 		best := slices.MinFunc(o.Trials, t.rank)
-		if best.Status != report.Finished {
+		if best.Status != record.Finished {
 			return nil, "", fmt.Errorf("every one of the %d trials of %s diverged: give it a space of smaller learning rates with --space", t.rungs()[len(t.rungs())-1].Trials, o.Optimizer)
 		}
 		o.Best, o.BestTrial = best.Spec, best.Trial
 	}
-	path = filepath.Join(t.Out, report.TuningFile) // beside the trials' study
-	return tuned, path, writeJSON(path, tuned)
+	path = filepath.Join(t.Out, record.TunedFile) // beside the trials' study
+	return tuned, path, tuned.Write(path)
 }
 
 // Validate says what is wrong with the tuning.
@@ -127,10 +78,10 @@ func (t *Tuning) Validate() error {
 }
 
 // plan checks the tuning and draws the trials.
-func (t *Tuning) plan() (*Tuned, error) {
+func (t *Tuning) plan() (*record.Tuned, error) {
 	switch {
-	case t.Protocol != ProtocolHoldout:
-		return nil, fmt.Errorf("protocol %s: tuning validates on training pictures kept aside, which is the protocol %s", t.Protocol, ProtocolHoldout)
+	case t.Protocol != record.ProtocolHoldout:
+		return nil, fmt.Errorf("protocol %s: tuning validates on training pictures kept aside, which is the protocol %s", t.Protocol, record.ProtocolHoldout)
 	case len(t.Datasets) != 1:
 		return nil, fmt.Errorf("%d datasets: tune on one", len(t.Datasets))
 	case t.Trials < 1:
@@ -147,7 +98,7 @@ func (t *Tuning) plan() (*Tuned, error) {
 			return nil, fmt.Errorf("seed %d is one that a study may have: tuning seeds begin at %d", seed, FirstTuningSeed)
 		}
 	}
-	tuned := &Tuned{
+	tuned := &record.Tuned{
 		Settings: t.Settings, Dataset: t.Datasets[0], Seeds: t.Seeds, Metric: t.Metric, Trials: t.Trials,
 		Device: t.Device, Build: ThisBuild(),
 	}
@@ -164,13 +115,13 @@ func (t *Tuning) plan() (*Tuned, error) {
 		if err != nil {
 			return nil, err
 		}
-		o := TunedOptimizer{Optimizer: spec, Space: dimensions}
+		o := record.TunedOptimizer{Optimizer: spec, Space: dimensions}
 		for i, s := range specs {
 			rate, err := learningRate(s)
 			if err != nil {
 				return nil, err
 			}
-			o.Trials = append(o.Trials, Trial{Trial: i + 1, Spec: s, LR: rate})
+			o.Trials = append(o.Trials, record.Trial{Trial: i + 1, Spec: s, LR: rate})
 		}
 		tuned.Optimizers = append(tuned.Optimizers, o)
 		name, _, _ := strings.Cut(spec, ":")
@@ -195,22 +146,22 @@ func learningRate(spec string) (float64, error) {
 
 // read sets a trial's outcome after so many epochs from its records, whatever became of
 // it later: a tuning that goes on finds what it found before.
-func (t *Tuning) read(trial *Trial, epochs int) error {
-	score := &TrialScore{}
-	trial.Status, trial.Epochs, trial.Score = report.Finished, epochs, score
+func (t *Tuning) read(trial *record.Trial, epochs int) error {
+	score := &record.TrialScore{}
+	trial.Status, trial.Epochs, trial.Score = record.Finished, epochs, score
 	for _, seed := range t.Seeds {
 		r := t.recordOf(trial, seed)
-		lines, err := r.epochs()
+		lines, err := r.Epochs()
 		if err != nil {
 			return err
 		}
 		if len(lines) < epochs {
-			f, ended, err := r.final()
+			f, ended, err := r.Final()
 			if err != nil {
 				return err
 			}
-			if !ended || f.Status == report.Finished {
-				return fmt.Errorf("%s has %d epochs, not %d, though its study has them: run the same command again", r.folder, len(lines), epochs)
+			if !ended || f.Status == record.Finished {
+				return fmt.Errorf("%s has %d epochs, not %d, though its study has them: run the same command again", r.Folder, len(lines), epochs)
 			}
 			trial.Status, trial.Epochs, trial.Score = f.Status, 0, nil
 			continue
@@ -226,85 +177,38 @@ func (t *Tuning) read(trial *Trial, epochs int) error {
 // rank orders trials from the best on: by the metric, of equal ones by the
 // loss, which accuracies on few pictures often leave to decide. Those that
 // were stopped come after, those that diverged last.
-func (t *Tuning) rank(a, b Trial) int {
-	if a.class() != b.class() || a.Score == nil {
-		return cmp.Compare(a.class(), b.class())
+func (t *Tuning) rank(a, b record.Trial) int {
+	if class(a) != class(b) || a.Score == nil {
+		return cmp.Compare(class(a), class(b))
 	}
-	return cmp.Or(cmp.Compare(a.Score.cost(t.Metric), b.Score.cost(t.Metric)), cmp.Compare(a.Score.ValLoss, b.Score.ValLoss))
+	return cmp.Or(cmp.Compare(cost(a.Score, t.Metric), cost(b.Score, t.Metric)), cmp.Compare(a.Score.ValLoss, b.Score.ValLoss))
 }
 
-func (t Trial) class() int {
+// class is how a trial ended: to the end, stopped, diverged.
+func class(t record.Trial) int {
 	switch {
 	case t.Score == nil:
 		return 2
-	case t.Status == stopped:
+	case t.Status == record.Stopped:
 		return 1
 	}
 	return 0
 }
 
 // cost is a metric so signed that less is better.
-func (s *TrialScore) cost(metric string) float64 {
+func cost(s *record.TrialScore, metric string) float64 {
 	switch metric {
-	case report.ValAcc.String():
+	case "val_acc":
 		return -s.ValAcc
-	case report.F1.String():
+	case "f1":
 		return -s.F1
 	}
 	return s.ValLoss
 }
 
-// Cautions says of which optimizers a better learning rate may lie outside of what
-// was tried.
-func (t *Tuned) Cautions() []string {
-	var lines []string
-	for _, o := range t.Optimizers {
-		var rates []float64
-		for _, trial := range o.Trials {
-			rates = append(rates, trial.LR)
-		}
-		if caution := report.RateCaution(o.Best, o.Trials[o.BestTrial-1].LR, rates); caution != "" {
-			lines = append(lines, caution)
-		}
-	}
-	return lines
-}
-
-// ReadTuned reads the result of a tuning.
-func ReadTuned(path string) (*Tuned, error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("result of a tuning: there is no file %s: diaghess tune writes it", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("result of a tuning: %w", err)
-	}
-	return ParseTuned(path, content)
-}
-
-// ParseTuned reads the result of a tuning from the content of a file.
-func ParseTuned(path string, content []byte) (*Tuned, error) {
-	tuned := &Tuned{}
-	if err := json.Unmarshal(content, tuned); err != nil {
-		return nil, fmt.Errorf("result of a tuning: %s is damaged: %w", path, err)
-	}
-	if len(tuned.Optimizers) == 0 || len(tuned.Seeds) == 0 {
-		return nil, fmt.Errorf("%s is not the result of a tuning: it names no optimizers or no seeds", path)
-	}
-	for _, o := range tuned.Optimizers {
-		if _, err := optim.Parse(o.Best); err != nil {
-			return nil, fmt.Errorf("%s: best trial of %s: %w", path, o.Optimizer, err)
-		}
-		if len(o.Trials) != tuned.Trials {
-			return nil, fmt.Errorf("%s: %s had %d trials and not %d: budgets are not equal", path, o.Optimizer, len(o.Trials), tuned.Trials)
-		}
-	}
-	return tuned, nil
-}
-
 // Use has a study compare the best of each tuned optimizer, the first of them
 // the baseline. It refuses a study of a seed that they were tuned on.
-func (s *Study) Use(tuned *Tuned) error {
+func (s *Study) Use(tuned *record.Tuned) error {
 	for _, seed := range s.Seeds {
 		if slices.Contains(tuned.Seeds, seed) {
 			return fmt.Errorf("seed %d is one that the optimizers were tuned on: choose others with --seeds", seed)
@@ -314,7 +218,7 @@ func (s *Study) Use(tuned *Tuned) error {
 	for _, o := range tuned.Optimizers {
 		rule, err := optim.Parse(o.Best)
 		if err != nil {
-			return err
+			return fmt.Errorf("best trial of %s: %w", o.Optimizer, err)
 		}
 		arm := optim.Spec(rule)
 		s.Optimizers = append(s.Optimizers, arm)
@@ -324,7 +228,7 @@ func (s *Study) Use(tuned *Tuned) error {
 }
 
 // Differences says in what a study is not what its optimizers were tuned for.
-func (s *Study) Differences(tuned *Tuned) []string {
+func (s *Study) Differences(tuned *record.Tuned) []string {
 	var list []string
 	for _, dataset := range s.Datasets {
 		if dataset != tuned.Dataset {

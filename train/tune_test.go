@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"diaghess/train/record"
 	"errors"
 	"io/fs"
 	"math"
@@ -10,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"diaghess/train/report"
 )
 
 // TestRadicalInverse holds the first points of the van der Corput sequences of
@@ -65,18 +64,18 @@ func TestParseSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lr := Dimension{Key: "lr", Low: 1e-5, High: 0.1, Log: true}
-	if got := space[""]; !slices.Equal(got, []Dimension{lr}) {
+	lr := record.Dimension{Key: "lr", Low: 1e-5, High: 0.1, Log: true}
+	if got := space[""]; !slices.Equal(got, []record.Dimension{lr}) {
 		t.Errorf("for all: %v", got)
 	}
-	if got := space["sgd"]; !slices.Equal(got, []Dimension{{"lr", 0.001, 1, true}, {"momentum", 0, 0.99, false}}) {
+	if got := space["sgd"]; !slices.Equal(got, []record.Dimension{{Key: "lr", Low: 0.001, High: 1, Log: true}, {Key: "momentum", Low: 0, High: 0.99, Log: false}}) {
 		t.Errorf("sgd: %v", got)
 	}
 	// Halves of a range, in the logarithm or not.
-	if got := lr.at(0.5); got != "0.001" {
+	if got := at(lr, 0.5); got != "0.001" {
 		t.Errorf("the middle of %v is %s", lr, got)
 	}
-	if got := space["sgd"][1].at(0.5); got != "0.495" {
+	if got := at(space["sgd"][1], 0.5); got != "0.495" {
 		t.Errorf("the middle of %v is %s", space["sgd"][1], got)
 	}
 	for text, want := range map[string]string{
@@ -97,11 +96,11 @@ func TestParseSpace(t *testing.T) {
 }
 
 func TestDefaultSpace(t *testing.T) {
-	for spec, want := range map[string][]Dimension{
-		"adamw":                {{"lr", 1e-5, 0.1, true}, {"weight-decay", 5e-6, 0.05, true}},
-		"adam":                 {{"lr", 1e-5, 0.1, true}},
-		"sgd":                  {{"lr", 1e-4, 1, true}, {"weight-decay", 1e-6, 0.01, true}},
-		"adamw:weight-decay=0": {{"lr", 1e-5, 0.1, true}},
+	for spec, want := range map[string][]record.Dimension{
+		"adamw":                {{Key: "lr", Low: 1e-5, High: 0.1, Log: true}, {Key: "weight-decay", Low: 5e-6, High: 0.05, Log: true}},
+		"adam":                 {{Key: "lr", Low: 1e-5, High: 0.1, Log: true}},
+		"sgd":                  {{Key: "lr", Low: 1e-4, High: 1, Log: true}, {Key: "weight-decay", Low: 1e-6, High: 0.01, Log: true}},
+		"adamw:weight-decay=0": {{Key: "lr", Low: 1e-5, High: 0.1, Log: true}},
 	} {
 		if got, err := (Space{}).of(spec); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v; want %v", spec, got, err, want)
@@ -136,11 +135,11 @@ func TestMoreTrialsBeginWithTheSame(t *testing.T) {
 func smallTuning(out string) *Tuning {
 	s := smallStudy(out)
 	s.Optimizers, s.Seeds = []string{"adamw", "sgd"}, []int{FirstTuningSeed}
-	s.Protocol, s.Epochs = ProtocolHoldout, 2
+	s.Protocol, s.Epochs = record.ProtocolHoldout, 2
 	return &Tuning{Study: *s, Trials: 3, Metric: TuningMetrics()[0]}
 }
 
-func runTuning(t *testing.T, tuning *Tuning) (*Tuned, []byte) {
+func runTuning(t *testing.T, tuning *Tuning) (*record.Tuned, []byte) {
 	t.Helper()
 	tuned, path, err := tuning.Run(t.Context(), nil)
 	if err != nil {
@@ -162,7 +161,7 @@ func TestInterruptedTuningGoesOnToTheSameBytes(t *testing.T) {
 	if _, _, err := tuning.Run(ctx, &stopper{steps: 100, stop: cancel}); !errors.Is(err, errStopped) {
 		t.Fatalf("an interrupted tuning returned %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(tuning.Out, report.TuningFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(tuning.Out, record.TunedFile)); err == nil {
 		t.Fatal("an interrupted tuning has a result")
 	}
 	if _, got := runTuning(t, tuning); string(got) != string(want) {
@@ -181,10 +180,10 @@ func TestTuningGivesEveryOptimizerTheSameBudget(t *testing.T) {
 		for _, trial := range o.Trials {
 			var loss, accuracy float64
 			for _, seed := range tuning.Seeds {
-				r := recordOf(filepath.Join(tuning.Out, "trials"), Job{Settings: tuning.Settings, Dataset: "digits", Optimizer: trial.Spec, Seed: seed})
-				f, ended, err := r.final()
+				r := record.RunOf(filepath.Join(tuning.Out, "trials"), record.Job{Settings: tuning.Settings, Dataset: "digits", Optimizer: trial.Spec, Seed: seed})
+				f, ended, err := r.Final()
 				if err != nil || !ended || f.Epochs != tuning.Epochs || f.Test != nil {
-					t.Fatalf("%s: %+v, %v: want %d epochs and no look at the test set", r.folder, f, err, tuning.Epochs)
+					t.Fatalf("%s: %+v, %v: want %d epochs and no look at the test set", r.Folder, f, err, tuning.Epochs)
 				}
 				loss += f.ValLoss / 2
 				accuracy += f.ValAcc / 2
@@ -202,13 +201,13 @@ func TestTuningGivesEveryOptimizerTheSameBudget(t *testing.T) {
 func TestRungs(t *testing.T) {
 	for _, c := range []struct {
 		trials, epochs, halving int
-		want                    []Rung
+		want                    []record.Rung
 	}{
-		{16, 50, 0, []Rung{{50, 16}}},
-		{27, 27, 3, []Rung{{1, 27}, {3, 9}, {9, 3}, {27, 1}}},
-		{16, 40, 4, []Rung{{3, 16}, {10, 4}, {40, 1}}},
-		{5, 10, 2, []Rung{{3, 5}, {5, 3}, {10, 2}}},   // few trials
-		{64, 3, 2, []Rung{{1, 64}, {2, 32}, {3, 16}}}, // few epochs
+		{16, 50, 0, []record.Rung{{Epochs: 50, Trials: 16}}},
+		{27, 27, 3, []record.Rung{{Epochs: 1, Trials: 27}, {Epochs: 3, Trials: 9}, {Epochs: 9, Trials: 3}, {Epochs: 27, Trials: 1}}},
+		{16, 40, 4, []record.Rung{{Epochs: 3, Trials: 16}, {Epochs: 10, Trials: 4}, {Epochs: 40, Trials: 1}}},
+		{5, 10, 2, []record.Rung{{Epochs: 3, Trials: 5}, {Epochs: 5, Trials: 3}, {Epochs: 10, Trials: 2}}},   // few trials
+		{64, 3, 2, []record.Rung{{Epochs: 1, Trials: 64}, {Epochs: 2, Trials: 32}, {Epochs: 3, Trials: 16}}}, // few epochs
 	} {
 		tuning := &Tuning{Trials: c.trials, Halving: c.halving}
 		tuning.Epochs = c.epochs
@@ -241,16 +240,16 @@ func TestHalving(t *testing.T) {
 		for j, trial := range o.Trials {
 			epochs = append(epochs, trial.Epochs)
 			want := all.Optimizers[i].Trials[j]
-			if finished := trial.Epochs == 4; finished != (trial.Status == report.Finished) || finished != (j+1 == o.BestTrial) ||
+			if finished := trial.Epochs == 4; finished != (trial.Status == record.Finished) || finished != (j+1 == o.BestTrial) ||
 				finished && *trial.Score != *want.Score {
 				t.Errorf("%s: %+v, score %+v; without halving %+v", trial.Spec, trial, *trial.Score, *want.Score)
 			}
 			r, complete := tuning.recordOf(&trial, FirstTuningSeed), whole.recordOf(&trial, FirstTuningSeed)
-			got, err := r.epochs()
+			got, err := r.Epochs()
 			if err != nil || len(got) != trial.Epochs {
 				t.Errorf("%s: %d epochs, %v: want %d", trial.Spec, len(got), err, trial.Epochs)
 			}
-			ran, err := complete.epochs()
+			ran, err := complete.Epochs()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -259,7 +258,7 @@ func TestHalving(t *testing.T) {
 					t.Errorf("%s: epoch %d: %+v, without halving %+v", trial.Spec, k+1, e, ran[k])
 				}
 			}
-			if _, err := os.Stat(r.path("checkpoint")); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(r.Folder + "/checkpoint"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: its checkpoint is still there: %v", trial.Spec, err)
 			}
 			// Those that went on were the best so far.
@@ -299,33 +298,33 @@ func TestInterruptedHalvingGoesOnToTheSameBytes(t *testing.T) {
 // that goes on sends the same trials on.
 func TestTrialThatDivergedLater(t *testing.T) {
 	tuning := halvingTuning(t.TempDir())
-	trial := Trial{Spec: "adamw"}
+	trial := record.Trial{Spec: "adamw"}
 	r := tuning.recordOf(&trial, FirstTuningSeed)
-	if err := os.MkdirAll(r.folder, 0o755); err != nil {
+	if err := os.MkdirAll(r.Folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.writeEpochs([]Epoch{{Epoch: 1, ValAcc: 0.5}, {Epoch: 2, ValAcc: 0.6}}); err != nil {
+	if err := r.WriteEpochs([]record.Epoch{{Epoch: 1, ValAcc: 0.5}, {Epoch: 2, ValAcc: 0.6}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.finish(Final{Status: report.Diverged}); err != nil {
+	if err := r.Finish(record.Final{Status: record.Diverged}); err != nil {
 		t.Fatal(err)
 	}
 	if err := tuning.read(&trial, 2); err != nil || trial.Score == nil || trial.Score.ValAcc != 0.6 {
 		t.Errorf("after 2 epochs: %+v, %v", trial, err)
 	}
-	if err := tuning.read(&trial, 4); err != nil || trial.Score != nil || trial.Status != report.Diverged {
+	if err := tuning.read(&trial, 4); err != nil || trial.Score != nil || trial.Status != record.Diverged {
 		t.Errorf("after 4 epochs: %+v, %v", trial, err)
 	}
 }
 
 func TestTrialsAreRanked(t *testing.T) {
-	diverged := Trial{Trial: 1, Status: report.Diverged}
-	early := Trial{Trial: 5, Status: stopped, Score: &TrialScore{ValLoss: 0.05, ValAcc: 0.99, F1: 0.99}}
-	low := Trial{Trial: 2, Score: &TrialScore{ValLoss: 0.1, ValAcc: 0.8, F1: 0.9}}
-	tied := Trial{Trial: 3, Score: &TrialScore{ValLoss: 0.3, ValAcc: 0.9, F1: 0.7}}
-	best := Trial{Trial: 4, Score: &TrialScore{ValLoss: 0.2, ValAcc: 0.9, F1: 0.8}}
+	diverged := record.Trial{Trial: 1, Status: record.Diverged}
+	early := record.Trial{Trial: 5, Status: record.Stopped, Score: &record.TrialScore{ValLoss: 0.05, ValAcc: 0.99, F1: 0.99}}
+	low := record.Trial{Trial: 2, Score: &record.TrialScore{ValLoss: 0.1, ValAcc: 0.8, F1: 0.9}}
+	tied := record.Trial{Trial: 3, Score: &record.TrialScore{ValLoss: 0.3, ValAcc: 0.9, F1: 0.7}}
+	best := record.Trial{Trial: 4, Score: &record.TrialScore{ValLoss: 0.2, ValAcc: 0.9, F1: 0.8}}
 	for metric, want := range map[string][]int{"val_acc": {4, 3, 2, 5, 1}, "val_loss": {2, 4, 3, 5, 1}, "f1": {2, 4, 3, 5, 1}} {
-		trials := []Trial{diverged, early, low, tied, best}
+		trials := []record.Trial{diverged, early, low, tied, best}
 		slices.SortFunc(trials, (&Tuning{Metric: metric}).rank)
 		for i, trial := range trials {
 			if trial.Trial != want[i] {
@@ -338,7 +337,7 @@ func TestTrialsAreRanked(t *testing.T) {
 func TestTuningIsChecked(t *testing.T) {
 	for want, change := range map[string]func(*Tuning){
 		"tuning seeds begin at 1000000": func(t *Tuning) { t.Seeds = []int{0} },
-		"protocol seed":                 func(t *Tuning) { t.Protocol = ProtocolSeed },
+		"protocol seed":                 func(t *Tuning) { t.Protocol = record.ProtocolSeed },
 		"2 datasets":                    func(t *Tuning) { t.Datasets = []string{"digits", "mnist"} },
 		"0 trials":                      func(t *Tuning) { t.Trials = 0 },
 		"halving by 1":                  func(t *Tuning) { t.Halving = 1 },
@@ -347,13 +346,15 @@ func TestTuningIsChecked(t *testing.T) {
 		"at least one optimizer":        func(t *Tuning) { t.Optimizers = nil },
 		"unknown optimizer":             func(t *Tuning) { t.Optimizers = []string{"x"} },
 		"nothing is left":               func(t *Tuning) { t.Optimizers = []string{"adam:lr=1"} },
-		"is set in adam:lr=1":           func(t *Tuning) { t.Optimizers, t.Space = []string{"adam:lr=1"}, Space{"": {{"lr", 1, 2, true}}} },
-		"not among the optimizers":      func(t *Tuning) { t.Space = Space{"adam": {{"lr", 1, 2, true}}} },
-		"no key \"x\"":                  func(t *Tuning) { t.Space = Space{"": {{"x", 1, 2, true}}} },
-		"in the study twice":            func(t *Tuning) { t.Optimizers = []string{"adamw", "adamw"} },
-		"widen the space":               func(t *Tuning) { t.Space = Space{"": {{"lr", 1, 1.00001, true}}} },
+		"is set in adam:lr=1": func(t *Tuning) {
+			t.Optimizers, t.Space = []string{"adam:lr=1"}, Space{"": {{Key: "lr", Low: 1, High: 2, Log: true}}}
+		},
+		"not among the optimizers": func(t *Tuning) { t.Space = Space{"adam": {{Key: "lr", Low: 1, High: 2, Log: true}}} },
+		"no key \"x\"":             func(t *Tuning) { t.Space = Space{"": {{Key: "x", Low: 1, High: 2, Log: true}}} },
+		"in the study twice":       func(t *Tuning) { t.Optimizers = []string{"adamw", "adamw"} },
+		"widen the space":          func(t *Tuning) { t.Space = Space{"": {{Key: "lr", Low: 1, High: 1.00001, Log: true}}} },
 		"every one of the 3 trials of sgd diverged": func(t *Tuning) {
-			t.Space = Space{"sgd": {{"lr", 1e20, 1e30, true}}}
+			t.Space = Space{"sgd": {{Key: "lr", Low: 1e20, High: 1e30, Log: true}}}
 		},
 	} {
 		tuning := smallTuning(t.TempDir())
@@ -367,7 +368,7 @@ func TestTuningIsChecked(t *testing.T) {
 func TestStudyOfTunedOptimizers(t *testing.T) {
 	tuning := smallTuning(t.TempDir())
 	tuned, _ := runTuning(t, tuning)
-	read, err := ReadTuned(filepath.Join(tuning.Out, report.TuningFile))
+	read, err := record.ReadTuned(filepath.Join(tuning.Out, record.TunedFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,9 +389,8 @@ func TestStudyOfTunedOptimizers(t *testing.T) {
 	}
 	runStudy(t, s)
 	for _, arm := range s.Optimizers {
-		var config Config
-		r := recordOf(s.Out, Job{Settings: s.Settings, Dataset: "digits", Optimizer: arm})
-		if there, err := readJSON(r.path("config.json"), &config); !there || err != nil || config.TuningTrials != 3 {
+		config, there, err := record.RunOf(s.Out, record.Job{Settings: s.Settings, Dataset: "digits", Optimizer: arm}).Config()
+		if !there || err != nil || config.TuningTrials != 3 {
 			t.Errorf("%s: config %+v, %v: want 3 tuning trials", arm, config, err)
 		}
 	}
@@ -399,22 +399,9 @@ func TestStudyOfTunedOptimizers(t *testing.T) {
 	}
 }
 
-func TestReadTunedRefuses(t *testing.T) {
-	if _, err := ReadTuned(filepath.Join(t.TempDir(), "x")); err == nil || !strings.Contains(err.Error(), "no file") {
-		t.Errorf("a file that is not there: %v", err)
-	}
-	for content, want := range map[string]string{
-		"{":  "damaged",
-		"{}": "not the result of a tuning",
-		`{"seeds":[1000000],"trials":2,"optimizers":[{"optimizer":"adam","best":"adam:lr=x"}]}`: "lr=x",
-		`{"seeds":[1000000],"trials":2,"optimizers":[{"optimizer":"adam","best":"adam"}]}`:      "not equal",
-	} {
-		path := filepath.Join(t.TempDir(), report.TuningFile)
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ReadTuned(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: want an error with %q, got %v", content, want, err)
-		}
+func TestUseRefusesASpecThatIsNone(t *testing.T) {
+	tuned := &record.Tuned{Optimizers: []record.TunedOptimizer{{Optimizer: "adam", Best: "adam:lr=x"}}}
+	if err := (&Study{}).Use(tuned); err == nil || !strings.Contains(err.Error(), "lr=x") {
+		t.Errorf("a spec that is none: %v", err)
 	}
 }

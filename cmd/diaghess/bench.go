@@ -44,7 +44,7 @@ func benchCommand() *cli.Command {
 func runBench(c *cli.Context) error {
 	settings := train.DefaultSettings()
 	settings.Model, settings.Batch, settings.Augment, settings.Math = c.String("model"), c.Int("batch"), c.String("augment"), c.String("math")
-	if err := settings.Validate(); err != nil {
+	if err := train.ValidateSettings(settings); err != nil {
 		return err
 	}
 	if c.Int("repeats") < 1 || c.Int("classes") < 2 || c.Int("classes") > 256 {

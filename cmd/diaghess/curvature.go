@@ -17,6 +17,7 @@ import (
 	"diaghess/optim/curvature"
 	"diaghess/train"
 	"diaghess/train/atomicfile"
+	"diaghess/train/record"
 	"diaghess/train/report/plot"
 )
 
@@ -64,7 +65,7 @@ func runCurvature(c *cli.Context) error {
 	s := train.DefaultSettings()
 	s.Model, s.Batch, s.Epochs, s.LabelSmoothing, s.Math = c.String("model"), c.Int("batch"), c.Int("epochs"), c.Float64("label-smoothing"), c.String("math")
 	check := &train.CurvatureCheck{
-		Job:  train.Job{Settings: s, Dataset: c.String("dataset"), Optimizer: c.String("optimizer"), Seed: c.Int("seed")},
+		Job:  record.Job{Settings: s, Dataset: c.String("dataset"), Optimizer: c.String("optimizer"), Seed: c.Int("seed")},
 		Data: c.String("data"), Steps: c.Int("steps"), Batches: c.Int("batches"), Estimators: optim.SplitList(c.String("estimators")),
 		ReferenceDraws: c.Int("reference-draws"), ExactWork: train.DefaultExactWork, Repeats: c.Int("repeats"),
 	}

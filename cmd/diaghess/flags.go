@@ -15,6 +15,7 @@ import (
 	"diaghess/train"
 	"diaghess/train/data"
 	"diaghess/train/lock"
+	"diaghess/train/record"
 )
 
 // settingsFlags choose a run's settings.
@@ -31,8 +32,8 @@ func settingsFlags() []cli.Flag {
 	}
 }
 
-func settings(c *cli.Context) train.Settings {
-	return train.Settings{
+func settings(c *cli.Context) record.Settings {
+	return record.Settings{
 		Model: c.String("model"), Epochs: c.Int("epochs"), Batch: c.Int("batch"), Protocol: c.String("protocol"),
 		Augment: c.String("augment"), Limit: c.Int("limit"), LabelSmoothing: c.Float64("label-smoothing"), Math: c.String("math"),
 	}

@@ -16,6 +16,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/train"
+	"diaghess/train/record"
 )
 
 // gpuCheckCommand is `diaghess gpu-check`.
@@ -77,7 +78,7 @@ type gpuCheck struct {
 type gpuReport struct {
 	Device      string             `json:"device"`
 	Description string             `json:"description"` // with the card's name
-	Build       train.Build        `json:"build"`
+	Build       record.Build       `json:"build"`
 	Started     time.Time          `json:"started"`
 	Seconds     float64            `json:"seconds"`
 	Model       string             `json:"model"`
@@ -130,7 +131,7 @@ var errGPUCheck = errors.New("a part of the check failed")
 func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	s := train.DefaultSettings()
 	s.Model, s.Batch, s.Math = c.String("model"), c.Int("batch"), c.String("math")
-	if err := s.Validate(); err != nil {
+	if err := train.ValidateSettings(s); err != nil {
 		return nil, err
 	}
 	program, err := os.Executable()

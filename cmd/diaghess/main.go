@@ -50,7 +50,7 @@ func newApp() *cli.App {
 			studyCommand(),
 			trainCommand(),
 			tuneCommand(),
-			reportCommand(train.ReadRows),
+			reportCommand(),
 			dataCommand(),
 			devicesCommand(),
 			benchCommand(),

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/train"
+	"diaghess/train/record"
 	"diaghess/train/report"
 )
 
@@ -27,7 +28,7 @@ const quickIntroduction = "A small convolutional network, built as the pilot's i
 // quickStudy returns the study of quickstart. Its settings are those that its optimizers
 // were tuned with.
 func quickStudy() (*train.Study, error) {
-	tuned, err := train.ParseTuned("quickstart/tuned.json", quickTuned)
+	tuned, err := record.ParseTuned("quickstart/tuned.json", quickTuned)
 	if err != nil {
 		return nil, err
 	}

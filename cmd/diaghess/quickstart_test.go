@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/train"
+	"diaghess/train/record"
 )
 
 // The study is what its optimizers were tuned for, from equally many trials.
@@ -22,7 +23,7 @@ func TestQuickStudy(t *testing.T) {
 	if err != nil || len(jobs) != 60 {
 		t.Errorf("%d runs, %v; want 3 optimizers from 20 seeds", len(jobs), err)
 	}
-	if study.Protocol != train.ProtocolHoldout {
+	if study.Protocol != record.ProtocolHoldout {
 		t.Errorf("protocol %s", study.Protocol)
 	}
 }

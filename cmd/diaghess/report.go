@@ -13,12 +13,12 @@ import (
 )
 
 // reportCommand is `diaghess report`: the tables of studies that have run, from
-// result folders, which readFolder reads, or from CSV files.
-func reportCommand(readFolder func(dir string) ([]report.Row, error)) *cli.Command {
+// result folders or from CSV files.
+func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "compare the optimizers of a study, from its result folder or from CSV files",
-		ArgsUsage: "DIR|CSV...",
+		Usage:     "compare the optimizers of a study, from its result folder, a zip archive of it, or CSV files",
+		ArgsUsage: "DIR|ZIP|CSV...",
 		Description: "Pairs the runs by seed and prints mean, standard deviation, difference and paired t-test for every metric,\n" +
 			"with intervals and with p corrected for the number of tests. --out adds a page with figures and all other statistics.\n" +
 			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time; summary and t-test files\n" +
@@ -46,11 +46,11 @@ func reportCommand(readFolder func(dir string) ([]report.Row, error)) *cli.Comma
 				Usage: "time the runs to the validation accuracies of `LIST`, such as 0.8,0.85 (default: shares of the best optimizer's accuracy)",
 			},
 		},
-		Action: func(c *cli.Context) error { return printReport(c, readFolder) },
+		Action: printReport,
 	}
 }
 
-func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, error)) error {
+func printReport(c *cli.Context) error {
 	arguments, err := positionals(c)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, erro
 	var rows []report.Row
 	var published []report.File // summaries and t-tests, to be checked
 	for _, path := range arguments {
-		file, err := readResults(path, readFolder)
+		file, err := readResults(path)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, erro
 	if len(rows) == 0 {
 		return fmt.Errorf("%s has statistics only; name the metrics file that they were made from too", published[0].Path)
 	}
-	analysis, err := compareRuns(rows, c.String("baseline"))
+	analysis, err := report.Compare(rows, c.String("baseline"))
 	if err != nil {
 		return err
 	}
@@ -112,15 +112,15 @@ func printReport(c *cli.Context, readFolder func(dir string) ([]report.Row, erro
 }
 
 // readResults reads what one argument names.
-func readResults(path string, readFolder func(dir string) ([]report.Row, error)) (report.File, error) {
+func readResults(path string) (report.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return report.File{}, fmt.Errorf("read results: %w", err)
 	}
-	if !info.IsDir() {
+	if !info.IsDir() && filepath.Ext(path) != ".zip" {
 		return report.ReadCSVFile(path)
 	}
-	rows, err := readFolder(path)
+	rows, err := report.ReadFolder(path)
 	if err != nil {
 		return report.File{}, err
 	}
@@ -132,15 +132,6 @@ func readResults(path string, readFolder func(dir string) ([]report.Row, error))
 		return report.File{}, fmt.Errorf("%s holds no runs: %s", path, hint)
 	}
 	return report.File{Path: path, Rows: rows}, nil
-}
-
-// compareRuns compares runs, with what their records hold beside the rows.
-func compareRuns(rows []report.Row, baseline string) (*report.Analysis, error) {
-	analysis, err := report.Compare(rows, baseline)
-	if err != nil {
-		return nil, err
-	}
-	return analysis, analysis.AddRecords()
 }
 
 // accuracies reads a list of accuracies, which may be empty.

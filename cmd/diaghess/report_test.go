@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,21 +10,19 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/train"
-	"diaghess/train/report"
+	"diaghess/train/record"
 )
 
-// runReport runs `diaghess report` with arguments and a reader of folders.
-func runReport(readFolder func(string) ([]report.Row, error), arguments ...string) (stdout, stderr string, err error) {
+// runReport runs `diaghess report` with arguments.
+func runReport(arguments ...string) (stdout, stderr string, err error) {
 	var out, log strings.Builder
 	app := &cli.App{
 		Name: "diaghess", Writer: &out, ErrWriter: &log,
-		Commands: []*cli.Command{reportCommand(readFolder)},
+		Commands: []*cli.Command{reportCommand()},
 	}
 	err = app.Run(append([]string{"diaghess", "report"}, arguments...))
 	return out.String(), log.String(), err
 }
-
-func noRuns(string) ([]report.Row, error) { return nil, nil }
 
 // published returns the path of one of the published files.
 func published(name string) string {
@@ -38,7 +35,7 @@ func TestReportOfPublishedFiles(t *testing.T) {
 		t.Fatalf("files %q, %v", files, err)
 	}
 	out := filepath.Join(t.TempDir(), "tables")
-	stdout, stderr, err := runReport(noRuns, append(files, "--format", "markdown", "--out", out)...)
+	stdout, stderr, err := runReport(append(files, "--format", "markdown", "--out", out)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +56,7 @@ func TestReportOfPublishedFiles(t *testing.T) {
 		}
 	}
 
-	again, _, err := runReport(noRuns, filepath.Join(out, "metrics.csv"), filepath.Join(out, "summary.csv"), filepath.Join(out, "ttest.csv"))
+	again, _, err := runReport(filepath.Join(out, "metrics.csv"), filepath.Join(out, "summary.csv"), filepath.Join(out, "ttest.csv"))
 	if err != nil || strings.Count(again, " agrees: all of its ") != 2 {
 		t.Errorf("the written files, read again: %v\n%s", err, again)
 	}
@@ -67,16 +64,17 @@ func TestReportOfPublishedFiles(t *testing.T) {
 
 func TestReportOfFolderAndFile(t *testing.T) {
 	dir := t.TempDir()
-	readFolder := func(path string) ([]report.Row, error) {
-		if path != dir {
-			t.Errorf("folder %q is read, want %q", path, dir)
+	for optimizer, loss := range map[string]float64{"adamw": 0.25, "sgd": 0.5} {
+		run := record.RunOf(dir, record.Job{Dataset: "digits", Optimizer: optimizer})
+		if err := os.MkdirAll(run.Folder, 0o755); err != nil {
+			t.Fatal(err)
 		}
-		return []report.Row{
-			{Dataset: "digits", Optimizer: "adamw", Seed: 0, ValLoss: 0.25, Status: report.Finished, Epochs: 5},
-			{Dataset: "digits", Optimizer: "sgd", Seed: 0, ValLoss: 0.5, Status: report.Finished, Epochs: 5},
-		}, nil
+		err := run.Finish(record.Final{Dataset: "digits", Optimizer: optimizer, ValLoss: loss, Status: record.Finished, Epochs: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	stdout, _, err := runReport(readFolder, "--baseline", "sgd", "--format", "csv", dir, published("cifar10_adam_optimizer_metrics.csv"))
+	stdout, _, err := runReport("--baseline", "sgd", "--format", "csv", dir, published("cifar10_adam_optimizer_metrics.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +98,7 @@ func TestReportOfStudy(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	stdout, stderr, err := runReport(train.ReadRows, folder, "--out", out, "--png", "--targets", "0.1, 0.9")
+	stdout, stderr, err := runReport(folder, "--out", out, "--png", "--targets", "0.1, 0.9")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,29 +140,31 @@ func TestReportErrors(t *testing.T) {
 		}
 	}
 	metrics := published("cifar10_adam_optimizer_metrics.csv")
-	unreadable := func(string) ([]report.Row, error) { return nil, errors.New("final.json of seed 3 is broken") }
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, "final.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
-		name       string
-		readFolder func(string) ([]report.Row, error)
-		arguments  []string
-		want       string
+		name      string
+		arguments []string
+		want      string
 	}{
-		{"no arguments", noRuns, nil, "name a result folder or CSV files"},
-		{"no such file", noRuns, []string{"absent.csv"}, "absent.csv"},
-		{"unknown format", noRuns, []string{metrics, "--format", "html"}, `unknown format "html"; known are text markdown csv json`},
-		{"PNG without a folder", noRuns, []string{metrics, "--png"}, "--png needs a folder"},
-		{"target that is no accuracy", noRuns, []string{metrics, "--targets", "0.5,93"}, `target "93" is not an accuracy`},
-		{"unknown baseline", noRuns, []string{metrics, "--baseline", "adam"}, `"adam"`},
-		{"empty folder", noRuns, []string{t.TempDir()}, "holds no runs: name a study's folder"},
-		{"folder of CSV files", noRuns, []string{withCSV}, "type " + filepath.Join(withCSV, "*.csv")},
-		{"folder that cannot be read", unreadable, []string{metrics, dir}, "final.json of seed 3 is broken"},
-		{"file without rows", noRuns, []string{filepath.Join(withCSV, "m.csv")}, "no row"},
-		{"same file twice", noRuns, []string{metrics, metrics}, "the same run"},
-		{"summary alone", noRuns, []string{published("cifar10_adam_optimizer_summary.csv")}, "name the metrics file"},
-		{"summary that disagrees", noRuns, []string{metrics, filepath.Join(dir, "wrong.csv")}, "1 of the 1 summary and t-test files do not agree"},
-		{"output that is a file", noRuns, []string{metrics, "--out", filepath.Join(dir, "wrong.csv")}, "wrong.csv"},
+		{"no arguments", nil, "name a result folder or CSV files"},
+		{"no such file", []string{"absent.csv"}, "absent.csv"},
+		{"unknown format", []string{metrics, "--format", "html"}, `unknown format "html"; known are text markdown csv json`},
+		{"PNG without a folder", []string{metrics, "--png"}, "--png needs a folder"},
+		{"target that is no accuracy", []string{metrics, "--targets", "0.5,93"}, `target "93" is not an accuracy`},
+		{"unknown baseline", []string{metrics, "--baseline", "adam"}, `"adam"`},
+		{"empty folder", []string{t.TempDir()}, "holds no runs: name a study's folder"},
+		{"folder of CSV files", []string{withCSV}, "type " + filepath.Join(withCSV, "*.csv")},
+		{"folder that cannot be read", []string{metrics, broken}, "final.json is damaged"},
+		{"file without rows", []string{filepath.Join(withCSV, "m.csv")}, "no row"},
+		{"same file twice", []string{metrics, metrics}, "the same run"},
+		{"summary alone", []string{published("cifar10_adam_optimizer_summary.csv")}, "name the metrics file"},
+		{"summary that disagrees", []string{metrics, filepath.Join(dir, "wrong.csv")}, "1 of the 1 summary and t-test files do not agree"},
+		{"output that is a file", []string{metrics, "--out", filepath.Join(dir, "wrong.csv")}, "wrong.csv"},
 	} {
-		stdout, _, err := runReport(c.readFolder, c.arguments...)
+		stdout, _, err := runReport(c.arguments...)
 		if err == nil {
 			t.Errorf("%s: no error", c.name)
 		} else if !strings.Contains(err.Error(), c.want) {

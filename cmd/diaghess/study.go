@@ -13,6 +13,7 @@ import (
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/progress"
+	"diaghess/train/record"
 	"diaghess/train/report"
 )
 
@@ -95,7 +96,7 @@ func conduct(c *cli.Context, study *train.Study) (*report.Analysis, error) {
 	if err := run(c, study); err != nil {
 		return nil, err
 	}
-	rows, err := train.ReadRows(study.Out)
+	rows, err := report.ReadFolder(study.Out)
 	if err != nil {
 		return nil, err
 	}
@@ -103,13 +104,13 @@ func conduct(c *cli.Context, study *train.Study) (*report.Analysis, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compareRuns(rows, optim.Spec(baseline))
+	return report.Compare(rows, optim.Spec(baseline))
 }
 
 // useTuned takes a study's optimizers from the result of a tuning, and says where
 // the study is not what they were tuned for.
 func useTuned(c *cli.Context, study *train.Study, path string) error {
-	tuned, err := train.ReadTuned(path)
+	tuned, err := record.ReadTuned(path)
 	if err != nil {
 		return err
 	}

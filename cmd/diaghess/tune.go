@@ -12,6 +12,7 @@ import (
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/progress"
+	"diaghess/train/record"
 	"diaghess/train/report"
 )
 
@@ -59,7 +60,7 @@ func runTune(c *cli.Context) error {
 		return err
 	}
 	study := studyOf(c)
-	study.Protocol = train.ProtocolHoldout
+	study.Protocol = record.ProtocolHoldout
 	study.Datasets = []string{c.String("dataset")}
 	study.Optimizers = optim.SplitList(c.String("optimizers"))
 	study.Seeds = list
@@ -79,7 +80,7 @@ func runTune(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintln(c.App.Writer, tunedTable(tuned))
-	for _, caution := range tuned.Cautions() {
+	for _, caution := range report.TuningCautions(tuned) {
 		fmt.Fprintln(c.App.Writer, caution)
 	}
 	fmt.Fprintf(c.App.ErrWriter, "wrote %s: diaghess study --optimizers @%s compares the best trials\n", path, path)
@@ -87,7 +88,7 @@ func runTune(c *cli.Context) error {
 }
 
 // tunedTable lists the best trial of each optimizer.
-func tunedTable(tuned *train.Tuned) string {
+func tunedTable(tuned *record.Tuned) string {
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
@@ -99,7 +100,7 @@ func tunedTable(tuned *train.Tuned) string {
 			switch {
 			case trial.Score == nil:
 				diverged++
-			case trial.Status == report.Finished:
+			case trial.Status == record.Finished:
 				finished++
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"diaghess/train"
-	"diaghess/train/report"
+	"diaghess/train/record"
 )
 
 // New returns an observer that writes to out, and what ends its output: to be
@@ -28,7 +28,7 @@ func New(out *os.File) (observer train.Observer, finish func()) {
 }
 
 // epochLine is what a log says of an epoch.
-func epochLine(job train.Job, epochs int, e train.Epoch, picturesPerSecond float64) string {
+func epochLine(job record.Job, epochs int, e record.Epoch, picturesPerSecond float64) string {
 	line := fmt.Sprintf("%v  epoch %d/%d  loss %.4f acc %.4f  val_loss %.4f val_acc %.4f f1 %.4f  %.1f s  %.0f images/s",
 		job, e.Epoch, epochs, e.TrainLoss, e.TrainAcc, e.ValLoss, e.ValAcc, e.F1, e.Seconds, picturesPerSecond)
 	if e.Curvature != nil {
@@ -38,7 +38,7 @@ func epochLine(job train.Job, epochs int, e train.Epoch, picturesPerSecond float
 }
 
 // studyLine is what a study has to do.
-func studyLine(jobs []train.Job, ended int) string {
+func studyLine(jobs []record.Job, ended int) string {
 	if ended == 0 {
 		return fmt.Sprintf("runs: %d", len(jobs))
 	}
@@ -46,9 +46,9 @@ func studyLine(jobs []train.Job, ended int) string {
 }
 
 // endLine is what a log says of a run's end.
-func endLine(job train.Job, f train.Final) string {
+func endLine(job record.Job, f record.Final) string {
 	switch f.Status {
-	case report.Finished:
+	case record.Finished:
 		return fmt.Sprintf("%v  finished: val_loss %.4f val_acc %.4f f1 %.4f  %s", job, f.ValLoss, f.ValAcc, f.F1, clock(f.TrainTime))
 	case "":
 		return fmt.Sprintf("%v  stopped, its checkpoint is kept", job)
@@ -97,12 +97,12 @@ func (l *lines) printf(format string, a ...any) {
 	fmt.Fprintf(l.out, format+"\n", a...)
 }
 
-func (l *lines) Study(jobs []train.Job, ended int) {
+func (l *lines) Study(jobs []record.Job, ended int) {
 	l.jobs, l.ended = len(jobs), ended
 	l.printf("%s", studyLine(jobs, ended))
 }
 
-func (l *lines) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {
+func (l *lines) Run(job record.Job, config record.Config, done, steps int) train.RunObserver {
 	if done > 0 {
 		l.printf("%v  goes on at step %d of %d", job, done, steps)
 	}
@@ -111,21 +111,21 @@ func (l *lines) Run(job train.Job, config train.Config, done, steps int) train.R
 
 type lineRun struct {
 	*lines
-	job    train.Job
+	job    record.Job
 	epochs int
 	meter  meter
 }
 
 func (r *lineRun) Step(pictures int) { r.meter.step(pictures) }
 
-func (r *lineRun) Epoch(e train.Epoch) {
+func (r *lineRun) Epoch(e record.Epoch) {
 	rate := r.meter.epoch()
 	if e.Seconds >= shortEpoch {
 		r.printf("%s", epochLine(r.job, r.epochs, e, rate))
 	}
 }
 
-func (r *lineRun) End(f train.Final) {
+func (r *lineRun) End(f record.Final) {
 	if f.Status == "" {
 		r.printf("%s", endLine(r.job, f))
 		return
@@ -154,7 +154,7 @@ func (b *bars) finish() {
 	b.progress.Wait()
 }
 
-func (b *bars) Study(jobs []train.Job, ended int) {
+func (b *bars) Study(jobs []record.Job, ended int) {
 	if b.study != nil {
 		b.study.Abort(true)
 	}
@@ -168,7 +168,7 @@ func (b *bars) Study(jobs []train.Job, ended int) {
 	b.study.SetCurrent(int64(ended))
 }
 
-func (b *bars) Run(job train.Job, config train.Config, done, steps int) train.RunObserver {
+func (b *bars) Run(job record.Job, config record.Config, done, steps int) train.RunObserver {
 	r := &barRun{bars: b, job: job, epochs: config.Epochs, last: time.Now()}
 	pictures := int64(config.TrainPictures) * int64(config.Epochs)
 	r.bar = b.progress.AddBar(pictures,
@@ -188,12 +188,12 @@ func (b *bars) Run(job train.Job, config train.Config, done, steps int) train.Ru
 type barRun struct {
 	*bars
 	bar    *mpb.Bar
-	job    train.Job
+	job    record.Job
 	epochs int
 	last   time.Time // of the last step
 
 	mutex sync.Mutex
-	epoch train.Epoch
+	epoch record.Epoch
 }
 
 // state is the last epoch's outcome.
@@ -212,14 +212,14 @@ func (r *barRun) Step(pictures int) {
 	r.last = now
 }
 
-func (r *barRun) Epoch(e train.Epoch) {
+func (r *barRun) Epoch(e record.Epoch) {
 	r.mutex.Lock()
 	r.epoch = e
 	r.mutex.Unlock()
 	r.last = time.Now()
 }
 
-func (r *barRun) End(f train.Final) {
+func (r *barRun) End(f record.Final) {
 	r.bar.Abort(true)
 	fmt.Fprintln(r.progress, endLine(r.job, f))
 	if f.Status != "" {

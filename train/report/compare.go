@@ -20,7 +20,7 @@ type Analysis struct {
 	Checks      []Check      // what Check found, in the order of its calls
 	Tests       int          // how many t-tests there are, the family of the adjusted p values
 	SpreadTests int          // how many tests of spread
-	Records     Records      // what AddRecords read; empty without
+	Records     Records      // of rows that were read from result folders
 	// Introduction says what study this is to a reader who did not make it; may be empty.
 	Introduction string
 	// Targets are the validation accuracies that the arms race to; empty for shares of
@@ -38,9 +38,10 @@ type Comparison struct {
 	LeftOut  []LeftOut // runs that keep a seed out, by seed
 	Epochs   []int     // distinct known numbers of epochs of the runs compared, ascending
 	Limits   []int     // distinct picture limits of the runs compared, ascending; 0 is all pictures
-	// Protocols and Builds are the distinct known ones of the runs compared, sorted.
-	Protocols, Builds []string
-	Lines             []Line // one for every metric, in the order of Metrics
+	// Measured and Builds are the distinct known ones of the runs compared.
+	Measured []Measured
+	Builds   []string // sorted
+	Lines    []Line   // one for every metric, in the order of Metrics
 }
 
 // LeftOut names a run without which its seed cannot be compared.
@@ -124,16 +125,22 @@ func Compare(rows []Row, baseline string) (*Analysis, error) {
 			}
 		}
 	}
-	if err := a.adjust(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	a.Records = records(rows)
+	return a, a.adjust()
 }
 
 // distinct sorts a list and drops repetitions.
 func distinct[T cmp.Ordered](list []T) []T {
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// appendMeasured adds what is known and not in the list.
+func appendMeasured(list []Measured, m Measured) []Measured {
+	if m == (Measured{}) || slices.Contains(list, m) {
+		return list
+	}
+	return append(list, m)
 }
 
 func appendNew(list []string, s string) []string {
@@ -198,16 +205,14 @@ func newComparison(runs map[runKey]Row, candidates []int, dataset, baseline, riv
 			if r.Epochs != 0 {
 				c.Epochs = append(c.Epochs, r.Epochs)
 			}
-			if r.Protocol != "" {
-				c.Protocols = append(c.Protocols, r.Protocol)
-			}
+			c.Measured = appendMeasured(c.Measured, r.Measured)
 			if r.Build != "" {
 				c.Builds = append(c.Builds, r.Build)
 			}
 		}
 	}
 	c.Epochs, c.Limits = distinct(c.Epochs), distinct(c.Limits)
-	c.Protocols, c.Builds = distinct(c.Protocols), distinct(c.Builds)
+	c.Builds = distinct(c.Builds)
 	for _, m := range Metrics() {
 		c.Lines = append(c.Lines, newLine(m, compared))
 	}

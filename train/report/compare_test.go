@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"diaghess/train/record"
 	"diaghess/train/stats"
 )
 
 // run returns a finished row whose metrics are all made from x.
 func run(dataset, optimizer string, seed int, x float64) Row {
-	return Row{Dataset: dataset, Optimizer: optimizer, Seed: seed, Status: Finished,
+	return Row{Dataset: dataset, Optimizer: optimizer, Seed: seed, Status: record.Finished,
 		ValLoss: x, ValAcc: x / 10, F1: x / 20, TrainTime: 100 * x}
 }
 
@@ -62,7 +63,7 @@ func TestComparePairsBySeed(t *testing.T) {
 }
 
 func TestCompareNamesWhatIsLeftOut(t *testing.T) {
-	diverged := Row{Dataset: "digits", Optimizer: "diaghess", Seed: 1, Status: Diverged, Note: "loss NaN in epoch 2"}
+	diverged := Row{Dataset: "digits", Optimizer: "diaghess", Seed: 1, Status: record.Diverged, Note: "loss NaN in epoch 2"}
 	interrupted := Row{Dataset: "digits", Optimizer: "adamw", Seed: 5, Status: "interrupted"}
 	infinite := run("digits", "adamw", 6, 1)
 	infinite.ValLoss = math.Inf(1)

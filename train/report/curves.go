@@ -4,22 +4,23 @@ import (
 	"math"
 	"slices"
 
+	"diaghess/train/record"
 	"diaghess/train/report/plot"
 )
 
 // measure is a number that every epoch has.
 type measure struct {
 	title string
-	of    func(Epoch) float64
+	of    func(record.Epoch) float64
 }
 
 // measures returns what the learning curves show.
 func measures() []measure {
 	return []measure{
-		{"validation loss", func(e Epoch) float64 { return e.ValLoss }},
-		{"validation accuracy", func(e Epoch) float64 { return e.ValAcc }},
-		{"training loss", func(e Epoch) float64 { return e.TrainLoss }},
-		{"training accuracy", func(e Epoch) float64 { return e.TrainAcc }},
+		{"validation loss", func(e record.Epoch) float64 { return e.ValLoss }},
+		{"validation accuracy", func(e record.Epoch) float64 { return e.ValAcc }},
+		{"training loss", func(e record.Epoch) float64 { return e.TrainLoss }},
+		{"training accuracy", func(e record.Epoch) float64 { return e.TrainAcc }},
 	}
 }
 
@@ -33,7 +34,7 @@ func (r Records) finished(dataset, optimizer string) []Record {
 func (r Records) of(dataset, optimizer string) []Record {
 	var runs []Record
 	for _, run := range r.Runs {
-		if run.Row.Dataset == dataset && run.Row.Optimizer == optimizer && (len(run.Epochs) > 0 || run.Row.Status == Diverged) {
+		if run.Row.Dataset == dataset && run.Row.Optimizer == optimizer && (len(run.Epochs) > 0 || run.Row.Status == record.Diverged) {
 			runs = append(runs, run)
 		}
 	}

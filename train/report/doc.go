@@ -2,11 +2,10 @@
 // optimizers by seed, compares them metric by metric, says what may be concluded and
 // renders it, as tables for a terminal, as Markdown, CSV and JSON, and as a page.
 //
-// The way through it: rows come from result folders (package train) or from
-// CSV files ([ReadCSVFile]); [Compare] makes an [Analysis] of them, with the
-// [Evidence] for each line; [Analysis.AddRecords] adds what lies beside the rows in
-// result folders (records.go); [Analysis.Check] holds published summaries and tests
-// against it; [Render] prints it and [Write] and [WritePNG] put it in files. [Pilot]
+// The way through it: rows come from result folders ([ReadFolder], by package record) or
+// from CSV files ([ReadCSVFile]); [Compare] makes an [Analysis] of them, with the
+// [Evidence] for each line and what the records hold besides; [Analysis.Check] compares
+// published summaries and tests with it; [Render] prints it and [Write] and [WritePNG] put it in files. [Pilot]
 // is the analysis of the pilot study, whose files are in the folder pilot.
 //
 // What a reader is told is made once, in words, tables and figures (section.go and

@@ -118,17 +118,17 @@ type (
 		Checks      []Check          `json:"checks,omitempty"`
 	}
 	jsonComparison struct {
-		Dataset   string       `json:"dataset"`
-		Baseline  string       `json:"baseline"`
-		Rival     string       `json:"rival,omitempty"`
-		N         int          `json:"n"`
-		Seeds     []int        `json:"seeds"`
-		LeftOut   []LeftOut    `json:"left_out,omitempty"`
-		Epochs    []int        `json:"epochs,omitempty"`
-		Limits    []int        `json:"limits,omitempty"` // only where a run had one
-		Protocols []string     `json:"protocols,omitempty"`
-		Builds    []string     `json:"builds,omitempty"`
-		Metrics   []jsonMetric `json:"metrics"`
+		Dataset  string       `json:"dataset"`
+		Baseline string       `json:"baseline"`
+		Rival    string       `json:"rival,omitempty"`
+		N        int          `json:"n"`
+		Seeds    []int        `json:"seeds"`
+		LeftOut  []LeftOut    `json:"left_out,omitempty"`
+		Epochs   []int        `json:"epochs,omitempty"`
+		Limits   []int        `json:"limits,omitempty"` // only where a run had one
+		Measured []string     `json:"measured,omitempty"`
+		Builds   []string     `json:"builds,omitempty"`
+		Metrics  []jsonMetric `json:"metrics"`
 	}
 	jsonMetric struct {
 		Metric         string    `json:"metric"`
@@ -158,7 +158,7 @@ func renderJSON(w io.Writer, a *Analysis) error {
 		comparison := jsonComparison{
 			Dataset: c.Dataset, Baseline: c.Baseline, Rival: c.Rival,
 			N: len(c.Seeds), Seeds: append([]int{}, c.Seeds...),
-			LeftOut: c.LeftOut, Epochs: c.Epochs, Protocols: c.Protocols, Builds: c.Builds,
+			LeftOut: c.LeftOut, Epochs: c.Epochs, Measured: measuredWords(c), Builds: c.Builds,
 		}
 		if !slices.Equal(c.Limits, []int{0}) {
 			comparison.Limits = c.Limits

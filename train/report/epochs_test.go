@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"math"
 	"reflect"
 	"slices"
@@ -25,7 +26,7 @@ func TestMedianWithMisses(t *testing.T) {
 // The runs of study, racing to 0.4 and 0.8. adamw gets to 0.4 in epochs 2, 1 and 2
 // and to 0.8 in 3, 3, 3; sgd to 0.4 in 1, never, never (diverged), to 0.8 in 2.
 func TestTimeToTarget(t *testing.T) {
-	a := mustAddRecords(t, writeRuns(t, t.TempDir(), study("1")))
+	a := mustCompareFolders(t, writeRuns(t, t.TempDir(), study("1")))
 	a.Targets = []float64{0.4, 0.8}
 	table := a.targetTable("digits")
 	want := [][]string{
@@ -84,7 +85,7 @@ func lastAt(xs, ys []float64, x float64) float64 {
 func TestLearningCurve(t *testing.T) {
 	runs := study("1")[:2]
 	runs[1].accuracy = runs[1].accuracy[:2]
-	a := mustAddRecords(t, writeRuns(t, t.TempDir(), runs))
+	a := mustCompareFolders(t, writeRuns(t, t.TempDir(), runs))
 	accuracy := measures()[1]
 	byEpoch := learningCurve(a.Records.finished("digits", "adamw"), accuracy, false)
 	byTime := learningCurve(a.Records.finished("digits", "adamw"), accuracy, true)
@@ -108,7 +109,7 @@ func TestLearningCurve(t *testing.T) {
 
 func TestCostTable(t *testing.T) {
 	runs := study("1")
-	a := mustAddRecords(t, writeRuns(t, t.TempDir(), runs))
+	a := mustCompareFolders(t, writeRuns(t, t.TempDir(), runs))
 	// run gives 100 s times 1 + the length of the name + the seed's square: 600, 700, 1000 s and 400, 500 s;
 	// a run has 200 steps.
 	want := [][]string{
@@ -123,7 +124,7 @@ func TestCostTable(t *testing.T) {
 // Medians over the steps of the finished runs that were timed; an arm without any has no
 // row.
 func TestPartsTable(t *testing.T) {
-	a := mustAddRecords(t, writeRuns(t, t.TempDir(), study("1")))
+	a := mustCompareFolders(t, writeRuns(t, t.TempDir(), study("1")))
 	if got := a.partsTable("digits").rows; got != nil {
 		t.Errorf("without times: rows %q", got)
 	}
@@ -134,7 +135,7 @@ func TestPartsTable(t *testing.T) {
 		}
 		for j := range run.Epochs[:2] {
 			k := float64(10*run.Row.Seed + 2*j)
-			run.Epochs[j].Parts = &StepParts{Forward: 100 + k, Backward: 200 + k, Curvature: 50, Update: 1, Rest: 0.25}
+			run.Epochs[j].Parts = &record.StepParts{Forward: 100 + k, Backward: 200 + k, Curvature: 50, Update: 1, Rest: 0.25}
 		}
 	}
 	// k is 0, 2, 10, 12, 20 and 22, its median 11.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"diaghess/train/record"
 	"diaghess/train/stats"
 )
 
@@ -123,7 +124,7 @@ func pairs(differences ...float64) []Row {
 			name  string
 			value float64
 		}{{"adamw", x}, {"diaghess", x + d}} {
-			rows = append(rows, Row{Dataset: "digits", Optimizer: arm.name, Seed: seed, Status: Finished, Source: "test",
+			rows = append(rows, Row{Dataset: "digits", Optimizer: arm.name, Seed: seed, Status: record.Finished, Source: "test",
 				ValLoss: arm.value, ValAcc: arm.value, F1: 1, TrainTime: 1})
 		}
 	}

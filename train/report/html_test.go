@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"encoding/xml"
 	"fmt"
 	"image/png"
@@ -94,7 +95,7 @@ func TestPageIsSelfContained(t *testing.T) {
 }
 
 func TestPageOfRecords(t *testing.T) {
-	html := page(t, mustAddRecords(t, writeRuns(t, t.TempDir(), study("0.001"))))
+	html := page(t, mustCompareFolders(t, writeRuns(t, t.TempDir(), study("0.001"))))
 	expectParts(t, html,
 		`<section id="caution" class="caution">`,
 		"digits: sgd diverged in 1 run (seed 2).",
@@ -130,7 +131,7 @@ func TestPageOfFewSeeds(t *testing.T) {
 
 // Every kind of poor data gives a page.
 func TestPageOfPoorData(t *testing.T) {
-	diverged := Row{Dataset: "digits", Optimizer: "sgd", Seed: 0, Status: Diverged}
+	diverged := Row{Dataset: "digits", Optimizer: "sgd", Seed: 0, Status: record.Diverged}
 	for name, rows := range map[string][]Row{
 		"one optimizer":        {run("digits", "adamw", 0, 1)},
 		"no spread":            pairs(1, 1, 1, 1),
@@ -153,10 +154,10 @@ func TestPageOfPoorData(t *testing.T) {
 func TestPageEscapesForeignNames(t *testing.T) {
 	for _, name := range []string{`<b>bold</b>`, `"><script>alert(1)</script>`, `' onload='x`, "\u202eleft", "a\x00b", `style="#000000"`, "</svg>", "{{.Title}}", "]]>"} {
 		rows := []Row{run(name, "adamw", 0, 1), run(name, name, 0, 2)}
-		rows[0].Protocol, rows[0].Note, rows[0].Build = name, name, name
+		rows[0].Measured, rows[0].Note, rows[0].Build = Measured{Protocol: name, Augment: name}, name, name
 		a := mustCompare(t, rows, "")
 		a.Records = Records{
-			Runs: []Record{{Row: rows[0], Epochs: []Epoch{{Epoch: 1, ValAcc: 0.5, Seconds: 1}},
+			Runs: []Record{{Row: rows[0], Epochs: []record.Epoch{{Epoch: 1, ValAcc: 0.5, Seconds: 1}},
 				Settings: map[string]string{name: name, "algorithms." + name: name, "optimizer_settings." + name: name, "tuning_trials": name}}},
 			Folders: []string{name, "other"},
 			Missing: []Missing{{name, name, 1}},

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,13 +11,13 @@ import (
 func renamed(t *testing.T, adamw, sgd string) *Analysis {
 	t.Helper()
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":2,"optimizers":[
+	write(t, filepath.Join(folder, record.TunedFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":2,"optimizers":[
 		{"optimizer":"sgd","best":"`+sgd+`","best_trial":2,"trials":[{"lr":0.001},{"lr":0.01,"score":{"val_acc":0.9}}]}]}`)
 	runs := study("0.0625")
 	for i := range runs {
 		runs[i].optimizer = map[string]string{"adamw": adamw, "sgd": sgd}[runs[i].optimizer]
 	}
-	return mustAddRecords(t, writeRuns(t, folder, runs))
+	return mustCompareFolders(t, writeRuns(t, folder, runs))
 }
 
 // A page calls optimizers by their rules where these differ, and has the settings once.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"embed"
 	"path"
 )
@@ -39,7 +40,7 @@ func Pilot() (*Analysis, error) {
 				return nil, err
 			}
 			for _, r := range file.Rows {
-				r.Optimizer, r.Epochs, r.Protocol = names[r.Optimizer], set.epochs, ValidatedOnTest
+				r.Optimizer, r.Epochs, r.Measured = names[r.Optimizer], set.epochs, Measured{Protocol: record.ProtocolSeed}
 				rows = append(rows, r)
 			}
 			for i, s := range file.Statistics {

@@ -1,15 +1,16 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"slices"
 	"strings"
 	"testing"
 )
 
 func TestPlanDeviations(t *testing.T) {
-	plan := func(change func(*Plan)) *Plan {
-		p := &Plan{Datasets: []string{"digits"}, Optimizers: []string{"a", "b"}, Seeds: []int{0, 1, 2},
-			Settings: map[string]string{"epochs": "5"}, Metrics: []string{"val_acc"}, Test: PlannedTest}
+	plan := func(change func(*record.Plan)) *record.Plan {
+		p := &record.Plan{Datasets: []string{"digits"}, Optimizers: []string{"a", "b"}, Seeds: []int{0, 1, 2},
+			Settings: map[string]string{"epochs": "5"}, Metrics: []string{"val_acc"}, Test: record.PlannedTest}
 		change(p)
 		return p
 	}
@@ -24,19 +25,19 @@ func TestPlanDeviations(t *testing.T) {
 		a.Records.Runs = append(a.Records.Runs, Record{Row: r, Settings: map[string]string{"epochs": "5", "batch": "64"}})
 	}
 	for name, test := range map[string]struct {
-		plan *Plan
+		plan *record.Plan
 		want []string
 	}{
-		"followed":     {plan(func(*Plan) {}), nil},
-		"seed left":    {plan(func(p *Plan) { p.Seeds = []int{0, 1, 2, 3} }), []string{"digits, a, seed 3: planned, and not there", "digits, b, seed 3: planned, and not there"}},
-		"seed added":   {plan(func(p *Plan) { p.Seeds = []int{0, 1} }), []string{"digits, a, seed 2: there, and not planned", "digits, b, seed 2: there, and not planned"}},
-		"arm left":     {plan(func(p *Plan) { p.Optimizers = []string{"a", "b", "c"} }), []string{"digits, c, seeds 0–2: planned, and not there"}},
-		"arm added":    {plan(func(p *Plan) { p.Optimizers = []string{"a"} }), []string{"digits, b, seeds 0–2: there, and not planned"}},
-		"dataset left": {plan(func(p *Plan) { p.Datasets = []string{"digits", "mnist"} }), []string{"mnist, a, seeds 0–2: planned, and not there", "mnist, b, seeds 0–2: planned, and not there"}},
-		"baseline":     {plan(func(p *Plan) { p.Optimizers = []string{"b", "a"} }), []string{"the baseline was to be b and is a"}},
-		"setting":      {plan(func(p *Plan) { p.Settings = map[string]string{"epochs": "6", "batch": "64"} }), []string{"epochs was to be 6 and is 5 in 6 runs"}},
+		"followed":     {plan(func(*record.Plan) {}), nil},
+		"seed left":    {plan(func(p *record.Plan) { p.Seeds = []int{0, 1, 2, 3} }), []string{"digits, a, seed 3: planned, and not there", "digits, b, seed 3: planned, and not there"}},
+		"seed added":   {plan(func(p *record.Plan) { p.Seeds = []int{0, 1} }), []string{"digits, a, seed 2: there, and not planned", "digits, b, seed 2: there, and not planned"}},
+		"arm left":     {plan(func(p *record.Plan) { p.Optimizers = []string{"a", "b", "c"} }), []string{"digits, c, seeds 0–2: planned, and not there"}},
+		"arm added":    {plan(func(p *record.Plan) { p.Optimizers = []string{"a"} }), []string{"digits, b, seeds 0–2: there, and not planned"}},
+		"dataset left": {plan(func(p *record.Plan) { p.Datasets = []string{"digits", "mnist"} }), []string{"mnist, a, seeds 0–2: planned, and not there", "mnist, b, seeds 0–2: planned, and not there"}},
+		"baseline":     {plan(func(p *record.Plan) { p.Optimizers = []string{"b", "a"} }), []string{"the baseline was to be b and is a"}},
+		"setting":      {plan(func(p *record.Plan) { p.Settings = map[string]string{"epochs": "6", "batch": "64"} }), []string{"epochs was to be 6 and is 5 in 6 runs"}},
 	} {
-		if got := test.plan.deviations(a); !slices.Equal(got, test.want) {
+		if got := deviations(test.plan, a); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
@@ -48,8 +49,8 @@ func TestPlanSection(t *testing.T) {
 	if s := a.planSection(); len(s.paragraphs) > 0 {
 		t.Errorf("a study without a plan has the section %v", s)
 	}
-	a.Records.Plan = &Plan{Datasets: []string{"digits"}, Optimizers: []string{"a", "b"}, Seeds: []int{0, 1, 2},
-		Metrics: []string{"val_loss", "val_acc"}, Test: PlannedTest, Margins: map[string]float64{"val_loss": 0.01}}
+	a.Records.Plan = &record.Plan{Datasets: []string{"digits"}, Optimizers: []string{"a", "b"}, Seeds: []int{0, 1, 2},
+		Metrics: []string{"val_loss", "val_acc"}, Test: record.PlannedTest, Margins: map[string]float64{"val_loss": 0.01}}
 	s := a.planSection()
 	text := strings.Join(s.paragraphs, "\n")
 	for _, want := range []string{"The plan was followed", "exploratory whatever their p: f1 and train_time"} {

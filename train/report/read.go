@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"diaghess/train/record"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -251,7 +252,7 @@ func (t *csvTable) number(column string) (float64, error) {
 }
 
 func (t *csvTable) metricsRow() (Row, error) {
-	row := Row{Status: Finished}
+	row := Row{Status: record.Finished}
 	var err error
 	if row.Dataset, err = t.text("dataset"); err != nil {
 		return Row{}, err

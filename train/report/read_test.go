@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"math"
 	"path/filepath"
 	"strings"
@@ -11,8 +12,8 @@ const metricsHeader = "dataset,seed,optimizer,val_loss,val_acc,f1,train_time\n"
 
 func TestReadMetrics(t *testing.T) {
 	want := []Row{
-		{Dataset: "digits", Seed: 3, Optimizer: "adamw", ValLoss: 0.25, ValAcc: 0.9, F1: 0.875, TrainTime: 1.5e3, Status: Finished, Source: "m.csv:2"},
-		{Dataset: "digits", Seed: -1, Optimizer: "a,\"b\"", ValLoss: 1, ValAcc: 0, F1: 0, TrainTime: 2, Status: Finished, Source: "m.csv:3"},
+		{Dataset: "digits", Seed: 3, Optimizer: "adamw", ValLoss: 0.25, ValAcc: 0.9, F1: 0.875, TrainTime: 1.5e3, Status: record.Finished, Source: "m.csv:2"},
+		{Dataset: "digits", Seed: -1, Optimizer: "a,\"b\"", ValLoss: 1, ValAcc: 0, F1: 0, TrainTime: 2, Status: record.Finished, Source: "m.csv:3"},
 	}
 	for name, content := range map[string]string{
 		"plain": metricsHeader + "digits,3,adamw,0.25,0.9,0.875,1500\ndigits,-1,\"a,\"\"b\"\"\",1,0,0,2\n",

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"diaghess/train/record"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,13 +16,13 @@ import (
 type folderRun struct {
 	optimizer string
 	seed      int
-	status    Status
+	status    record.Status
 	accuracy  []float64 // of each epoch, of which each takes 0.5 s
 	config    string    // config.json
 }
 
 // writeRuns writes runs into a study's folder as package train does, as far as this
-// package reads them, and returns their rows.
+// package reads them, and returns their rows, without what stands beside them.
 func writeRuns(t *testing.T, study string, runs []folderRun) []Row {
 	t.Helper()
 	var rows []Row
@@ -34,6 +36,7 @@ func writeRuns(t *testing.T, study string, runs []folderRun) []Row {
 		write(t, filepath.Join(folder, "config.json"), r.config)
 		row := run("digits", r.optimizer, r.seed, 1+float64(len(r.optimizer)+r.seed*r.seed))
 		row.Status, row.Source = r.status, filepath.Join(folder, "final.json")
+		writeFinal(t, row)
 		rows = append(rows, row)
 	}
 	return rows
@@ -49,14 +52,48 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func mustAddRecords(t *testing.T, rows []Row) *Analysis {
+// writeFinal writes the end of a run where its row says that it is from.
+func writeFinal(t *testing.T, row Row) {
 	t.Helper()
-	a := mustCompare(t, rows, "")
-	if err := a.AddRecords(); err != nil {
+	final, err := json.Marshal(record.Final{
+		Dataset: row.Dataset, Optimizer: row.Optimizer, Seed: row.Seed, Status: row.Status, Protocol: record.ProtocolSeed,
+		ValLoss: row.ValLoss, ValAcc: row.ValAcc, F1: row.F1, TrainTime: row.TrainTime,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	write(t, row.Source, string(final))
 }
+
+// mustCompareFolders compares rows, those of result folders as they are read from there.
+func mustCompareFolders(t *testing.T, rows []Row) *Analysis {
+	t.Helper()
+	rows = slices.Clone(rows)
+	for i, row := range rows {
+		if filepath.Base(row.Source) != "final.json" {
+			continue
+		}
+		read, err := ReadFolder(studyOf(row))
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := slices.IndexFunc(read, func(r Row) bool { return r.Source == row.Source })
+		if place < 0 {
+			t.Fatalf("%s was not read", row.Source)
+		}
+		rows[i] = read[place]
+		for other := range i { // one study, read several times
+			if rows[other].study != nil && rows[other].study.Folder == rows[i].study.Folder {
+				rows[i].study = rows[other].study
+				break
+			}
+		}
+	}
+	return mustCompare(t, rows, "")
+}
+
+// studyOf returns the study's folder of a row.
+func studyOf(row Row) string { return filepath.Join(filepath.Dir(row.Source), "..", "..", "..") }
 
 // study is two arms of three seeds, of which one run diverged before its first epoch
 // had ended.
@@ -66,22 +103,22 @@ func study(lr string) []folderRun {
 			`"optimizer_settings":{"lr":%q},"algorithms":{"out forward":"gemm"},"build":{"commit":"abc"}}`, optimizer, lr)
 	}
 	return []folderRun{
-		{"adamw", 0, Finished, []float64{0.2, 0.4, 0.8}, config("adamw")},
-		{"adamw", 1, Finished, []float64{0.4, 0.6, 0.8}, config("adamw")},
-		{"adamw", 2, Finished, []float64{0.3, 0.5, 0.8}, config("adamw")},
-		{"sgd", 0, Finished, []float64{0.4, 0.8, 0.8}, config("sgd")},
-		{"sgd", 1, Finished, []float64{0.2, 0.2, 0.2}, config("sgd")},
-		{"sgd", 2, Diverged, nil, config("sgd")},
+		{"adamw", 0, record.Finished, []float64{0.2, 0.4, 0.8}, config("adamw")},
+		{"adamw", 1, record.Finished, []float64{0.4, 0.6, 0.8}, config("adamw")},
+		{"adamw", 2, record.Finished, []float64{0.3, 0.5, 0.8}, config("adamw")},
+		{"sgd", 0, record.Finished, []float64{0.4, 0.8, 0.8}, config("sgd")},
+		{"sgd", 1, record.Finished, []float64{0.2, 0.2, 0.2}, config("sgd")},
+		{"sgd", 2, record.Diverged, nil, config("sgd")},
 	}
 }
 
-func TestAddRecords(t *testing.T) {
+func TestReadFolder(t *testing.T) {
 	folder := t.TempDir()
 	rows := writeRuns(t, folder, study("0.0010"))
 	write(t, filepath.Join(folder, "study.json"), `{"jobs":[{"dataset":"digits","optimizer":"adamw","seed":0},{"dataset":"digits","optimizer":"adamw","seed":3},{"dataset":"digits","optimizer":"sgd","seed":3}]}`)
 	fromFile := run("digits", "adamw", 9, 1)
 	fromFile.Source = "metrics.csv:2"
-	a := mustAddRecords(t, append(rows, fromFile))
+	a := mustCompareFolders(t, append(rows, fromFile))
 
 	if len(a.Records.Runs) != 6 || !slices.Equal(a.Records.Folders, []string{folder}) {
 		t.Fatalf("%d records of %q, want 6 of %q", len(a.Records.Runs), a.Records.Folders, folder)
@@ -93,7 +130,7 @@ func TestAddRecords(t *testing.T) {
 		t.Errorf("settings %v, want %v", first.Settings, wantSettings)
 	}
 	accuracy := 0.8
-	if want := (Epoch{Epoch: 3, TrainLoss: 2, TrainAcc: 0.25, ValLoss: 1 - accuracy, ValAcc: accuracy, Seconds: 0.5}); len(first.Epochs) != 3 || first.Epochs[2] != want {
+	if want := (record.Epoch{Epoch: 3, TrainLoss: 2, TrainAcc: 0.25, ValLoss: 1 - accuracy, ValAcc: accuracy, F1: 0.1, Seconds: 0.5}); len(first.Epochs) != 3 || first.Epochs[2] != want {
 		t.Errorf("epochs %+v, the last should be %+v", first.Epochs, want)
 	}
 	if want := []Missing{{"digits", "adamw", 3}, {"digits", "sgd", 3}}; !slices.Equal(a.Records.Missing, want) {
@@ -110,17 +147,17 @@ func TestAddRecords(t *testing.T) {
 	}
 }
 
-func TestAddRecordsErrors(t *testing.T) {
+func TestReadFolderErrors(t *testing.T) {
 	for _, c := range []struct{ name, file, content, want string }{
 		{"half a line", "epochs.jsonl", `{"epoch":1,"val_`, "epochs.jsonl:1 is damaged"},
-		{"a gap", "epochs.jsonl", `{"epoch":1}` + "\n" + `{"epoch":3}`, "epochs.jsonl:2 is of epoch 3"},
+		{"a gap", "epochs.jsonl", `{"epoch":1}` + "\n" + `{"epoch":3}`, "epochs.jsonl:2 is damaged: it is of epoch 3"},
 		{"NaN", "epochs.jsonl", `{"epoch":1,"val_loss":NaN}`, "epochs.jsonl:1 is damaged"},
 		{"half a config", "config.json", `{"batch":`, "config.json is damaged"},
 		{"half a plan", "../../../study.json", `{"jobs":[`, "study.json is damaged"},
 	} {
 		rows := writeRuns(t, t.TempDir(), study("1"))
 		write(t, filepath.Join(filepath.Dir(rows[1].Source), c.file), c.content)
-		err := mustCompare(t, rows, "").AddRecords()
+		_, err := ReadFolder(studyOf(rows[1]))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v does not say %q", c.name, err, c.want)
 		}
@@ -128,10 +165,11 @@ func TestAddRecordsErrors(t *testing.T) {
 }
 
 // Rows whose folder holds nothing but the end of the run are records of nothing.
-func TestAddRecordsOfBareFolder(t *testing.T) {
+func TestReadBareFolder(t *testing.T) {
 	row := run("digits", "adamw", 0, 1)
 	row.Source = filepath.Join(t.TempDir(), "digits", "adamw", "seed-00", "final.json")
-	a := mustAddRecords(t, []Row{row})
+	writeFinal(t, row)
+	a := mustCompareFolders(t, []Row{row})
 	if r := a.Records.Runs; len(r) != 1 || r[0].Epochs != nil || r[0].Settings != nil {
 		t.Errorf("records %+v", r)
 	}
@@ -142,7 +180,7 @@ func TestAddRecordsOfBareFolder(t *testing.T) {
 
 func TestCautions(t *testing.T) {
 	one := t.TempDir()
-	if got, want := mustAddRecords(t, writeRuns(t, one, study("1"))).Cautions(), []string{
+	if got, want := mustCompareFolders(t, writeRuns(t, one, study("1"))).Cautions(), []string{
 		"digits: sgd diverged in 1 run (seed 2). The comparison is over what both arms finished, which flatters it."}; !slices.Equal(got, want) {
 		t.Errorf("one study: cautions %q, want %q", got, want)
 	}
@@ -154,7 +192,7 @@ func TestCautions(t *testing.T) {
 	}
 	two := t.TempDir()
 	csv := run("digits", "adamw", 20, 1)
-	got := mustAddRecords(t, append(append(writeRuns(t, one, study("1")), writeRuns(t, two, other)...), csv)).Cautions()
+	got := mustCompareFolders(t, append(append(writeRuns(t, one, study("1")), writeRuns(t, two, other)...), csv)).Cautions()
 	for _, want := range []string{
 		"The runs are from 2 studies: " + joinStrings(distinct([]string{one, two})) + ".",
 		"1 of the 9 runs are from files that say nothing of their settings.",
@@ -169,7 +207,7 @@ func TestCautions(t *testing.T) {
 	for i := range uneven {
 		uneven[i].config = fmt.Sprintf(`{"tuning_trials":%d}`, map[string]int{"adamw": 4, "sgd": 16}[uneven[i].optimizer])
 	}
-	a := mustAddRecords(t, writeRuns(t, t.TempDir(), uneven))
+	a := mustCompareFolders(t, writeRuns(t, t.TempDir(), uneven))
 	if want := "The runs differ in tuning trials: 16: sgd; 4: adamw."; !slices.Contains(a.Cautions(), want) {
 		t.Errorf("no caution %q in %q", want, a.Cautions())
 	}
@@ -183,7 +221,7 @@ func TestSetupTables(t *testing.T) {
 	for i := 3; i < 6; i++ {
 		runs[i].config = strings.ReplaceAll(runs[i].config, "0.001", "0.1")
 	}
-	tables := mustAddRecords(t, writeRuns(t, t.TempDir(), runs)).setupTables()
+	tables := mustCompareFolders(t, writeRuns(t, t.TempDir(), runs)).setupTables()
 	if want := []string{"batch", "64"}; !slices.ContainsFunc(tables[0].rows, func(row []string) bool { return slices.Equal(row, want) }) {
 		t.Errorf("no row %q in %q", want, tables[0].rows)
 	}

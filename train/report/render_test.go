@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"encoding/csv"
 	"encoding/json"
 	"math"
@@ -63,8 +64,8 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	rows = append(rows,
-		run("digits", "adamw", 8, 1), Row{Dataset: "digits", Optimizer: "diaghess", Seed: 8, Status: Diverged, Note: "loss NaN in epoch 2"},
-		run("digits", "adamw", 9, 1), Row{Dataset: "digits", Optimizer: "diaghess", Seed: 9, Status: Diverged, Note: "loss NaN in epoch 2"},
+		run("digits", "adamw", 8, 1), Row{Dataset: "digits", Optimizer: "diaghess", Seed: 8, Status: record.Diverged, Note: "loss NaN in epoch 2"},
+		run("digits", "adamw", 9, 1), Row{Dataset: "digits", Optimizer: "diaghess", Seed: 9, Status: record.Diverged, Note: "loss NaN in epoch 2"},
 		run("digits", "diaghess", 10, 1))
 	expectLines(t, render(t, mustCompare(t, rows, ""), Text),
 		"digits: diaghess against adamw",

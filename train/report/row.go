@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"fmt"
 	"math"
 )
@@ -17,27 +18,78 @@ type Row struct {
 	F1        float64 // macro F1 on the validation set, 0 to 1
 	TrainTime float64 // seconds
 
-	Status Status
-	Note   string // why a run did not finish, in a few words; may be empty
-	Epochs int    // number of epochs trained; 0 where it is not known
-	Limit  int    // trained on the first Limit pictures only; 0 for all of them
-	// Protocol says which pictures the metrics are of, in words; it is empty
-	// where it is not known.
-	Protocol string
+	Status   record.Status
+	Note     string // why a run did not finish, in a few words; may be empty
+	Epochs   int    // number of epochs trained; 0 where it is not known
+	Limit    int    // trained on the first Limit pictures only; 0 for all of them
+	Measured Measured
 	Build    string // the program that made the run; empty where it is not known
-	Source   string // where the row was read, as file:line or a folder, for messages
+	Source   string // where the row was read, as file:line or a path, for messages
+
+	run   *record.Ended   // the run's record; nil for a row of a CSV file
+	study *record.Content // that it is a part of; nil likewise
 }
 
-// ValidatedOnTest is the Protocol of runs that hold nothing back.
-const ValidatedOnTest = "Measured on the test set, which is the validation set too, after the last epoch"
+// Measured says which pictures the metrics of a row are of. It is zero where that is not
+// known.
+type Measured struct {
+	Protocol string // record.ProtocolSeed or record.ProtocolHoldout
+	Test     bool   // of the test set, looked at once; under the holdout protocol
+	Augment  string // what the training pictures were augmented by; empty for nothing
+}
 
-// Status says how a run ended.
-type Status string
+// String is Measured in words.
+func (m Measured) String() string {
+	var words string
+	switch {
+	case m == Measured{}:
+		return ""
+	case m.Protocol == record.ProtocolSeed:
+		words = "Measured on the test set, which is the validation set too, after the last epoch"
+	case m.Test:
+		words = "Measured on the test set once, after the last epoch"
+	default:
+		words = "Measured on training pictures kept aside, after the last epoch; the test set was not looked at"
+	}
+	if m.Augment != "" {
+		words += "; trained on pictures augmented by " + m.Augment
+	}
+	return words
+}
 
-const (
-	Finished Status = "finished" // trained to the last epoch
-	Diverged Status = "diverged" // the loss became NaN or infinite
-)
+// ReadFolder reads the ended runs of a study's folder, of a part of it, of a folder above
+// several, or of a zip archive of one; see [record.Read].
+func ReadFolder(path string) ([]Row, error) {
+	studies, err := record.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for i := range studies {
+		for j := range studies[i].Runs {
+			rows = append(rows, rowOf(&studies[i], &studies[i].Runs[j]))
+		}
+	}
+	return rows, nil
+}
+
+// rowOf is a run as a line of the tables: of the test set where it was kept for the end.
+func rowOf(study *record.Content, run *record.Ended) Row {
+	f := run.Final
+	r := Row{
+		Dataset: f.Dataset, Seed: f.Seed, Optimizer: f.Optimizer, Status: f.Status, Note: f.Note,
+		ValLoss: f.ValLoss, ValAcc: f.ValAcc, F1: f.F1, TrainTime: f.TrainTime,
+		Epochs: f.Epochs, Limit: f.Limit, Source: run.Source, Build: f.Build.String(),
+		Measured: Measured{Protocol: f.Protocol, Test: f.Test != nil}, run: run, study: study,
+	}
+	if f.Augment != record.AugmentNone {
+		r.Measured.Augment = f.Augment
+	}
+	if f.Test != nil {
+		r.ValLoss, r.ValAcc, r.F1 = f.Test.Loss, f.Test.Acc, f.Test.F1
+	}
+	return r
+}
 
 // Metric is one of the numbers that a run ends with. Its value is its place in
 // the tables.
@@ -115,7 +167,7 @@ func (m Metric) field(r *Row) *float64 {
 
 // unusable returns why a row cannot enter a mean, or "" when it can.
 func (r Row) unusable() string {
-	if r.Status != Finished {
+	if r.Status != record.Finished {
 		if r.Note == "" {
 			return string(r.Status)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"diaghess/train/record"
 	"diaghess/train/stats"
 )
 
@@ -17,7 +18,7 @@ func (a *Analysis) planSection() section {
 	}
 	s.paragraphs = []string{fmt.Sprintf("The study has a plan, written on %s, before its first run: %s on %s with %s; claims about %s, by %s.",
 		plan.Written.UTC().Format("2006-01-02 15:04 UTC"), joinStrings(plan.Optimizers), joinStrings(plan.Datasets), namedSeeds(plan.Seeds), joinWords(plan.Metrics), plan.Test)}
-	deviations := plan.deviations(a)
+	deviations := deviations(plan, a)
 	if len(deviations) == 0 {
 		s.paragraphs = append(s.paragraphs, "The plan was followed: its runs are there, no others, with its settings.")
 	}
@@ -41,7 +42,7 @@ func (a *Analysis) planSection() section {
 
 // marginTables tests the planned margins: whether the rival is no worse by as much,
 // and whether both are the same to within it.
-func (a *Analysis) marginTables(plan *Plan) []table {
+func (a *Analysis) marginTables(plan *record.Plan) []table {
 	var tables []table
 	for _, c := range a.compared() {
 		t := table{title: printable(c.Dataset) + ": " + c.arms() + ", within the planned margins",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"diaghess/train/record"
 	"diaghess/train/report/plot"
 	"diaghess/train/stats"
 )
@@ -28,11 +29,14 @@ func (a *Analysis) verdictSection() section {
 
 // roleOfTestSet says what the metrics were measured on and what follows from it.
 func (a *Analysis) roleOfTestSet() []string {
-	var protocols []string
-	known := true
+	var all []Measured
+	known, nothingHeldBack := true, false
 	for _, r := range a.Rows {
-		protocols = append(protocols, r.Protocol)
-		known = known && r.Protocol != ""
+		known = known && r.Measured != Measured{}
+		nothingHeldBack = nothingHeldBack || r.Measured.Protocol == record.ProtocolSeed
+		if r.unusable() == "" {
+			all = appendMeasured(all, r.Measured)
+		}
 	}
 	var lines []string
 	if !known {
@@ -40,15 +44,11 @@ func (a *Analysis) roleOfTestSet() []string {
 			"In the pilot study, whose columns these are, it is the test set, which was its validation set too: nothing was held back, "+
 			"so settings that were chosen by these numbers were chosen on the test set.")
 	}
-	for _, protocol := range distinct(protocols) {
-		if protocol != "" {
-			lines = append(lines, "The role of the test set: "+printable(protocol)+".")
-		}
+	for _, m := range all {
+		lines = append(lines, "The role of the test set: "+printable(m.String())+".")
 	}
-	for _, run := range a.Records.Runs {
-		if run.Settings["protocol"] == "seed" {
-			return append(lines, "Under the seed protocol nothing is held back: settings that were chosen by these numbers were chosen on the test set.")
-		}
+	if nothingHeldBack {
+		lines = append(lines, "Under the seed protocol nothing is held back: settings that were chosen by these numbers were chosen on the test set.")
 	}
 	return lines
 }

@@ -2,69 +2,13 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 
+	"diaghess/train/record"
 	"diaghess/train/report/plot"
 )
-
-// TuningFile is the name, in a study's folder, of the result of the tuning that its
-// optimizers come from.
-const TuningFile = "tuned.json"
-
-// Tuning is what the report shows of how the settings of a study's optimizers were
-// chosen: the part of tuned.json that it reads.
-type Tuning struct {
-	Dataset string `json:"dataset"`
-	Seeds   []int  `json:"seeds"`
-	Epochs  int    `json:"epochs"`
-	Metric  string `json:"metric"` // what the best trial is best in
-	// Rungs are the stages of successive halving: after so many epochs so many trials of
-	// each optimizer. Empty without it.
-	Rungs []struct {
-		Epochs int `json:"epochs"`
-		Trials int `json:"trials"`
-	} `json:"rungs"`
-	Optimizers []TunedOptimizer `json:"optimizers"`
-}
-
-// TunedOptimizer is an optimizer with its trials.
-type TunedOptimizer struct {
-	Best      string  `json:"best"`       // the spec of the best trial
-	BestTrial int     `json:"best_trial"` // from 1
-	Trials    []Trial `json:"trials"`
-}
-
-// Trial is a draw of an optimizer's settings.
-type Trial struct {
-	LR float64 `json:"lr"`
-	// Score is of the validation part, the mean over the seeds; nil if it diverged. First
-	// is that after the first stage of successive halving.
-	Score *TrialScore `json:"score"`
-	First *TrialScore `json:"first_score"`
-}
-
-// TrialScore is what the report shows of a trial's outcome.
-type TrialScore struct {
-	ValAcc float64 `json:"val_acc"`
-}
-
-// readTuning returns nil where a study's optimizers were not tuned.
-func readTuning(folder string) (*Tuning, error) {
-	path := filepath.Join(folder, TuningFile)
-	content, err := readIfThere(path)
-	if content == nil || err != nil {
-		return nil, err
-	}
-	tuning := &Tuning{}
-	if err := json.Unmarshal(content, tuning); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", path, err)
-	}
-	return tuning, nil
-}
 
 // tuningSection shows how sensitive each optimizer is to its learning rate.
 func (a *Analysis) tuningSection() section {
@@ -78,7 +22,7 @@ func (a *Analysis) tuningSection() section {
 		"Trials differ in all that was drawn, not in the learning rate alone; those that diverged have no dot.",
 		plural(tuning.Epochs, "epoch"), printable(tuning.Dataset), namedSeeds(tuning.Seeds), printable(tuning.Metric))}
 	if len(tuning.Rungs) > 0 {
-		s.paragraphs = append(s.paragraphs, tuning.halving())
+		s.paragraphs = append(s.paragraphs, halving(tuning))
 	}
 	t := table{title: "Trials", header: []string{"Optimizer", "Trials", "Diverged", "Best accuracy", "Median accuracy", "Learning rates within 0.01 of the best accuracy"}}
 	var curves []plot.Curve
@@ -87,7 +31,7 @@ func (a *Analysis) tuningSection() section {
 		if arm < 0 { // the report leaves it out
 			arm = len(a.Optimizers) + i
 		}
-		c := tuning.sensitivity(o)
+		c := sensitivity(tuning, o)
 		c.Name, c.Arm = withN(o.Best, len(c.X)), arm
 		if len(c.X) > 0 {
 			curves = append(curves, c)
@@ -106,7 +50,7 @@ func (a *Analysis) tuningSection() section {
 }
 
 // halving says how the trials were thinned out.
-func (t *Tuning) halving() string {
+func halving(t *record.Tuned) string {
 	stages := ""
 	for i, rung := range t.Rungs {
 		if i > 0 {
@@ -120,15 +64,15 @@ func (t *Tuning) halving() string {
 
 // sensitivity returns the accuracy of an optimizer's trials by their learning rates,
 // ascending: of those that did not diverge, after as many epochs each.
-func (t *Tuning) sensitivity(o TunedOptimizer) plot.Curve {
-	score := func(trial Trial) *TrialScore {
+func sensitivity(t *record.Tuned, o record.TunedOptimizer) plot.Curve {
+	score := func(trial record.Trial) *record.TrialScore {
 		if len(t.Rungs) > 0 {
 			return trial.First
 		}
 		return trial.Score
 	}
-	trials := slices.DeleteFunc(slices.Clone(o.Trials), func(t Trial) bool { return score(t) == nil || !(t.LR > 0) })
-	slices.SortFunc(trials, func(x, y Trial) int { return cmp.Compare(x.LR, y.LR) })
+	trials := slices.DeleteFunc(slices.Clone(o.Trials), func(t record.Trial) bool { return score(t) == nil || !(t.LR > 0) })
+	slices.SortFunc(trials, func(x, y record.Trial) int { return cmp.Compare(x.LR, y.LR) })
 	var c plot.Curve
 	for _, trial := range trials {
 		c.X, c.Y = append(c.X, trial.LR), append(c.Y, score(trial).ValAcc)
@@ -136,29 +80,26 @@ func (t *Tuning) sensitivity(o TunedOptimizer) plot.Curve {
 	return c
 }
 
-// cautions says of which optimizers a better learning rate may lie outside of what
+// TuningCautions says of which optimizers a better learning rate may lie outside of what
 // was tried.
-func (t *Tuning) cautions() []string {
+func TuningCautions(t *record.Tuned) []string {
 	var lines []string
 	for _, o := range t.Optimizers {
-		if o.BestTrial < 1 || o.BestTrial > len(o.Trials) {
-			continue
-		}
 		var rates []float64
 		for _, trial := range o.Trials {
 			rates = append(rates, trial.LR)
 		}
-		if caution := RateCaution(printable(o.Best), o.Trials[o.BestTrial-1].LR, rates); caution != "" {
+		if caution := rateCaution(printable(o.Best), o.Trials[o.BestTrial-1].LR, rates); caution != "" {
 			lines = append(lines, caution)
 		}
 	}
 	return lines
 }
 
-// RateCaution says so if the learning rate of an optimizer's best trial is the
+// rateCaution says so if the learning rate of an optimizer's best trial is the
 // smallest or the largest of all its trials', diverged ones included: nobody knows
 // what lies beyond. Else it is empty.
-func RateCaution(optimizer string, best float64, rates []float64) string {
+func rateCaution(optimizer string, best float64, rates []float64) string {
 	end := ""
 	switch {
 	case len(rates) == 0 || slices.Min(rates) == slices.Max(rates): // it was not tuned

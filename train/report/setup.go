@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,7 +25,7 @@ func (r Records) settings() []setting {
 			byKey[key][value] = append(byKey[key][value], run)
 		}
 	}
-	for _, key := range []string{"dataset", "optimizer", "seed"} {
+	for _, key := range []string{"dataset", "optimizer", "seed", "schema"} {
 		delete(byKey, key)
 	}
 	var settings []setting
@@ -163,7 +164,7 @@ func (a *Analysis) Cautions() []string {
 	}
 	cautions = append(cautions, a.divergences()...)
 	if a.Records.Tuning != nil {
-		cautions = append(cautions, a.Records.Tuning.cautions()...)
+		cautions = append(cautions, TuningCautions(a.Records.Tuning)...)
 	}
 	if len(a.Records.Folders) > 1 {
 		cautions = append(cautions, fmt.Sprintf("The runs are from %d studies: %s.", len(a.Records.Folders), joinStrings(a.Records.Folders)))
@@ -187,7 +188,7 @@ func (a *Analysis) divergences() []string {
 		for _, optimizer := range a.armsOf(dataset) {
 			var seeds []int
 			for _, r := range a.Rows {
-				if r.Dataset == dataset && r.Optimizer == optimizer && r.Status == Diverged {
+				if r.Dataset == dataset && r.Optimizer == optimizer && r.Status == record.Diverged {
 					seeds = append(seeds, r.Seed)
 				}
 			}

@@ -174,8 +174,8 @@ func notes(c Comparison) []string {
 		made += fmt.Sprintf(", first %d pictures only (--limit)", c.Limits[0])
 	}
 	lines := []string{made + "."}
-	if len(c.Protocols) == 1 {
-		lines = append(lines, printable(c.Protocols[0])+".")
+	if len(c.Measured) == 1 {
+		lines = append(lines, printable(c.Measured[0].String())+".")
 	}
 	if c.Rival == "" {
 		lines = append(lines, "No other optimizer ran on this data set: there is nothing to compare with.")
@@ -195,8 +195,8 @@ func cautionsOf(c Comparison) []string {
 	if len(c.Limits) > 1 {
 		lines = append(lines, fmt.Sprintf("the runs differ in how many pictures they trained on (--limit): %s; 0 is all.", joinInts(c.Limits)))
 	}
-	if len(c.Protocols) > 1 {
-		lines = append(lines, fmt.Sprintf("the runs differ in what they were measured on: %s.", joinStrings(c.Protocols)))
+	if len(c.Measured) > 1 {
+		lines = append(lines, fmt.Sprintf("the runs differ in what they were measured on: %s.", joinStrings(measuredWords(c))))
 	}
 	if len(c.Builds) > 1 {
 		lines = append(lines, fmt.Sprintf("the runs were made by different programs: %s.", joinStrings(c.Builds)))
@@ -221,4 +221,13 @@ func leftOutLines(leftOut []LeftOut) []string {
 		lines = append(lines, fmt.Sprintf("Left out: %s, %s %s.", namedSeeds(seeds[g]), printable(g.optimizer), printable(g.reason)))
 	}
 	return lines
+}
+
+// measuredWords says what a comparison's runs were measured on.
+func measuredWords(c Comparison) []string {
+	var words []string
+	for _, m := range c.Measured {
+		words = append(words, m.String())
+	}
+	return words
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"diaghess/train/record"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,11 +10,11 @@ import (
 
 func TestTuningSection(t *testing.T) {
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":4,"optimizers":[
-		{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[
+	write(t, filepath.Join(folder, record.TunedFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":4,"optimizers":[
+		{"optimizer":"adamw","best":"adamw:lr=0.01","best_trial":2,"trials":[
 			{"lr":0.1,"score":{"val_acc":0.5}},{"spec":"adamw:lr=0.01","lr":0.01,"score":{"val_acc":0.95}},{"lr":1},{"lr":0.001,"score":{"val_acc":0.945}}]}]}`)
 	rows := writeRuns(t, folder, study("0.001"))
-	a := mustAddRecords(t, rows)
+	a := mustCompareFolders(t, rows)
 	s := a.tuningSection()
 	if len(s.tables) != 1 || len(s.figures) != 1 {
 		t.Fatalf("section %+v", s)
@@ -23,17 +24,17 @@ func TestTuningSection(t *testing.T) {
 		t.Errorf("rows %q, want %q", got, want)
 	}
 	// Ascending in the rate, without the trial that diverged.
-	if c := a.Records.Tuning.sensitivity(a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.945, 0.95, 0.5}) {
+	if c := sensitivity(a.Records.Tuning, a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.945, 0.95, 0.5}) {
 		t.Errorf("curve %v", c)
 	}
 	if svg, err := s.figures[0].SVG(); err != nil || strings.Contains(svg, "NaN") || !strings.Contains(svg, ">1e−3<") {
 		t.Errorf("figure: %v\n%s", err, svg)
 	}
-	if a := mustAddRecords(t, writeRuns(t, t.TempDir(), study("0.001"))); len(a.tuningSection().tables) > 0 {
+	if a := mustCompareFolders(t, writeRuns(t, t.TempDir(), study("0.001"))); len(a.tuningSection().tables) > 0 {
 		t.Error("a study that was not tuned has a section on it")
 	}
-	write(t, filepath.Join(folder, TuningFile), "{")
-	if err := mustCompare(t, rows, "").AddRecords(); err == nil || !strings.Contains(err.Error(), "damaged") {
+	write(t, filepath.Join(folder, record.TunedFile), "{")
+	if _, err := ReadFolder(folder); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged file: %v", err)
 	}
 }
@@ -50,7 +51,7 @@ func TestRateCaution(t *testing.T) {
 		{0.1, []float64{0.1, 0.1}, ""}, // the rate was not drawn
 		{0.1, nil, ""},
 	} {
-		if got := RateCaution("sgd", c.best, c.rates); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+		if got := rateCaution("sgd", c.best, c.rates); c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("best %g of %v: %q, want %q", c.best, c.rates, got, c.want)
 		}
 	}
@@ -59,9 +60,9 @@ func TestRateCaution(t *testing.T) {
 // The page warns of a best trial that is at the end of what was tried.
 func TestTuningAtAnEndIsACaution(t *testing.T) {
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":2,"optimizers":[
+	write(t, filepath.Join(folder, record.TunedFile), `{"dataset":"digits","seeds":[1000000],"epochs":5,"metric":"val_acc","trials":2,"optimizers":[
 		{"optimizer":"adamw","best":"adamw:lr=0.01","best_trial":2,"trials":[{"spec":"adamw:lr=0.001","lr":0.001},{"spec":"adamw:lr=0.01","lr":0.01,"score":{"val_acc":0.9}}]}]}`)
-	a := mustAddRecords(t, writeRuns(t, folder, study("0.001")))
+	a := mustCompareFolders(t, writeRuns(t, folder, study("0.001")))
 	if want := "adamw:lr=0.01: its learning rate is the largest that was tried; a better one may lie beyond."; !slices.Contains(a.Cautions(), want) {
 		t.Errorf("cautions %q, want %q", a.Cautions(), want)
 	}
@@ -70,13 +71,13 @@ func TestTuningAtAnEndIsACaution(t *testing.T) {
 // With successive halving the curve is of the first stage, where all trials were alike.
 func TestHalvingInTheReport(t *testing.T) {
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, TuningFile), `{"dataset":"digits","seeds":[1000000],"epochs":4,"metric":"val_acc","trials":3,
-		"rungs":[{"epochs":2,"trials":3},{"epochs":4,"trials":2}],"optimizers":[{"optimizer":"adamw","best":"adamw:lr=0.01","trials":[
+	write(t, filepath.Join(folder, record.TunedFile), `{"dataset":"digits","seeds":[1000000],"epochs":4,"metric":"val_acc","trials":3,
+		"rungs":[{"epochs":2,"trials":3},{"epochs":4,"trials":2}],"optimizers":[{"optimizer":"adamw","best":"adamw:lr=0.01","best_trial":1,"trials":[
 			{"spec":"adamw:lr=0.01","lr":0.01,"status":"finished","score":{"val_acc":0.95},"first_score":{"val_acc":0.8}},
 			{"spec":"adamw:lr=0.1","lr":0.1,"status":"diverged","first_score":{"val_acc":0.7}},
 			{"spec":"adamw:lr=0.001","lr":0.001,"status":"stopped","score":{"val_acc":0.6},"first_score":{"val_acc":0.6}}]}]}`)
-	a := mustAddRecords(t, writeRuns(t, folder, study("0.001")))
-	if c := a.Records.Tuning.sensitivity(a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.6, 0.8, 0.7}) {
+	a := mustCompareFolders(t, writeRuns(t, folder, study("0.001")))
+	if c := sensitivity(a.Records.Tuning, a.Records.Tuning.Optimizers[0]); !slices.Equal(c.X, []float64{0.001, 0.01, 0.1}) || !slices.Equal(c.Y, []float64{0.6, 0.8, 0.7}) {
 		t.Errorf("curve %v", c)
 	}
 	if text, want := a.tuningSection().paragraphs[1], "3 trials of 2 epochs, 2 trials of 4 epochs"; !strings.Contains(text, want) {

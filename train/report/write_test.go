@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"diaghess/train/record"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -39,7 +40,7 @@ func TestWriteAndReadBack(t *testing.T) {
 		run("digits", "adamw", 1, 1.0/3), run("digits", "sgd,\"x\"/..", 1, 2e-7), run("digits", "lion", 1, 1e17),
 		run("digits", "adamw", 0, 0.1), run("digits", "sgd,\"x\"/..", 0, 0.7), run("digits", "lion", 0, 12345),
 		run("mnist", "adamw", 0, 0.1), run("mnist", "lion", 0, 0.3),
-		{Dataset: "mnist", Optimizer: "lion", Seed: 1, Status: Diverged},
+		{Dataset: "mnist", Optimizer: "lion", Seed: 1, Status: record.Diverged},
 	}
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	paths, err := WriteCSV(dir, mustCompare(t, rows, ""))
