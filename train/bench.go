@@ -48,20 +48,20 @@ func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 	var profiler gpu.Tracer
 	if profile {
 		var err error
-		if profiler, err = tracerOf(stream); err != nil {
+		if profiler, err = TracerOf(stream); err != nil {
 			return nil, err
 		}
 	}
 	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolSeed
-	set, err := makeResident(stream, drawnSet(settings.Batch*n, settings.Batch, classes))
+	set, err := MakeResident(stream, drawnSet(settings.Batch*n, settings.Batch, classes))
 	if err != nil {
 		return nil, err
 	}
-	runners := make([]*runner, len(optimizers))
+	runners := make([]*Trainer, len(optimizers))
 	costs := make([]StepCost, len(optimizers))
 	for i, spec := range optimizers {
 		before := stream.Device().Allocated()
-		runners[i], err = newRunner(stream, set, record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}, record.Run{})
+		runners[i], err = New(stream, set, record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", spec, err)
 		}
@@ -132,7 +132,7 @@ func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 
 // profileStep returns the ops of a step by entry, their times the medians of n, and the
 // nodes of its graph; of one that estimates the curvature where there is such.
-func (r *runner) profileStep(n int) (all []FamilyCost, nodes int, err error) {
+func (r *Trainer) profileStep(n int) (all []FamilyCost, nodes int, err error) {
 	program := r.training.full.plain
 	if r.estimator != nil {
 		program = r.training.full.estimate

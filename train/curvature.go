@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -145,7 +146,7 @@ func (c *CurvatureCheck) Validate() error {
 type curvatureRun struct {
 	*CurvatureCheck
 	device  gpu.Device
-	set     *resident
+	set     *Resident
 	chain   []layers.Layer
 	order   []uint32 // the pictures of the batches
 	weights *weights // nil for the initial ones
@@ -167,9 +168,9 @@ func (c *CurvatureCheck) Run(ctx context.Context, device gpu.Device) (report *Cu
 	if err != nil {
 		return nil, err
 	}
-	defer closing(owner, &err)
+	defer func() { err = cmp.Or(err, owner.Close()) }()
 	r := &curvatureRun{CurvatureCheck: c, device: device}
-	if r.set, err = makeResident(owner, pictures); err != nil {
+	if r.set, err = MakeResident(owner, pictures); err != nil {
 		return nil, err
 	}
 	if r.chain, err = layers.Model(c.Model, r.set.classes); err != nil {
@@ -195,7 +196,7 @@ func (c *CurvatureCheck) Run(ctx context.Context, device gpu.Device) (report *Cu
 // train does the training before, and keeps its weights.
 func (r *curvatureRun) train(ctx context.Context) error {
 	return withStream(r.device, func(stream gpu.Stream) error {
-		t, err := newRunner(stream, r.set, r.Job, record.Run{})
+		t, err := New(stream, r.set, r.Job)
 		if err != nil {
 			return err
 		}
@@ -211,7 +212,7 @@ func (r *curvatureRun) train(ctx context.Context) error {
 				return err
 			}
 			for t.Batch = 0; t.Batch < t.training.batches() && t.Step < r.Steps; {
-				if err := t.trainSteps(1, silent{}); err != nil {
+				if err := t.trainSteps(1, Silent{}); err != nil {
 					return err
 				}
 			}

@@ -96,7 +96,7 @@ func try(o DeviceOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	defer closing(device, &err)
+	defer func() { err = cmp.Or(err, device.Close()) }()
 	return withStream(device, func(stream gpu.Stream) error {
 		_, err := stream.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 8, Width: 8, In: 3, Out: 4, Kernel: 3})
 		return err

@@ -1,10 +1,10 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -110,11 +110,11 @@ func (l Load) Steps(ctx context.Context, device gpu.Device) ([]BlockCost, error)
 // step measures a step of one optimizer.
 func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 	cost := BlockCost{Optimizer: spec}
-	set, err := makeResident(stream, drawnSet(l.Block*l.Batch, l.Block*l.Batch, l.Classes))
+	set, err := MakeResident(stream, drawnSet(l.Block*l.Batch, l.Block*l.Batch, l.Classes))
 	if err != nil {
 		return cost, err
 	}
-	r, err := newRunner(stream, set, l.job(spec), record.Run{})
+	r, err := New(stream, set, l.job(spec))
 	if err != nil {
 		return cost, err
 	}
@@ -167,24 +167,23 @@ func (l Load) Throughput(ctx context.Context, device gpu.Device, runs int, about
 	if err != nil {
 		return t, err
 	}
-	defer closing(owner, &err)
+	defer func() { err = cmp.Or(err, owner.Close()) }()
 	epoch := 4 * l.Block // steps: between epochs the host does more than in them
-	set, err := makeResident(owner, drawnSet(epoch*l.Batch, l.Batch, l.Classes))
+	set, err := MakeResident(owner, drawnSet(epoch*l.Batch, l.Batch, l.Classes))
 	if err != nil {
 		return t, err
 	}
-	var runners []*runner
+	var runners []*Trainer
 	for i := range runs {
 		stream, err := device.NewStream()
 		if err != nil {
 			return t, err
 		}
-		defer closing(stream, &err)
-		r, err := newRunner(stream, set, l.job(l.Optimizers[i%len(l.Optimizers)]), record.Run{})
+		defer func() { err = cmp.Or(err, stream.Close()) }()
+		r, err := New(stream, set, l.job(l.Optimizers[i%len(l.Optimizers)]))
 		if err != nil {
 			return t, err
 		}
-		r.checkpointEvery = math.MaxInt64 // it has no folder for one
 		runners = append(runners, r)
 	}
 	// The first round warms up and says how many rounds the time has room for.
@@ -205,7 +204,7 @@ func (l Load) Throughput(ctx context.Context, device gpu.Device, runs int, about
 
 // trainTogether has each run do so many epochs of its own, all at once, and returns how
 // long that took.
-func trainTogether(ctx context.Context, runners []*runner, epochs int) (time.Duration, error) {
+func trainTogether(ctx context.Context, runners []*Trainer, epochs int) (time.Duration, error) {
 	failed := make([]error, len(runners))
 	var workers sync.WaitGroup
 	start := time.Now()
@@ -221,7 +220,7 @@ func trainTogether(ctx context.Context, runners []*runner, epochs int) (time.Dur
 }
 
 // repeatEpoch trains the first epoch so many times, without a trace in a record.
-func (r *runner) repeatEpoch(ctx context.Context, times int) error {
+func (r *Trainer) repeatEpoch(ctx context.Context, times int) error {
 	for range times {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -230,8 +229,7 @@ func (r *runner) repeatEpoch(ctx context.Context, times int) error {
 			return err
 		}
 		r.Position, r.checkpointed = record.Position{}, time.Now()
-		// An interrupted epoch would keep a checkpoint.
-		if err := r.trainEpoch(context.WithoutCancel(ctx), silent{}); err != nil {
+		if err := r.trainEpoch(ctx, nil, Silent{}); err != nil {
 			return err
 		}
 	}

@@ -81,7 +81,7 @@ type body func(r *gpu.Recorder, b *layers.Batch) error
 
 // compile makes the programs of the set's pictures: of plain steps and, unless
 // estimate is nil, of those that estimate the curvature.
-func (p *pass) compile(bind func(size int) (*layers.Batch, error), set *resident, plain, estimate body) error {
+func (p *pass) compile(bind func(size int) (*layers.Batch, error), set *Resident, plain, estimate body) error {
 	program := func(size int, body body) (gpu.Program, error) {
 		b, err := bind(size)
 		if err != nil {

@@ -6,15 +6,15 @@ import (
 	"diaghess/gpu"
 )
 
-// What a profiler records of a run: profileSteps steps after the first profileAfter, when
+// What a profiler records of a run: profileSteps steps after the first ProfileAfter, when
 // all is loaded and warm, or as many as are left of the epoch then.
 const (
-	profileAfter = 20
+	ProfileAfter = 20
 	profileSteps = 5
 )
 
-// tracerOf returns the stream as one that a profiler can watch.
-func tracerOf(stream gpu.Stream) (gpu.Tracer, error) {
+// TracerOf returns the stream as one that a profiler can watch.
+func TracerOf(stream gpu.Stream) (gpu.Tracer, error) {
 	tracer, ok := stream.(gpu.Tracer)
 	if !ok {
 		return nil, fmt.Errorf("nothing for a profiler to record on the device %s: --profile takes --device cuda", stream.Device().Name())

@@ -8,8 +8,8 @@ import (
 	"diaghess/train/data"
 )
 
-// resident is a dataset in device memory, shared by the runs of a study.
-type resident struct {
+// Resident is a dataset in device memory, shared by the runs of a study.
+type Resident struct {
 	name        string
 	input       layers.Shape
 	classes     int
@@ -23,10 +23,10 @@ type residentSplit struct {
 	labels   gpu.Slice[uint8] // [pictures]
 }
 
-// makeResident copies a dataset to the stream's device, for the runs of any
+// MakeResident copies a dataset to the stream's device, for the runs of any
 // stream.
-func makeResident(stream gpu.Stream, set *data.Set) (*resident, error) {
-	r := &resident{
+func MakeResident(stream gpu.Stream, set *data.Set) (*Resident, error) {
+	r := &Resident{
 		name:    set.Name,
 		input:   layers.Shape{Height: set.Height, Width: set.Width, Channels: set.Channels},
 		classes: set.Classes,

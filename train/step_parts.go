@@ -10,14 +10,14 @@ import (
 // one by one: the first in the second half with a full batch and, where the optimizer
 // estimates the curvature, with an estimate. A profiler that watches the run has other
 // means.
-func (r *runner) timesNextStep() bool {
-	return r.stepParts == nil && r.profiler == nil &&
+func (r *Trainer) timesNextStep() bool {
+	return r.stepParts == nil && r.Profiler == nil &&
 		2*r.Batch >= r.training.batches() && r.training.rows(r.Batch) == r.job.Batch &&
 		(r.estimator == nil || r.curvature.Due(r.Step))
 }
 
 // timeStep runs a step as pass.run does, to the same bits, and keeps what its parts took.
-func (r *runner) timeStep(batch int, estimate bool) error {
+func (r *Trainer) timeStep(batch int, estimate bool) error {
 	program := r.training.program(batch, estimate)
 	durations, err := program.Profile(1)
 	if err != nil {

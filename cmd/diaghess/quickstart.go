@@ -9,9 +9,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"diaghess/train"
 	"diaghess/train/record"
 	"diaghess/train/report"
+	"diaghess/train/study"
 )
 
 // quickTuned is the tuning of the study of quickstart; docs/studies.md says how it was
@@ -27,21 +27,21 @@ const quickIntroduction = "A small convolutional network, built as the pilot's i
 
 // quickStudy returns the study of quickstart. Its settings are those that its optimizers
 // were tuned with.
-func quickStudy() (*train.Study, error) {
+func quickStudy() (*study.Study, error) {
 	tuned, err := record.ParseTuned("quickstart/tuned.json", quickTuned)
 	if err != nil {
 		return nil, err
 	}
-	study := &train.Study{Settings: tuned.Settings, Datasets: []string{tuned.Dataset}, Device: tuned.Device}
+	s := &study.Study{Settings: tuned.Settings, Datasets: []string{tuned.Dataset}, Device: tuned.Device}
 	for seed := range 20 {
-		study.Seeds = append(study.Seeds, seed)
+		s.Seeds = append(s.Seeds, seed)
 	}
-	return study, study.Use(tuned)
+	return s, s.Use(tuned)
 }
 
 // quickstartCommand is `diaghess quickstart`, the first look. It trains the study that a
 // function returns.
-func quickstartCommand(makeStudy func() (*train.Study, error)) *cli.Command {
+func quickstartCommand(makeStudy func() (*study.Study, error)) *cli.Command {
 	return &cli.Command{
 		Name:  "quickstart",
 		Usage: "make two pages in a minute: the pilot's published results, and a small study trained now",
@@ -52,7 +52,7 @@ func quickstartCommand(makeStudy func() (*train.Study, error)) *cli.Command {
 	}
 }
 
-func runQuickstart(c *cli.Context, makeStudy func() (*train.Study, error)) error {
+func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
@@ -68,17 +68,17 @@ func runQuickstart(c *cli.Context, makeStudy func() (*train.Study, error)) error
 	if err != nil {
 		return err
 	}
-	study, err := makeStudy()
+	s, err := makeStudy()
 	if err != nil {
 		return err
 	}
-	study.Out = filepath.Join(out, "digits")
-	analysis, err := conduct(c, study)
+	s.Out = filepath.Join(out, "digits")
+	analysis, err := conduct(c, s)
 	if err != nil {
 		return err
 	}
 	analysis.Introduction = quickIntroduction
-	page, err := writePage(study.Out, analysis)
+	page, err := writePage(s.Out, analysis)
 	if err != nil {
 		return err
 	}

@@ -9,22 +9,22 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"diaghess/train"
 	"diaghess/train/record"
+	"diaghess/train/study"
 )
 
 // The study is what its optimizers were tuned for, from equally many trials.
 func TestQuickStudy(t *testing.T) {
-	study, err := quickStudy()
+	s, err := quickStudy()
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := study.Jobs()
+	jobs, err := s.Jobs()
 	if err != nil || len(jobs) != 60 {
 		t.Errorf("%d runs, %v; want 3 optimizers from 20 seeds", len(jobs), err)
 	}
-	if study.Protocol != record.ProtocolHoldout {
-		t.Errorf("protocol %s", study.Protocol)
+	if s.Protocol != record.ProtocolHoldout {
+		t.Errorf("protocol %s", s.Protocol)
 	}
 }
 
@@ -32,12 +32,12 @@ func TestQuickStudy(t *testing.T) {
 // once more would have taken another time.
 func TestQuickstart(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "new folder")
-	small := func() (*train.Study, error) {
-		study, err := quickStudy()
+	small := func() (*study.Study, error) {
+		s, err := quickStudy()
 		if err == nil {
-			study.Seeds, study.Epochs = []int{0, 1, 2}, 1
+			s.Seeds, s.Epochs = []int{0, 1, 2}, 1
 		}
-		return study, err
+		return s, err
 	}
 	var finals [2]string
 	for i := range finals {

@@ -11,6 +11,7 @@ import (
 
 	"diaghess/train"
 	"diaghess/train/record"
+	"diaghess/train/study"
 )
 
 // runReport runs `diaghess report` with arguments.
@@ -90,11 +91,11 @@ func TestReportOfStudy(t *testing.T) {
 	folder := t.TempDir()
 	settings := train.DefaultSettings()
 	settings.Model, settings.Epochs, settings.Limit = "mlp", 2, 300
-	study := train.Study{
+	s := study.Study{
 		Settings: settings, Out: folder, Data: t.TempDir(), Device: "cpu",
 		Datasets: []string{"digits"}, Optimizers: []string{"adamw", "sgd"}, Seeds: []int{0, 1, 2},
 	}
-	if err := study.Run(t.Context(), nil); err != nil {
+	if err := s.Run(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	out := t.TempDir()

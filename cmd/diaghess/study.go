@@ -11,10 +11,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/optim"
-	"diaghess/train"
 	"diaghess/train/progress"
 	"diaghess/train/record"
 	"diaghess/train/report"
+	"diaghess/train/study"
 )
 
 // studyCommand is `diaghess study`, the main job.
@@ -47,23 +47,23 @@ func runStudy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	study := studyOf(c)
-	study.Datasets = names(c.String("datasets"))
-	study.Seeds = list
+	s := studyOf(c)
+	s.Datasets = names(c.String("datasets"))
+	s.Seeds = list
 	if path, tuned := strings.CutPrefix(c.String("optimizers"), "@"); tuned {
-		if err := useTuned(c, study, path); err != nil {
+		if err := useTuned(c, s, path); err != nil {
 			return err
 		}
 	} else {
-		study.Optimizers = optim.SplitList(c.String("optimizers"))
+		s.Optimizers = optim.SplitList(c.String("optimizers"))
 	}
-	study.Parallel = c.Int("parallel")
+	s.Parallel = c.Int("parallel")
 	planned, err := margins(c.String("margins"))
 	if err != nil {
 		return err
 	}
 	if path := c.String("plan"); path != "" {
-		differences, err := study.Register(path, planned)
+		differences, err := s.Register(path, planned)
 		if err != nil {
 			return err
 		}
@@ -73,17 +73,17 @@ func runStudy(c *cli.Context) error {
 	} else if len(planned) > 0 {
 		return errors.New("--margins are part of a plan: name its file with --plan")
 	}
-	analysis, err := conduct(c, study)
+	analysis, err := conduct(c, s)
 	if err != nil {
 		return err
 	}
 	if err := report.Render(c.App.Writer, analysis, report.Text); err != nil {
 		return err
 	}
-	if err := writeReport(c, study.Out, analysis); err != nil {
+	if err := writeReport(c, s.Out, analysis); err != nil {
 		return err
 	}
-	folder, err := filepath.Abs(study.Out)
+	folder, err := filepath.Abs(s.Out)
 	if err != nil {
 		return err
 	}
@@ -92,15 +92,15 @@ func runStudy(c *cli.Context) error {
 }
 
 // conduct does a study with its progress on standard error, and compares its runs.
-func conduct(c *cli.Context, study *train.Study) (*report.Analysis, error) {
-	if err := run(c, study); err != nil {
+func conduct(c *cli.Context, s *study.Study) (*report.Analysis, error) {
+	if err := run(c, s); err != nil {
 		return nil, err
 	}
-	rows, err := report.ReadFolder(study.Out)
+	rows, err := report.ReadFolder(s.Out)
 	if err != nil {
 		return nil, err
 	}
-	baseline, err := optim.Parse(study.Optimizers[0])
+	baseline, err := optim.Parse(s.Optimizers[0])
 	if err != nil {
 		return nil, err
 	}
@@ -109,15 +109,15 @@ func conduct(c *cli.Context, study *train.Study) (*report.Analysis, error) {
 
 // useTuned takes a study's optimizers from the result of a tuning, and says where
 // the study is not what they were tuned for.
-func useTuned(c *cli.Context, study *train.Study, path string) error {
+func useTuned(c *cli.Context, s *study.Study, path string) error {
 	tuned, err := record.ReadTuned(path)
 	if err != nil {
 		return err
 	}
-	if err := study.Use(tuned); err != nil {
+	if err := s.Use(tuned); err != nil {
 		return err
 	}
-	for _, difference := range study.Differences(tuned) {
+	for _, difference := range s.Differences(tuned) {
 		fmt.Fprintln(c.App.ErrWriter, "note:", difference)
 	}
 	return nil
@@ -141,8 +141,8 @@ func margins(list string) (map[string]float64, error) {
 }
 
 // studyOf reads the flags that study, train and tune share, but for the device.
-func studyOf(c *cli.Context) *train.Study {
-	return &train.Study{
+func studyOf(c *cli.Context) *study.Study {
+	return &study.Study{
 		Settings: settings(c), Out: c.String("out"), Data: c.String("data"),
 		Library: c.String("library"), Threads: c.Int("threads"),
 	}
@@ -150,18 +150,18 @@ func studyOf(c *cli.Context) *train.Study {
 
 // run does a study with its progress on standard error, on the device of the flags
 // unless the study has one.
-func run(c *cli.Context, study *train.Study) error {
-	if _, err := study.Jobs(); err != nil {
+func run(c *cli.Context, s *study.Study) error {
+	if _, err := s.Jobs(); err != nil {
 		return err
 	}
-	if study.Device == "" {
+	if s.Device == "" {
 		var err error
-		if study.Device, err = device(c); err != nil {
+		if s.Device, err = device(c); err != nil {
 			return err
 		}
 	}
 	observer, finish := progress.New(os.Stderr)
-	err := study.Run(c.Context, observer)
+	err := s.Run(c.Context, observer)
 	finish()
 	return err
 }

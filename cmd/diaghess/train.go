@@ -30,15 +30,15 @@ func runTrain(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	study := studyOf(c)
-	study.Datasets = []string{c.String("dataset")}
-	study.Optimizers = []string{c.String("optimizer")}
-	study.Seeds = []int{c.Int("seed")}
-	study.Profile = c.Bool("profile")
-	if err := run(c, study); err != nil {
+	s := studyOf(c)
+	s.Datasets = []string{c.String("dataset")}
+	s.Optimizers = []string{c.String("optimizer")}
+	s.Seeds = []int{c.Int("seed")}
+	s.Profile = c.Bool("profile")
+	if err := run(c, s); err != nil {
 		return err
 	}
-	folder, err := study.Folder()
+	folder, err := s.Folder()
 	if err != nil {
 		return err
 	}

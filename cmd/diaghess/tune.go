@@ -10,10 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/optim"
-	"diaghess/train"
 	"diaghess/train/progress"
 	"diaghess/train/record"
 	"diaghess/train/report"
+	"diaghess/train/tune"
 )
 
 // tuneCommand is `diaghess tune`: settings for a study's optimizers, found with
@@ -25,8 +25,8 @@ func tuneCommand() *cli.Command {
 		&cli.IntFlag{Name: "trials", Value: 16, Usage: "`N` draws for each optimizer"},
 		&cli.IntFlag{Name: "halving", Usage: "successive halving: after 1/`N` of the epochs train only the best 1/N of each optimizer's trials on, and so again; 0 trains all to the end"},
 		&cli.StringFlag{Name: "space", Usage: "draw from `SPACE` instead of lr and weight-decay from 1/100 to 100 times the default: \"lr=1e-5..1e-1 log; sgd: lr=1e-3..1 log, momentum=0..0.99\""},
-		&cli.StringFlag{Name: "metric", Value: train.TuningMetrics()[0], Usage: "take the trial that is best in `NAME`: " + strings.Join(train.TuningMetrics(), ", ")},
-		&cli.StringFlag{Name: "seeds", Value: fmt.Sprint(train.FirstTuningSeed), Usage: fmt.Sprintf("`LIST` of seeds from %d on, which no study has; a trial is trained from each", train.FirstTuningSeed)},
+		&cli.StringFlag{Name: "metric", Value: tune.Metrics()[0], Usage: "take the trial that is best in `NAME`: " + strings.Join(tune.Metrics(), ", ")},
+		&cli.StringFlag{Name: "seeds", Value: fmt.Sprint(tune.FirstSeed), Usage: fmt.Sprintf("`LIST` of seeds from %d on, which no study has; a trial is trained from each", tune.FirstSeed)},
 	}
 	for _, flag := range settingsFlags() {
 		if flag.Names()[0] != "protocol" {
@@ -55,17 +55,17 @@ func runTune(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	space, err := train.ParseSpace(c.String("space"))
+	space, err := tune.ParseSpace(c.String("space"))
 	if err != nil {
 		return err
 	}
-	study := studyOf(c)
-	study.Protocol = record.ProtocolHoldout
-	study.Datasets = []string{c.String("dataset")}
-	study.Optimizers = optim.SplitList(c.String("optimizers"))
-	study.Seeds = list
-	study.Parallel = c.Int("parallel")
-	tuning := train.Tuning{Study: *study, Trials: c.Int("trials"), Space: space, Metric: c.String("metric"), Halving: c.Int("halving")}
+	s := studyOf(c)
+	s.Protocol = record.ProtocolHoldout
+	s.Datasets = []string{c.String("dataset")}
+	s.Optimizers = optim.SplitList(c.String("optimizers"))
+	s.Seeds = list
+	s.Parallel = c.Int("parallel")
+	tuning := tune.Tuning{Study: *s, Trials: c.Int("trials"), Space: space, Metric: c.String("metric"), Halving: c.Int("halving")}
 	if err := tuning.Validate(); err != nil {
 		return err
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"diaghess/train"
 	"diaghess/train/record"
+	"diaghess/train/study"
 )
 
 // New returns an observer that writes to out, and what ends its output: to be
 // called when the study has returned.
-func New(out *os.File) (observer train.Observer, finish func()) {
+func New(out *os.File) (observer study.Observer, finish func()) {
 	if term.IsTerminal(int(out.Fd())) {
 		b := newBars(out)
 		return b, b.finish
@@ -102,7 +102,7 @@ func (l *lines) Study(jobs []record.Job, ended int) {
 	l.printf("%s", studyLine(jobs, ended))
 }
 
-func (l *lines) Run(job record.Job, config record.Config, done, steps int) train.RunObserver {
+func (l *lines) Run(job record.Job, config record.Config, done, steps int) study.RunObserver {
 	if done > 0 {
 		l.printf("%v  goes on at step %d of %d", job, done, steps)
 	}
@@ -168,7 +168,7 @@ func (b *bars) Study(jobs []record.Job, ended int) {
 	b.study.SetCurrent(int64(ended))
 }
 
-func (b *bars) Run(job record.Job, config record.Config, done, steps int) train.RunObserver {
+func (b *bars) Run(job record.Job, config record.Config, done, steps int) study.RunObserver {
 	r := &barRun{bars: b, job: job, epochs: config.Epochs, last: time.Now()}
 	pictures := int64(config.TrainPictures) * int64(config.Epochs)
 	r.bar = b.progress.AddBar(pictures,

@@ -1,8 +1,11 @@
-package train
+package tune
 
 import (
 	"context"
+	"diaghess/train"
 	"diaghess/train/record"
+	"diaghess/train/report"
+	"diaghess/train/study"
 	"errors"
 	"io/fs"
 	"math"
@@ -134,9 +137,9 @@ func TestMoreTrialsBeginWithTheSame(t *testing.T) {
 // smallTuning is 2 optimizers x 3 trials of the MLP on digits.
 func smallTuning(out string) *Tuning {
 	s := smallStudy(out)
-	s.Optimizers, s.Seeds = []string{"adamw", "sgd"}, []int{FirstTuningSeed}
+	s.Optimizers, s.Seeds = []string{"adamw", "sgd"}, []int{FirstSeed}
 	s.Protocol, s.Epochs = record.ProtocolHoldout, 2
-	return &Tuning{Study: *s, Trials: 3, Metric: TuningMetrics()[0]}
+	return &Tuning{Study: *s, Trials: 3, Metric: Metrics()[0]}
 }
 
 func runTuning(t *testing.T, tuning *Tuning) (*record.Tuned, []byte) {
@@ -158,7 +161,7 @@ func TestInterruptedTuningGoesOnToTheSameBytes(t *testing.T) {
 	tuning.Parallel = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if _, _, err := tuning.Run(ctx, &stopper{steps: 100, stop: cancel}); !errors.Is(err, errStopped) {
+	if _, _, err := tuning.Run(ctx, &stopper{steps: 100, stop: cancel}); !errors.Is(err, study.ErrStopped) {
 		t.Fatalf("an interrupted tuning returned %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(tuning.Out, record.TunedFile)); err == nil {
@@ -171,7 +174,7 @@ func TestInterruptedTuningGoesOnToTheSameBytes(t *testing.T) {
 
 func TestTuningGivesEveryOptimizerTheSameBudget(t *testing.T) {
 	tuning := smallTuning(t.TempDir())
-	tuning.Seeds = []int{FirstTuningSeed, FirstTuningSeed + 1}
+	tuning.Seeds = []int{FirstSeed, FirstSeed + 1}
 	tuned, _ := runTuning(t, tuning)
 	for _, o := range tuned.Optimizers {
 		if len(o.Trials) != 3 || o.Best != o.Trials[o.BestTrial-1].Spec {
@@ -244,7 +247,7 @@ func TestHalving(t *testing.T) {
 				finished && *trial.Score != *want.Score {
 				t.Errorf("%s: %+v, score %+v; without halving %+v", trial.Spec, trial, *trial.Score, *want.Score)
 			}
-			r, complete := tuning.recordOf(&trial, FirstTuningSeed), whole.recordOf(&trial, FirstTuningSeed)
+			r, complete := tuning.recordOf(&trial, FirstSeed), whole.recordOf(&trial, FirstSeed)
 			got, err := r.Epochs()
 			if err != nil || len(got) != trial.Epochs {
 				t.Errorf("%s: %d epochs, %v: want %d", trial.Spec, len(got), err, trial.Epochs)
@@ -284,7 +287,7 @@ func TestInterruptedHalvingGoesOnToTheSameBytes(t *testing.T) {
 		tuning := halvingTuning(t.TempDir())
 		tuning.Parallel = 1
 		ctx, cancel := context.WithCancel(t.Context())
-		if _, _, err := tuning.Run(ctx, &stopper{steps: steps, stop: cancel}); !errors.Is(err, errStopped) {
+		if _, _, err := tuning.Run(ctx, &stopper{steps: steps, stop: cancel}); !errors.Is(err, study.ErrStopped) {
 			t.Fatalf("an interrupted tuning returned %v", err)
 		}
 		cancel()
@@ -299,7 +302,7 @@ func TestInterruptedHalvingGoesOnToTheSameBytes(t *testing.T) {
 func TestTrialThatDivergedLater(t *testing.T) {
 	tuning := halvingTuning(t.TempDir())
 	trial := record.Trial{Spec: "adamw"}
-	r := tuning.recordOf(&trial, FirstTuningSeed)
+	r := tuning.recordOf(&trial, FirstSeed)
 	if err := os.MkdirAll(r.Folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +376,7 @@ func TestStudyOfTunedOptimizers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := smallStudy(t.TempDir())
-	s.Seeds, s.Epochs = []int{FirstTuningSeed}, 2
+	s.Seeds, s.Epochs = []int{FirstSeed}, 2
 	if err := s.Use(read); err == nil || !strings.Contains(err.Error(), "tuned on") {
 		t.Errorf("a study of a tuning seed: %v", err)
 	}
@@ -387,21 +390,47 @@ func TestStudyOfTunedOptimizers(t *testing.T) {
 	if got := s.Differences(read); len(got) != 1 || !strings.Contains(got[0], "protocol holdout and the study has seed") {
 		t.Errorf("differences %q", got)
 	}
-	runStudy(t, s)
+	if err := s.Run(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
 	for _, arm := range s.Optimizers {
 		config, there, err := record.RunOf(s.Out, record.Job{Settings: s.Settings, Dataset: "digits", Optimizer: arm}).Config()
 		if !there || err != nil || config.TuningTrials != 3 {
 			t.Errorf("%s: config %+v, %v: want 3 tuning trials", arm, config, err)
 		}
 	}
-	if text := reportOf(t, s); !strings.Contains(text, "Sensitivity to the learning rate") {
-		t.Errorf("the report does not show the tuning:\n%s", text)
+	rows, err := report.ReadFolder(s.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	analysis, err := report.Compare(rows, s.Optimizers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := report.Render(&text, analysis, report.Markdown); err != nil || !strings.Contains(text.String(), "Sensitivity to the learning rate") {
+		t.Errorf("the report does not show the tuning:\n%s", text.String())
 	}
 }
 
-func TestUseRefusesASpecThatIsNone(t *testing.T) {
-	tuned := &record.Tuned{Optimizers: []record.TunedOptimizer{{Optimizer: "adam", Best: "adam:lr=x"}}}
-	if err := (&Study{}).Use(tuned); err == nil || !strings.Contains(err.Error(), "lr=x") {
-		t.Errorf("a spec that is none: %v", err)
+// smallStudy is of the MLP on digits: a second or so.
+func smallStudy(out string) *study.Study {
+	s := &study.Study{Settings: train.DefaultSettings(), Datasets: []string{"digits"}, Optimizers: []string{"adamw", "diaghess"}, Seeds: []int{0, 1}, Out: out, Device: "cpu", Library: "gonum"}
+	s.Model, s.Epochs = "mlp", 3
+	return s
+}
+
+// stopper ends a context after some steps.
+type stopper struct {
+	study.Silent
+	steps int
+	stop  func()
+}
+
+func (s *stopper) Run(record.Job, record.Config, int, int) study.RunObserver { return s }
+
+func (s *stopper) Step(int) {
+	if s.steps--; s.steps == 0 {
+		s.stop()
 	}
 }

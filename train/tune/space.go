@@ -1,4 +1,4 @@
-package train
+package tune
 
 import (
 	"errors"
@@ -87,6 +87,8 @@ func parseDimension(element string) (record.Dimension, error) {
 	}
 	return d, nil
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // spaceReach is by which factor the default space goes below and above a rule's
 // default.

@@ -1,4 +1,4 @@
-package train
+package tune
 
 import (
 	"cmp"
@@ -11,22 +11,24 @@ import (
 	"strings"
 
 	"diaghess/optim"
+	"diaghess/train"
 	"diaghess/train/record"
+	"diaghess/train/study"
 )
 
-// FirstTuningSeed is where the seeds of tuning begin. A study's seeds are below
+// FirstSeed is where the seeds of tuning begin. A study's seeds are below
 // it as a rule, and never those that its optimizers were tuned on.
-const FirstTuningSeed = 1_000_000
+const FirstSeed = 1_000_000
 
 // Tuning chooses the settings of optimizers, with an equal budget for each:
 // every one has the same number of trials, each drawn from a declared space and
 // trained for as many epochs from the same seeds. What counts is the validation
 // part of the holdout protocol; the test set is not looked at.
 type Tuning struct {
-	Study         // Optimizers are those to tune, with what is not to be drawn; Seeds from FirstTuningSeed on
-	Trials int    // of each optimizer
-	Space  Space  // empty for the defaults
-	Metric string // what the best trial is best in, see TuningMetrics
+	study.Study        // Optimizers are those to tune, with what is not to be drawn; Seeds from FirstSeed on
+	Trials      int    // of each optimizer
+	Space       Space  // empty for the defaults
+	Metric      string // what the best trial is best in, see Metrics
 	// Halving trains only the best of each optimizer's trials on, one in so many, after
 	// as small a part of the epochs, and so again; 0 trains all to the end.
 	Halving int
@@ -35,23 +37,23 @@ type Tuning struct {
 // trialsFolder is the study of the trials, in the tuning's folder.
 const trialsFolder = "trials"
 
-// TuningMetrics returns the metrics that trials can be ranked by, the default
+// Metrics returns the metrics that trials can be ranked by, the default
 // first.
-func TuningMetrics() []string {
+func Metrics() []string {
 	return []string{"val_acc", "val_loss", "f1"}
 }
 
 // Run does the trials that have not ended yet, and returns the result and the
 // path of its file.
-func (t *Tuning) Run(ctx context.Context, observer Observer) (tuned *record.Tuned, path string, err error) {
+func (t *Tuning) Run(ctx context.Context, observer study.Observer) (tuned *record.Tuned, path string, err error) {
 	if tuned, err = t.plan(); err != nil {
 		return nil, "", err
 	}
 	err = t.climb(tuned, func(specs []string, until int) error {
-		study := t.Study
-		study.Out, study.Optimizers = filepath.Join(t.Out, trialsFolder), specs
-		study.validationOnly, study.until = true, until
-		return study.Run(ctx, observer)
+		trials := t.Study
+		trials.Out, trials.Optimizers = filepath.Join(t.Out, trialsFolder), specs
+		trials.ValidationOnly, trials.Until = true, until
+		return trials.Run(ctx, observer)
 	})
 	if err != nil {
 		return nil, "", err
@@ -88,19 +90,19 @@ func (t *Tuning) plan() (*record.Tuned, error) {
 		return nil, fmt.Errorf("%d trials: give each optimizer at least 1", t.Trials)
 	case t.Halving != 0 && (t.Halving < 2 || t.Halving > t.Trials || t.Halving > t.Epochs):
 		return nil, fmt.Errorf("halving by %d: give a number from 2 to the number of trials, %d, and of epochs, %d; or 0 to train all trials to the end", t.Halving, t.Trials, t.Epochs)
-	case !slices.Contains(TuningMetrics(), t.Metric):
-		return nil, fmt.Errorf("unknown metric %q (known: %s)", t.Metric, strings.Join(TuningMetrics(), ", "))
+	case !slices.Contains(Metrics(), t.Metric):
+		return nil, fmt.Errorf("unknown metric %q (known: %s)", t.Metric, strings.Join(Metrics(), ", "))
 	case len(t.Optimizers) == 0 || len(t.Seeds) == 0:
 		return nil, errors.New("tuning needs at least one optimizer and one seed")
 	}
 	for _, seed := range t.Seeds {
-		if seed < FirstTuningSeed {
-			return nil, fmt.Errorf("seed %d is one that a study may have: tuning seeds begin at %d", seed, FirstTuningSeed)
+		if seed < FirstSeed {
+			return nil, fmt.Errorf("seed %d is one that a study may have: tuning seeds begin at %d", seed, FirstSeed)
 		}
 	}
 	tuned := &record.Tuned{
 		Settings: t.Settings, Dataset: t.Datasets[0], Seeds: t.Seeds, Metric: t.Metric, Trials: t.Trials,
-		Device: t.Device, Build: ThisBuild(),
+		Device: t.Device, Build: train.ThisBuild(),
 	}
 	if t.Halving > 0 {
 		tuned.Rungs = t.rungs()
@@ -204,48 +206,4 @@ func cost(s *record.TrialScore, metric string) float64 {
 		return -s.F1
 	}
 	return s.ValLoss
-}
-
-// Use has a study compare the best of each tuned optimizer, the first of them
-// the baseline. It refuses a study of a seed that they were tuned on.
-func (s *Study) Use(tuned *record.Tuned) error {
-	for _, seed := range s.Seeds {
-		if slices.Contains(tuned.Seeds, seed) {
-			return fmt.Errorf("seed %d is one that the optimizers were tuned on: choose others with --seeds", seed)
-		}
-	}
-	s.Optimizers, s.tuned, s.tuningTrials = nil, tuned, map[string]int{}
-	for _, o := range tuned.Optimizers {
-		rule, err := optim.Parse(o.Best)
-		if err != nil {
-			return fmt.Errorf("best trial of %s: %w", o.Optimizer, err)
-		}
-		arm := optim.Spec(rule)
-		s.Optimizers = append(s.Optimizers, arm)
-		s.tuningTrials[arm] = len(o.Trials)
-	}
-	return nil
-}
-
-// Differences says in what a study is not what its optimizers were tuned for.
-func (s *Study) Differences(tuned *record.Tuned) []string {
-	var list []string
-	for _, dataset := range s.Datasets {
-		if dataset != tuned.Dataset {
-			list = append(list, fmt.Sprintf("the optimizers were tuned on %s and the study is on %s", tuned.Dataset, dataset))
-		}
-	}
-	for _, d := range []struct {
-		what       string
-		tuned, now any
-	}{
-		{"model", tuned.Model, s.Model}, {"epochs", tuned.Epochs, s.Epochs}, {"batch", tuned.Batch, s.Batch},
-		{"protocol", tuned.Protocol, s.Protocol}, {"augment", tuned.Augment, s.Augment}, {"limit", tuned.Limit, s.Limit},
-		{"label smoothing", tuned.LabelSmoothing, s.LabelSmoothing},
-	} {
-		if d.tuned != d.now {
-			list = append(list, fmt.Sprintf("the optimizers were tuned with %s %v and the study has %v", d.what, d.tuned, d.now))
-		}
-	}
-	return list
 }

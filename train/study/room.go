@@ -1,12 +1,13 @@
-package train
+package study
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"diaghess/gpu"
+	"diaghess/train"
 	"diaghess/train/record"
 )
 
@@ -19,28 +20,34 @@ type runners struct {
 	running int
 }
 
+// running is a trainer with the stream that owns its memory.
+type running struct {
+	*train.Trainer
+	stream gpu.Stream
+}
+
 // make makes a run, or nothing.
-func (r *runners) make(set *resident, job record.Job, rec record.Run) (*runner, error) {
+func (r *runners) make(set *train.Resident, job record.Job) (running, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	stream, err := r.device.NewStream()
 	if err != nil {
-		return nil, r.noRoom(err)
+		return running{}, r.noRoom(err)
 	}
-	run, err := newRunner(stream, set, job, rec)
+	trainer, err := train.New(stream, set, job)
 	if err != nil {
 		stream.Close() // the first error tells more than what may follow from it
-		return nil, r.noRoom(err)
+		return running{}, r.noRoom(err)
 	}
 	r.running++
-	return run, nil
+	return running{trainer, stream}, nil
 }
 
 // close gives a run's memory back.
-func (r *runners) close(run *runner, err *error) {
+func (r *runners) close(run running, err *error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	closing(run.stream, err)
+	*err = cmp.Or(*err, run.stream.Close())
 	r.running--
 }
 
@@ -54,13 +61,6 @@ func (r *runners) noRoom(err error) error {
 		return fmt.Errorf("%w: not even one run has room: a smaller --batch or --model needs less", err)
 	}
 	return fmt.Errorf("%w: use --parallel %d, so many have room side by side; the same command goes on from here", err, r.running)
-}
-
-// closing closes what was opened, whose error counts where there is no other.
-func closing(opened io.Closer, err *error) {
-	if closeErr := opened.Close(); *err == nil {
-		*err = closeErr
-	}
 }
 
 // mostParallel bounds the runs side by side on a GPU: more of them have nothing left to
@@ -77,8 +77,8 @@ func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []rec
 	}
 	var free [2]int64
 	for i := range free {
-		var run *runner
-		run, err = runs.make(set, jobs[0], record.RunOf(s.Out, jobs[0]))
+		var run running
+		run, err = runs.make(set, jobs[0])
 		var full *gpu.OutOfMemory
 		switch {
 		case i > 0 && errors.As(err, &full):

@@ -1,6 +1,9 @@
-package train
+package study
 
-import "diaghess/train/record"
+import (
+	"diaghess/train"
+	"diaghess/train/record"
+)
 
 // Observer is told how a study goes. Its methods are called from several
 // goroutines at once.
@@ -16,20 +19,15 @@ type Observer interface {
 // RunObserver is told how a run goes. Its methods are called from one
 // goroutine.
 type RunObserver interface {
-	// Step is called after a step on so many pictures.
-	Step(pictures int)
-	// Epoch is called after an epoch's validation.
-	Epoch(record.Epoch)
+	train.Watcher
 	// End is called when the run has ended, or has been interrupted: then with
 	// a Final of no status.
 	End(record.Final)
 }
 
-// silent is an Observer that does nothing.
-type silent struct{}
+// Silent is an Observer that does nothing.
+type Silent struct{ train.Silent }
 
-func (silent) Study([]record.Job, int)                             {}
-func (silent) Run(record.Job, record.Config, int, int) RunObserver { return silent{} }
-func (silent) Step(int)                                            {}
-func (silent) Epoch(record.Epoch)                                  {}
-func (silent) End(record.Final)                                    {}
+func (Silent) Study([]record.Job, int)                             {}
+func (Silent) Run(record.Job, record.Config, int, int) RunObserver { return Silent{} }
+func (Silent) End(record.Final)                                    {}

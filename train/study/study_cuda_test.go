@@ -1,6 +1,6 @@
 //go:build cuda
 
-package train
+package study
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"diaghess/gpu/cuda/standin"
 	"diaghess/gpu/emu/ptx"
+	"diaghess/train"
 )
 
 // tinyStudy is two runs of a few steps on a GPU: a second or so on a stand-in.
@@ -104,7 +105,7 @@ func TestStandInStudyGoesOn(t *testing.T) {
 		standin.Start(t, standin.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		if err := s.Run(ctx, &stopper{steps: 7, stop: cancel}); !errors.Is(err, errStopped) {
+		if err := s.Run(ctx, &stopper{steps: 7, stop: cancel}); !errors.Is(err, ErrStopped) {
 			t.Fatalf("an interrupted study returned %v", err)
 		}
 	})
@@ -118,7 +119,7 @@ func TestStandInStudyIsProfiled(t *testing.T) {
 		pictures, epochs int
 		traces           int
 	}{
-		{(profileAfter + 1) * 8, 1, 1}, {(profileAfter/2 + 1) * 8, 2, 1}, {profileAfter * 8, 1, 0},
+		{(train.ProfileAfter + 1) * 8, 1, 1}, {(train.ProfileAfter/2 + 1) * 8, 2, 1}, {train.ProfileAfter * 8, 1, 0},
 	} {
 		m := standin.Start(t, standin.Options{})
 		s := tinyStudy(t.TempDir())
@@ -265,11 +266,11 @@ func TestStandInStudyRoom(t *testing.T) {
 // The self-test passes on the stand-in, and auto chooses it.
 func TestStandInSelfTest(t *testing.T) {
 	standin.Start(t, standin.Options{})
-	name, why, err := ChooseDevice(DeviceOptions{})
+	name, why, err := ChooseDevice(train.DeviceOptions{})
 	if name != "cuda:0" || !strings.Contains(why, "Stand-in") || err != nil {
 		t.Fatalf("auto is %s (%s), error %v", name, why, err)
 	}
-	device, err := OpenDevice(DeviceOptions{Name: name})
+	device, err := train.OpenDevice(train.DeviceOptions{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,14 +308,14 @@ func TestStandInAuto(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("NVIDIA_TF32_OVERRIDE", c.override)
 			standin.Start(t, c.machine)
-			chosen, why, err := ChooseDevice(DeviceOptions{})
+			chosen, why, err := ChooseDevice(train.DeviceOptions{})
 			if chosen != c.auto || !strings.Contains(why, c.why) || err != nil {
 				t.Errorf("auto is %s (%s), error %v; want %s (%s)", chosen, why, err, c.auto, c.why)
 			}
 			if c.err == "" {
 				return // the fault is past
 			}
-			if _, err = OpenDevice(DeviceOptions{Name: "cuda"}); err == nil || !strings.Contains(err.Error(), c.err) {
+			if _, err = train.OpenDevice(train.DeviceOptions{Name: "cuda"}); err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("cuda: error %v, want one with %q", err, c.err)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 	"diaghess/train/record"
 )
 
-// runner is a run in memory: the network, its optimizer and its passes, bound
+// Trainer is a run in memory: the network, its optimizer and its passes, bound
 // to a stream.
-type runner struct {
+type Trainer struct {
+	Options
 	job       record.Job
-	record    record.Run
 	config    record.Config
 	stream    gpu.Stream
 	network   *layers.Network
@@ -31,26 +32,58 @@ type runner struct {
 	training, validation, test *pass                 // test is nil where validation is of the test set
 
 	record.Position
-	until           int               // epochs after which it pauses; 0 for none
-	stepParts       *record.StepParts // of a step of the running epoch, once it has been timed
-	epochStart      time.Time         // of the running epoch, or of going on with it
-	checkpointed    time.Time
-	checkpointEvery time.Duration
-	profiler        gpu.Tracer // is to watch some steps; nil for none, and once it has
-	warm            int        // steps done since the run was made
+	stepParts    *record.StepParts // of a step of the running epoch, once it has been timed
+	epochStart   time.Time         // of the running epoch, or of going on with it
+	checkpointed time.Time
+	warm         int // steps done since the run was made
 }
 
-// checkpointEvery is how much work a killed process loses at most.
-const checkpointEvery = 30 * time.Second
+// Options are how a run goes. None of them changes a result.
+type Options struct {
+	// Until is after how many epochs the run pauses; 0 trains it to its end.
+	Until int
+	// ValidationOnly leaves the test set alone, also where the protocol has one look at it.
+	ValidationOnly bool
+	// CheckpointEvery is how much work a killed process loses at most.
+	CheckpointEvery time.Duration
+	// Profiler is to watch some steps; nil for none, and once it has.
+	Profiler gpu.Tracer
+}
+
+// Keeper keeps what a run must not lose; see [record.Run].
+type Keeper interface {
+	// WriteEpochs is called after an epoch's validation with all epochs so far.
+	WriteEpochs([]record.Epoch) error
+	// WriteCheckpoint is called with where the run is, and a function that writes the
+	// tensors, now and then and where the run is interrupted or pauses.
+	WriteCheckpoint(record.Position, func(io.Writer) error) error
+}
+
+// Watcher is told how a run goes. Its methods are called from one goroutine.
+type Watcher interface {
+	// Step is called after a step on so many pictures.
+	Step(pictures int)
+	// Epoch is called after an epoch's validation.
+	Epoch(record.Epoch)
+}
+
+// Silent is a Watcher that does nothing.
+type Silent struct{}
+
+func (Silent) Step(int)           {}
+func (Silent) Epoch(record.Epoch) {}
+
+// defaultCheckpointEvery is [Options.CheckpointEvery] of a new trainer.
+const defaultCheckpointEvery = 30 * time.Second
 
 // waitEvery is how many steps may be queued on a device before the host waits
 // for them and looks at their losses.
 const waitEvery = 16
 
-// newRunner makes everything that the run needs: after it nothing is allocated
-// on the device.
-func newRunner(stream gpu.Stream, set *resident, job record.Job, rec record.Run) (*runner, error) {
-	r := &runner{job: job, record: rec, stream: stream, batches: map[int]*layers.Batch{}, checkpointEvery: checkpointEvery}
+// New makes everything that a run needs: after it nothing is allocated on the
+// device. It returns a [gpu.OutOfMemory] error where there is no room for that.
+func New(stream gpu.Stream, set *Resident, job record.Job) (*Trainer, error) {
+	r := &Trainer{Options: Options{CheckpointEvery: defaultCheckpointEvery}, job: job, stream: stream, batches: map[int]*layers.Batch{}}
 	rule, err := optim.Parse(job.Optimizer)
 	if err != nil {
 		return nil, err
@@ -93,13 +126,12 @@ func newRunner(stream gpu.Stream, set *resident, job record.Job, rec record.Run)
 		TrainPictures: len(r.parts.train), ValPictures: len(r.parts.validation), TestPictures: len(r.parts.test),
 		Parameters: r.network.Trainable(), Steps: length.Steps,
 		Device: stream.Device().Name(), Machine: stream.Device().Description(), Algorithms: full.Algorithms(),
-		Build: ThisBuild(),
 	}
 	return r, nil
 }
 
 // bind returns the network bound to batches of a size, the same each time.
-func (r *runner) bind(size int) (*layers.Batch, error) {
+func (r *Trainer) bind(size int) (*layers.Batch, error) {
 	if b, ok := r.batches[size]; ok {
 		return b, nil
 	}
@@ -111,7 +143,7 @@ func (r *runner) bind(size int) (*layers.Batch, error) {
 }
 
 // makePasses records and compiles the programs of training and evaluation.
-func (r *runner) makePasses(set *resident, seed uint64) error {
+func (r *Trainer) makePasses(set *Resident, seed uint64) error {
 	var err error
 	r.training, err = newPass(r.stream, set.train, len(r.parts.train), r.job.Batch, set.classes, r.optimizer.State)
 	if err != nil {
@@ -157,7 +189,7 @@ func (r *runner) makePasses(set *resident, seed uint64) error {
 
 // evaluation makes a pass in inference mode. It uses the batches of training,
 // so it needs no activations of its own.
-func (r *runner) evaluation(set *resident, from residentSplit, pictures int) (*pass, error) {
+func (r *Trainer) evaluation(set *Resident, from residentSplit, pictures int) (*pass, error) {
 	state, err := gpu.Alloc[uint32](r.stream, r.optimizer.State.Len())
 	if err != nil {
 		return nil, err
@@ -173,27 +205,42 @@ func (r *runner) evaluation(set *resident, from residentSplit, pictures int) (*p
 	}, nil)
 }
 
-// errDiverged ends a run whose loss is not finite.
-var errDiverged = errors.New("diverged")
-
-// run trains to the end, from where the record's checkpoint is. If the context
-// ends it keeps a checkpoint and returns the context's error.
-func (r *runner) run(ctx context.Context, observer Observer) (record.Final, error) {
-	if err := r.resume(); err != nil {
-		return record.Final{}, err
+// Config says what the run is, and all that its results depend on but the program.
+func (r *Trainer) Config() record.Config {
+	config := r.config
+	if r.ValidationOnly {
+		config.TestPictures = 0
 	}
-	seen := observer.Run(r.job, r.config, r.Step, r.config.Steps)
+	return config
+}
+
+// ReadTensors and WriteTensors are what a checkpoint keeps of the run beside its
+// [record.Position].
+func (r *Trainer) ReadTensors(from io.Reader) error { return r.memory().read(from) }
+func (r *Trainer) WriteTensors(to io.Writer) error  { return r.memory().write(to) }
+
+// errDiverged ends a run whose loss is not finite, errPaused one that has been trained
+// for as many epochs as it was to be.
+var (
+	errDiverged = errors.New("diverged")
+	errPaused   = errors.New("paused")
+)
+
+// Train trains from where the run is to its end, or to where it is to pause. A loss that
+// is not finite is an outcome. If the context ends, a checkpoint is kept and the context's
+// error returned. Without a keeper nothing is kept.
+func (r *Trainer) Train(ctx context.Context, keep Keeper, watch Watcher) (record.Final, error) {
 	final := record.Final{
 		Dataset: r.job.Dataset, Optimizer: r.job.Optimizer, Seed: r.job.Seed,
-		Limit: r.job.Limit, Protocol: r.job.Protocol, Augment: r.job.Augment, Build: r.config.Build,
+		Limit: r.job.Limit, Protocol: r.job.Protocol, Augment: r.job.Augment,
 	}
-	err := r.epochs(ctx, seen)
-	if err == nil && r.test != nil {
+	err := r.epochs(ctx, keep, watch)
+	if err == nil && r.test != nil && !r.ValidationOnly {
 		var s Score
 		if s, err = r.evaluate(ctx, r.test, r.parts.test); err == nil {
 			final.Test = &record.TestScore{Loss: s.Loss, Acc: s.Accuracy, F1: s.F1}
 		} else {
-			err = r.interrupted(ctx, err)
+			err = r.interrupted(ctx, err, keep)
 		}
 	}
 	switch {
@@ -206,33 +253,24 @@ func (r *runner) run(ctx context.Context, observer Observer) (record.Final, erro
 		final.DivergedAt = r.Step
 		final.Note = fmt.Sprintf("loss not finite at step %d of %d", r.Step, r.config.Steps)
 	case errors.Is(err, errPaused):
-		final, err := r.pause()
-		seen.End(final)
-		return final, err
+		note := fmt.Sprintf("after %d of %d epochs", r.Epoch, r.job.Epochs)
+		return record.Final{Status: record.Paused, Note: note}, r.checkpoint(keep)
 	default:
-		seen.End(record.Final{})
 		return record.Final{}, err
 	}
 	final.Epochs = len(r.Epochs)
 	for _, e := range r.Epochs {
 		final.TrainTime += e.Seconds
 	}
-	if err := r.record.WriteEpochs(r.Epochs); err != nil {
-		return record.Final{}, err
-	}
-	if err := r.record.Finish(final); err != nil {
-		return record.Final{}, err
-	}
-	seen.End(final)
 	return final, nil
 }
 
 // epochs trains and validates what is left of the run.
-func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
+func (r *Trainer) epochs(ctx context.Context, keep Keeper, watch Watcher) error {
 	r.epochStart, r.checkpointed = time.Now(), time.Now()
 	for r.Epoch < r.job.Epochs {
-		if err := r.pauseIfDue(); err != nil {
-			return err
+		if r.Until > 0 && r.Epoch >= r.Until {
+			return errPaused
 		}
 		if r.Batch == 0 {
 			order := epochOrder(r.parts.train, uint64(r.job.Seed), r.Epoch)
@@ -240,7 +278,7 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 				return err
 			}
 		}
-		if err := r.trainEpoch(ctx, seen); err != nil {
+		if err := r.trainEpoch(ctx, keep, watch); err != nil {
 			return err
 		}
 		trained, err := r.training.score()
@@ -253,7 +291,7 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 		}
 		validated, err := r.evaluate(ctx, r.validation, r.parts.validation)
 		if err != nil {
-			return r.interrupted(ctx, err)
+			return r.interrupted(ctx, err, keep)
 		}
 		now := time.Now()
 		epoch := record.Epoch{
@@ -265,27 +303,29 @@ func (r *runner) epochs(ctx context.Context, seen RunObserver) error {
 		r.stepParts = nil
 		r.Position = record.Position{Epoch: r.Epoch + 1, Step: r.Step, Epochs: append(r.Epochs, epoch)}
 		r.epochStart = now
-		if err := r.record.WriteEpochs(r.Epochs); err != nil {
-			return err
+		if keep != nil {
+			if err := keep.WriteEpochs(r.Epochs); err != nil {
+				return err
+			}
 		}
-		seen.Epoch(epoch)
+		watch.Epoch(epoch)
 	}
 	return nil
 }
 
 // trainEpoch does what is left of the epoch's steps.
-func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
+func (r *Trainer) trainEpoch(ctx context.Context, keep Keeper, watch Watcher) error {
 	for r.Batch < r.training.batches() {
 		if err := ctx.Err(); err != nil {
-			return r.interrupted(ctx, err)
+			return r.interrupted(ctx, err, keep)
 		}
 		var err error
-		if r.profiler != nil && r.warm >= profileAfter {
+		if r.Profiler != nil && r.warm >= ProfileAfter {
 			steps := min(profileSteps, r.training.batches()-r.Batch)
-			err = r.profiler.Trace(func() error { return r.trainSteps(steps, seen) })
-			r.profiler = nil
+			err = r.Profiler.Trace(func() error { return r.trainSteps(steps, watch) })
+			r.Profiler = nil
 		} else {
-			err = r.trainSteps(1, seen)
+			err = r.trainSteps(1, watch)
 		}
 		if err != nil {
 			return err
@@ -295,8 +335,8 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 				return err
 			}
 		}
-		if time.Since(r.checkpointed) >= r.checkpointEvery {
-			if err := r.checkpoint(); err != nil {
+		if time.Since(r.checkpointed) >= r.CheckpointEvery {
+			if err := r.checkpoint(keep); err != nil {
 				return err
 			}
 		}
@@ -305,7 +345,7 @@ func (r *runner) trainEpoch(ctx context.Context, seen RunObserver) error {
 }
 
 // trainSteps does so many steps of the epoch.
-func (r *runner) trainSteps(n int, seen RunObserver) error {
+func (r *Trainer) trainSteps(n int, watch Watcher) error {
 	for range n {
 		run := r.training.run
 		if r.timesNextStep() {
@@ -317,7 +357,7 @@ func (r *runner) trainSteps(n int, seen RunObserver) error {
 		r.Batch++
 		r.Step++
 		r.warm++
-		seen.Step(r.training.rows(r.Batch - 1))
+		watch.Step(r.training.rows(r.Batch - 1))
 	}
 	return nil
 }
@@ -325,7 +365,7 @@ func (r *runner) trainSteps(n int, seen RunObserver) error {
 // checkLosses waits for the epoch's steps so far and looks at their losses. At
 // one that is not finite it returns errDiverged, with the position at its step,
 // whenever it was that it looked.
-func (r *runner) checkLosses() error {
+func (r *Trainer) checkLosses() error {
 	losses, err := r.training.losses(r.Batch)
 	if err != nil {
 		return err
@@ -342,7 +382,7 @@ func (r *runner) checkLosses() error {
 
 // evaluate measures the network on pictures. A loss that is not finite is
 // errDiverged.
-func (r *runner) evaluate(ctx context.Context, p *pass, pictures []uint32) (Score, error) {
+func (r *Trainer) evaluate(ctx context.Context, p *pass, pictures []uint32) (Score, error) {
 	if err := p.begin(pictures, 0, 0); err != nil {
 		return Score{}, err
 	}
@@ -362,15 +402,15 @@ func (r *runner) evaluate(ctx context.Context, p *pass, pictures []uint32) (Scor
 }
 
 // interrupted keeps a checkpoint if it is the context that ended.
-func (r *runner) interrupted(ctx context.Context, err error) error {
+func (r *Trainer) interrupted(ctx context.Context, err error, keep Keeper) error {
 	if ctx.Err() == nil || errors.Is(err, errDiverged) {
 		return err
 	}
-	return errors.Join(err, r.checkpoint())
+	return errors.Join(err, r.checkpoint(keep))
 }
 
 // memory is what a checkpoint keeps.
-func (r *runner) memory() memory {
+func (r *Trainer) memory() memory {
 	t := r.training
 	m := memory{
 		network: r.network,
@@ -391,26 +431,14 @@ func (r *runner) memory() memory {
 }
 
 // checkpoint keeps the position and the tensors.
-func (r *runner) checkpoint() error {
+func (r *Trainer) checkpoint(keep Keeper) error {
+	r.checkpointed = time.Now()
+	if keep == nil {
+		return nil
+	}
 	p := r.Position
 	p.Seconds += time.Since(r.epochStart).Seconds()
-	r.checkpointed = time.Now()
-	return r.record.WriteCheckpoint(p, r.memory().write)
-}
-
-// resume claims the record and goes to its checkpoint, if it has one.
-func (r *runner) resume() error {
-	if err := r.record.Claim(r.config); err != nil {
-		return err
-	}
-	p, ok, err := r.record.ReadCheckpoint(r.memory().read)
-	if err != nil {
-		return err
-	}
-	if ok {
-		r.Position = p
-	}
-	return nil
+	return keep.WriteCheckpoint(p, r.WriteTensors)
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,6 +1,7 @@
-package train
+package study
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/optim"
+	"diaghess/train"
 	"diaghess/train/data"
 	"diaghess/train/lock"
 	"diaghess/train/record"
@@ -34,6 +36,12 @@ type Study struct {
 	// memory takes, up to mostParallel. Neither changes a bit.
 	Parallel, Threads int
 
+	// ValidationOnly leaves the test set alone, also where the protocol has one
+	// look at it, and Until is after how many epochs runs pause, with a checkpoint; 0
+	// runs them to their end. A tuning sets them.
+	ValidationOnly bool
+	Until          int
+
 	// Profile has a profiler record a few steps of each run, op by op, on a device that
 	// has something for it.
 	Profile bool
@@ -42,15 +50,7 @@ type Study struct {
 	// how many trials each, by its spec; see Use.
 	tuned        *record.Tuned
 	tuningTrials map[string]int
-	// validationOnly leaves the test set alone, also where the protocol has one
-	// look at it.
-	validationOnly bool
-	// until is after how many epochs runs pause, with a checkpoint; 0 runs them to
-	// their end.
-	until int
-
-	// checkpointEvery is how often a run keeps a checkpoint; 0 means
-	// checkpointEvery.
+	// checkpointEvery is [train.Options.CheckpointEvery]; 0 for its default.
 	checkpointEvery time.Duration
 }
 
@@ -77,7 +77,7 @@ func (s *Study) Jobs() ([]record.Job, error) {
 		for _, seed := range s.Seeds {
 			for _, arm := range arms {
 				job := record.Job{Settings: s.Settings, Dataset: dataset, Optimizer: arm, Seed: seed}
-				if err := Validate(job); err != nil {
+				if err := train.Validate(job); err != nil {
 					return nil, err
 				}
 				if slices.Contains(jobs, job) {
@@ -99,15 +99,15 @@ func (s *Study) Folder() (string, error) {
 	return filepath.Abs(record.RunOf(s.Out, jobs[0]).Folder)
 }
 
-// errStopped says that a study was interrupted.
-var errStopped = errors.New("stopped before its end; the same command goes on from here")
+// ErrStopped says that a study was interrupted.
+var ErrStopped = errors.New("stopped before its end; the same command goes on from here")
 
 // Run does all runs that have not ended yet. A run that diverges is an outcome;
 // any other failure stops the study after the runs beside it have kept their
 // checkpoints.
 func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if observer == nil {
-		observer = silent{}
+		observer = Silent{}
 	}
 	jobs, err := s.Jobs()
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer closing(lock, &err)
+	defer func() { err = cmp.Or(err, lock.Close()) }()
 
 	left, err := s.left(jobs)
 	if err != nil {
@@ -127,11 +127,11 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 		return fmt.Errorf("nothing for a profiler to record: all runs in %s have ended; choose another folder with --out", s.Out)
 	}
 	parallel, threads := s.share(len(left))
-	device, err := OpenDevice(DeviceOptions{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
+	device, err := train.OpenDevice(train.DeviceOptions{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
 	if err != nil {
 		return err
 	}
-	defer closing(device, &err)
+	defer func() { err = cmp.Or(err, device.Close()) }()
 	if err := record.WriteStudy(s.Out, jobs); err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	observer.Study(jobs, len(jobs)-len(left))
 	if err := s.runAll(ctx, device, left, parallel, observer); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("study %s: %w", s.Out, errStopped)
+			return fmt.Errorf("study %s: %w", s.Out, ErrStopped)
 		}
 		return err
 	}
@@ -191,12 +191,12 @@ func (s *Study) left(jobs []record.Job) ([]record.Job, error) {
 			}
 			continue
 		}
-		if s.until > 0 {
+		if s.Until > 0 {
 			epochs, err := run.Epochs()
 			if err != nil {
 				return nil, err
 			}
-			if len(epochs) >= s.until {
+			if len(epochs) >= s.Until {
 				continue
 			}
 		}
@@ -230,8 +230,8 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []record.Job
 	if err != nil {
 		return err
 	}
-	defer closing(stream, &err)
-	sets := &residents{ctx: ctx, stream: stream, folder: s.Data, sets: map[string]*resident{}}
+	defer func() { err = cmp.Or(err, stream.Close()) }()
+	sets := &residents{ctx: ctx, stream: stream, folder: s.Data, sets: map[string]*train.Resident{}}
 	runs := &runners{device: device}
 	if meter, ok := device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
 		if parallel, err = s.room(runs, meter, sets, jobs); err != nil {
@@ -265,7 +265,8 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []record.Job
 	return context.Cause(ctx)
 }
 
-// runOne does one run on a stream of its own.
+// runOne does one run on a stream of its own, from where its record's checkpoint is, and
+// records how it ended.
 func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job record.Job, observer Observer) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -274,26 +275,46 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	if err != nil {
 		return err
 	}
-	r, err := runs.make(set, job, record.RunOf(s.Out, job))
+	trainer, err := runs.make(set, job)
 	if err != nil {
 		return err
 	}
-	defer runs.close(r, &err)
-	r.until = s.until
-	r.config.TuningTrials = s.tuningTrials[job.Optimizer]
-	if s.validationOnly {
-		r.test, r.config.TestPictures = nil, 0
-	}
+	defer runs.close(trainer, &err)
+	trainer.Until, trainer.ValidationOnly = s.Until, s.ValidationOnly
+	trainer.CheckpointEvery = cmp.Or(s.checkpointEvery, trainer.CheckpointEvery)
 	if s.Profile {
-		if r.profiler, err = tracerOf(r.stream); err != nil {
+		if trainer.Profiler, err = train.TracerOf(trainer.stream); err != nil {
 			return err
 		}
 	}
-	if s.checkpointEvery > 0 {
-		r.checkpointEvery = s.checkpointEvery
+	config := trainer.Config()
+	config.TuningTrials, config.Build = s.tuningTrials[job.Optimizer], train.ThisBuild()
+	run := record.RunOf(s.Out, job)
+	if err := run.Claim(config); err != nil {
+		return err
 	}
-	if _, err = r.run(ctx, observer); err == nil && r.profiler != nil {
-		err = fmt.Errorf("its record is complete, but no step was recorded for a profiler: that takes more than %d steps", profileAfter)
+	position, there, err := run.ReadCheckpoint(trainer.ReadTensors)
+	if err != nil {
+		return err
+	}
+	if there {
+		trainer.Position = position
+	}
+
+	seen := observer.Run(job, config, trainer.Step, config.Steps)
+	final, err := trainer.Train(ctx, run, seen)
+	if err == nil && final.Status != record.Paused {
+		final.Build = config.Build
+		if err = run.WriteEpochs(trainer.Epochs); err == nil {
+			err = run.Finish(final)
+		}
+	}
+	if err != nil {
+		final = record.Final{}
+	}
+	seen.End(final)
+	if err == nil && trainer.Profiler != nil {
+		err = fmt.Errorf("its record is complete, but no step was recorded for a profiler: that takes more than %d steps", train.ProfileAfter)
 	}
 	return err
 }
@@ -305,10 +326,10 @@ type residents struct {
 	folder string
 
 	mutex sync.Mutex
-	sets  map[string]*resident
+	sets  map[string]*train.Resident
 }
 
-func (r *residents) get(name string) (*resident, error) {
+func (r *residents) get(name string) (*train.Resident, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if set, ok := r.sets[name]; ok {
@@ -318,7 +339,7 @@ func (r *residents) get(name string) (*resident, error) {
 	if err != nil {
 		return nil, err
 	}
-	resident, err := makeResident(r.stream, set)
+	resident, err := train.MakeResident(r.stream, set)
 	if err == nil {
 		r.sets[name] = resident
 	}

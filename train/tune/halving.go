@@ -1,9 +1,7 @@
-package train
+package tune
 
 import (
 	"diaghess/train/record"
-	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 )
@@ -34,23 +32,6 @@ func (t *Tuning) rungs() []record.Rung {
 		trials = (trials + t.Halving - 1) / t.Halving
 	}
 	return all
-}
-
-// errPaused says that a run has reached the epochs that it was to be trained for now.
-var errPaused = errors.New("paused")
-
-// pauseIfDue returns errPaused after so many epochs, if the run is not at its end.
-func (r *runner) pauseIfDue() error {
-	if r.until > 0 && r.Epoch >= r.until && r.Epoch < r.job.Epochs {
-		return errPaused
-	}
-	return nil
-}
-
-// pause keeps what the run has so far.
-func (r *runner) pause() (record.Final, error) {
-	note := fmt.Sprintf("after %d of %d epochs", r.Epoch, r.job.Epochs)
-	return record.Final{Status: record.Paused, Note: note}, r.checkpoint()
 }
 
 // climb does the trials that are left, rung by rung, and sets their outcomes.

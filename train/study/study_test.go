@@ -1,7 +1,8 @@
-package train
+package study
 
 import (
 	"context"
+	"diaghess/train"
 	"diaghess/train/record"
 	"diaghess/train/report"
 	"encoding/json"
@@ -19,7 +20,7 @@ import (
 // smallStudy is 2 arms x 2 seeds of the MLP on digits: a second or so.
 func smallStudy(out string) *Study {
 	s := &Study{
-		Settings: DefaultSettings(), Datasets: []string{"digits"}, Optimizers: []string{"adamw", "diaghess"},
+		Settings: train.DefaultSettings(), Datasets: []string{"digits"}, Optimizers: []string{"adamw", "diaghess"},
 		Seeds: []int{0, 1}, Out: out, Device: "cpu", Library: "gonum",
 	}
 	s.Model, s.Epochs = "mlp", 3
@@ -113,7 +114,7 @@ func TestStudyBitsDoNotDependOnThreadsOrNeighbours(t *testing.T) {
 
 // stopper ends a context after some steps of the study.
 type stopper struct {
-	silent
+	Silent
 	steps int
 	stop  func()
 }
@@ -139,7 +140,7 @@ func TestInterruptedStudyGoesOnWithTheSameBits(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			err := s.Run(ctx, &stopper{steps: steps, stop: cancel})
-			if !errors.Is(err, errStopped) {
+			if !errors.Is(err, ErrStopped) {
 				t.Fatalf("an interrupted study returned %v", err)
 			}
 			compareStudies(t, runStudy(t, s), want)
@@ -256,7 +257,7 @@ func TestDamagedCheckpointIsNotRead(t *testing.T) {
 	s.Parallel = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if err := s.Run(ctx, &stopper{steps: 10, stop: cancel}); !errors.Is(err, errStopped) {
+	if err := s.Run(ctx, &stopper{steps: 10, stop: cancel}); !errors.Is(err, ErrStopped) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(s.Out, "digits", "adamw", "seed-00", "checkpoint")
