@@ -89,7 +89,7 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 	if err := report.RenderVerdicts(w, analysis); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nPages (each is one file, to be copied to where a browser is):\n %s\n %s\n\nNext, in a browser and in this terminal:\n %s\n make study\n", pilotPage, page, fileURL(page))
+	_, err = fmt.Fprintf(w, "\nOpen in a browser (each page is one file, to be copied to where a browser is):\n %s\n %s\n\nThen run:\n make study\n", fileURL(pilotPage), fileURL(page))
 	return err
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -83,7 +84,8 @@ func runTune(c *cli.Context) error {
 	for _, caution := range report.TuningCautions(tuned) {
 		fmt.Fprintln(c.App.Writer, caution)
 	}
-	fmt.Fprintf(c.App.ErrWriter, "wrote %s: diaghess study --optimizers @%s compares the best trials\n", path, path)
+	fmt.Fprintf(c.App.ErrWriter, "wrote %s; to compare the best trials: %s study --optimizers @%s --datasets %s --model %s --epochs %d --batch %d --protocol %s --out %s\n",
+		path, os.Args[0], path, tuned.Dataset, tuned.Model, tuned.Epochs, tuned.Batch, tuned.Protocol, filepath.Join(tuning.Out, "study"))
 	return nil
 }
 
