@@ -69,35 +69,29 @@ type epilogue struct {
 }
 
 func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float32], error) {
-	channels := e.in.Channels
+	channels := func() gpu.Slice[float32] { return gpu.Reserve[float32](b.arena, e.in.Channels) }
 	u := &epilogueUnit{
 		epilogue: e,
 		batch:    b.batch.Size,
 		y:        y,
-		a:        alloc[float32](b, b.batch.Size*e.out.Elements()),
-		mean:     alloc[float32](b, channels),
-		invStd:   alloc[float32](b, channels),
-		scale:    alloc[float32](b, channels),
-		dSlope:   alloc[float32](b, channels),
-		dOffset:  alloc[float32](b, channels),
+		a:        gpu.Reserve[float32](b.arena, b.batch.Size*e.out.Elements()),
+		mean:     channels(),
+		dSlope:   channels(),
+		dOffset:  channels(),
+	}
+	if e.BatchNorm {
+		u.invStd, u.scale = channels(), channels()
+	} else { // a bias is a normalization with mean 0 and deviation 1
+		ones := slices.Repeat([]float32{1}, e.in.Channels)
+		u.invStd, u.scale = gpu.ReserveCopy(b.arena, ones), gpu.ReserveCopy(b.arena, ones)
 	}
 	if e.Pool {
-		u.index, u.winner = alloc[uint8](b, u.a.Len()), alloc[float32](b, u.a.Len())
+		u.index, u.winner = gpu.Reserve[uint8](b.arena, u.a.Len()), gpu.Reserve[float32](b.arena, u.a.Len())
 	}
 	if e.Dropout > 0 {
 		u.maskOffset = b.dropout(u.a.Len(), e.stream, e.Dropout)
 	}
-	b.partial(u.rows(), channels)
-	b.partial(u.outRows(), channels)
-	if !e.BatchNorm && b.err == nil {
-		// A bias is a normalization with mean 0 and deviation 1.
-		ones := slices.Repeat([]float32{1}, channels)
-		for _, s := range []gpu.Slice[float32]{u.invStd, u.scale} {
-			if err := gpu.Upload(b.network.Stream, s, ones); err != nil {
-				return nil, u.a, fmt.Errorf("%s: %w", e.Name, err)
-			}
-		}
-	}
+	u.partials = b.partials.Take(u.partialSize(2, u.rows()))
 	return u, u.a, nil
 }
 
@@ -111,7 +105,7 @@ type epilogueUnit struct {
 	index               gpu.Slice[uint8]   // null without pooling, as winner
 	winner              gpu.Slice[float32] // y at each window's maximum
 	mask                gpu.Slice[uint8]   // null without dropout
-	partials            gpu.Slice[float32]
+	partials            gpu.Slice[float32] // the first stage of reductions
 	maskOffset          int
 }
 
@@ -120,6 +114,12 @@ func (u *epilogueUnit) label() string { return u.Name }
 // rows and outRows are the rows, of a channel each, before and after pooling.
 func (u *epilogueUnit) rows() int    { return u.batch * u.in.Height * u.in.Width }
 func (u *epilogueUnit) outRows() int { return u.batch * u.out.Height * u.out.Width }
+
+// partialSize is the length of the first stage of a reduction of rows to a number of
+// sums for each channel.
+func (u *epilogueUnit) partialSize(sums, rows int) int {
+	return sums * kernels.Chunks(int32(rows), int32(u.in.Channels)) * u.in.Channels
+}
 
 // columns says that a block of a kernel can do whole columns.
 func (u *epilogueUnit) columns() bool { return u.in.Flat && kernels.FitsColumns(u.rows()) }
@@ -130,7 +130,6 @@ func (u *epilogueUnit) identity() bool {
 }
 
 func (u *epilogueUnit) bindGradient(b *binder, output gpu.Slice[float32], _ bool) gpu.Slice[float32] {
-	u.partials = b.partials
 	if u.Dropout > 0 {
 		u.mask = b.batch.Mask.Sub(u.maskOffset, u.maskOffset+u.a.Len())
 	}
@@ -169,7 +168,7 @@ func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
 		return
 	case u.BatchNorm && training:
 		rows := int32(u.rows())
-		partial := u.partials.Sub(0, 2*kernels.Chunks(rows, channels)*u.in.Channels)
+		partial := u.partials.Sub(0, u.partialSize(2, u.rows()))
 		r.Record(&kernels.BatchNormStats{Y: u.y, Partial: partial, Rows: rows, Channels: channels})
 		r.Record(&kernels.BatchNormFinish{
 			Partial: partial, Gamma: u.gamma.Value, MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value,
@@ -217,7 +216,7 @@ func (u *epilogueUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 		return
 	}
 	chunks := kernels.Chunks(int32(u.outRows()), channels)
-	partial := u.partials.Sub(0, 2*chunks*u.in.Channels)
+	partial := u.partials.Sub(0, u.partialSize(2, u.outRows()))
 	y := u.y
 	if u.Pool {
 		y = u.winner

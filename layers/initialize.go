@@ -106,12 +106,9 @@ func (n *Network) draw(seed uint64, arena gpu.Slice[float32], tensors []kernels.
 	if len(tensors) == 0 {
 		return nil
 	}
-	words := kernels.InitialSegments(tensors)
-	segments, err := gpu.Alloc[uint32](n.Stream, len(words))
-	if err != nil {
-		return err
-	}
-	if err := gpu.Upload(n.Stream, segments, words); err != nil {
+	a := gpu.NewArena(n.Stream)
+	segments := gpu.ReserveCopy(a, kernels.InitialSegments(tensors))
+	if err := a.Allocate(); err != nil {
 		return err
 	}
 	var r gpu.Recorder

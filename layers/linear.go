@@ -66,11 +66,11 @@ type linear struct {
 func (l *linear) bind(b *binder, x gpu.Slice[float32]) (unit, gpu.Slice[float32], error) {
 	shape := l.shape
 	shape.Batch = b.batch.Size
-	convolution, err := b.stream.Convolution(shape)
+	convolution, err := b.batch.network.Stream.Convolution(shape)
 	if err != nil {
 		return nil, gpu.Slice[float32]{}, fmt.Errorf("%s: %w", l.name, err)
 	}
-	u := &linearUnit{linear: l, convolution: convolution, x: x, y: alloc[float32](b, shape.Output())}
+	u := &linearUnit{linear: l, convolution: convolution, x: x, y: gpu.Reserve[float32](b.arena, shape.Output())}
 	b.batch.convolutions = append(b.batch.convolutions, namedConvolution{l.name, convolution})
 	return u, u.y, nil
 }

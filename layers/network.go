@@ -147,14 +147,11 @@ func New(stream gpu.Stream, input Shape, chain []Layer, seed uint64) (*Network, 
 	}
 	n.Classes = shape.Channels
 
-	var err error
-	for _, arena := range []struct {
-		slice *gpu.Slice[float32]
-		n     int
-	}{{&n.Values, d.values}, {&n.Gradients, d.values}, {&n.Moving, d.moving}} {
-		if *arena.slice, err = gpu.Alloc[float32](stream, arena.n); err != nil {
-			return nil, fmt.Errorf("parameters of the network: %w", err)
-		}
+	a := gpu.NewArena(stream)
+	n.Values, n.Gradients = gpu.Reserve[float32](a, d.values), gpu.Reserve[float32](a, d.values)
+	n.Moving = gpu.Reserve[float32](a, d.moving)
+	if err := a.Allocate(); err != nil {
+		return nil, fmt.Errorf("parameters of the network: %w", err)
 	}
 	for _, p := range n.Parameters {
 		p.Value, p.Gradient = p.In(n.Values), p.In(n.Gradients)

@@ -24,7 +24,7 @@ type ggnExact struct {
 func newGGNExact(b *base) (Estimator, error) {
 	e := &ggnExact{base: b, sample: b.diagonal, bound: map[*layers.Batch]*layers.GGNColumns{}}
 	if !b.average.IsNull() {
-		e.sample = b.alloc(b.network.Values.Len())
+		e.sample = b.values()
 	}
 	return e, nil
 }

@@ -41,11 +41,11 @@ func newHutchinson(b *base) (Estimator, error) {
 	}
 	chunks, _ := kernels.ChunkTable(offsets, lengths)
 	e := &hutchinson{
-		base: b, z: b.alloc(n.Values.Len()), product: b.alloc(n.Values.Len()), sum: b.diagonal,
-		chunks: b.uploadWords(chunks), bound: map[*layers.Batch]*layers.Tangent{},
+		base: b, z: b.values(), product: b.values(), sum: b.diagonal,
+		chunks: gpu.ReserveCopy(b.arena, chunks), bound: map[*layers.Batch]*layers.Tangent{},
 	}
 	if !b.average.IsNull() {
-		e.sum = b.alloc(n.Values.Len())
+		e.sum = b.values()
 	}
 	return e, nil
 }

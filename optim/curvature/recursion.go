@@ -44,7 +44,7 @@ type recursion struct {
 func newRecursion(b *base) (Estimator, error) {
 	sample := b.diagonal
 	if !b.average.IsNull() {
-		sample = b.alloc(b.network.Values.Len())
+		sample = b.values()
 	}
 	return sweepInto(b, sample), nil
 }
