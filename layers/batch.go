@@ -182,3 +182,16 @@ func (b *Batch) Algorithms() map[string]string {
 	}
 	return names
 }
+
+// unitsFor returns the batch's units as a sweep through the network takes them. It
+// fails on the first layer that does not have the sweep.
+func unitsFor[T any](b *Batch, sweep string) ([]T, error) {
+	units := make([]T, len(b.units))
+	for i, u := range b.units {
+		var ok bool
+		if units[i], ok = u.(T); !ok {
+			return nil, fmt.Errorf("layer %s has no %s", u.label(), sweep)
+		}
+	}
+	return units, nil
+}

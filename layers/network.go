@@ -31,7 +31,8 @@ type node interface {
 	bind(b *binder, x gpu.Slice[float32]) (unit, gpu.Slice[float32], error)
 }
 
-// unit is a layer bound to a batch.
+// unit is a layer bound to a batch. The sweeps that it has besides forward and backward
+// are tangentUnit, recursionUnit and columnUnit.
 type unit interface {
 	// bindGradient takes the gradient of the loss by the layer's output and
 	// returns that by its input, or null if it is not wanted.
