@@ -17,8 +17,8 @@ type Shape struct {
 // Elements returns the number of values of a sample.
 func (s Shape) Elements() int { return s.Height * s.Width * s.Channels }
 
-// Layer is a stage of a network before it has parameters: [Conv], [Dense] or
-// [Epilogue].
+// Layer is a stage of a network before it has parameters: [Conv], [Dense],
+// [Epilogue] or [ReLU].
 type Layer interface {
 	// declare adds the layer's parameters and statistics for the given input
 	// and returns the layer with them and its output's shape.
