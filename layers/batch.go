@@ -160,7 +160,7 @@ func (b *Batch) SampledLoss(r *gpu.Recorder, seed uint64, draw uint32, state gpu
 }
 
 // Backward records the gradient of the loss by every parameter, from that by
-// the logits which Loss has left, into an arena with the layout of the network's
+// the logits which Loss has left, into a vector with the layout of the network's
 // values: Network.Gradients, or another.
 func (b *Batch) Backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 	r.Group("backward", func() {

@@ -55,7 +55,7 @@ func (b *Batch) BindGGNColumns() (*GGNColumns, error) {
 	return c, nil
 }
 
-// Record records the diagonal into an arena of the layout of the network's values,
+// Record records the diagonal into a vector of the layout of the network's values,
 // of the batch whose forward pass in training has been recorded.
 func (c *GGNColumns) Record(r *gpu.Recorder, diagonal gpu.Slice[float32]) {
 	b := c.batch

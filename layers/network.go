@@ -38,7 +38,7 @@ type unit interface {
 	// returns that by its input, or null if it is not wanted.
 	bindGradient(b *binder, output gpu.Slice[float32], wanted bool) gpu.Slice[float32]
 	forward(r *gpu.Recorder, training bool)
-	// backward writes the parameters' gradients into an arena of their layout.
+	// backward writes the parameters' gradients into a vector of their layout.
 	backward(r *gpu.Recorder, gradients gpu.Slice[float32])
 	// label names the layer in profiles.
 	label() string
@@ -57,10 +57,10 @@ type Parameter struct {
 	layout  gpu.FilterLayout // of a filter or a dense kernel on the device
 }
 
-// In returns the parameter's part of an arena with the layout of
+// In returns the parameter's part of a vector with the layout of
 // Network.Values.
-func (p *Parameter) In(arena gpu.Slice[float32]) gpu.Slice[float32] {
-	return arena.Sub(p.Offset, p.Offset+p.Elements())
+func (p *Parameter) In(vector gpu.Slice[float32]) gpu.Slice[float32] {
+	return vector.Sub(p.Offset, p.Offset+p.Elements())
 }
 
 // Elements returns the number of elements of the tensor.

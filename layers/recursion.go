@@ -52,7 +52,7 @@ func (b *Batch) BindRecursion() (*Recursion, error) {
 	return q, nil
 }
 
-// Record records the diagonal into an arena of the layout of the network's values,
+// Record records the diagonal into a vector of the layout of the network's values,
 // of the batch whose forward pass in training has been recorded.
 func (q *Recursion) Record(r *gpu.Recorder, diagonal gpu.Slice[float32]) {
 	b := q.batch

@@ -22,7 +22,7 @@ type Estimator interface {
 	// needs, and fails where there is no room.
 	Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error
 	// State is what the estimator keeps from step to step, and a checkpoint of it:
-	// arenas with the layout of the network's values.
+	// vectors with the layout of the network's values.
 	State() []gpu.Slice[float32]
 }
 

@@ -167,11 +167,11 @@ func (b *bench) estimate() []float64 {
 	return b.parameters(b.estimator.Diagonal())
 }
 
-// parameters reads an arena of the network's layout, without its gaps.
-func (b *bench) parameters(arena gpu.Slice[float32]) []float64 {
+// parameters reads a vector of the network's layout, without its gaps.
+func (b *bench) parameters(vector gpu.Slice[float32]) []float64 {
 	b.Helper()
-	all := make([]float32, arena.Len())
-	b.check(b.network.Download(all, arena))
+	all := make([]float32, vector.Len())
+	b.check(b.network.Download(all, vector))
 	var values []float64
 	for _, p := range b.network.Parameters {
 		values = append(values, exact.Widen(all[p.Offset:][:p.Elements()])...)

@@ -49,7 +49,7 @@ func newRecursion(b *base) (Estimator, error) {
 	return sweepInto(b, sample), nil
 }
 
-// sweepInto returns the recursion whose sweeps end in an arena.
+// sweepInto returns the recursion whose sweeps end in a vector.
 func sweepInto(b *base, sample gpu.Slice[float32]) *recursion {
 	return &recursion{base: b, sample: sample, bound: map[*layers.Batch]*layers.Recursion{}}
 }
