@@ -64,7 +64,7 @@ func newCalibrated(b *base) (Estimator, error) {
 }
 
 func (e *calibrated) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	sweep, err := e.recursion.of(b)
+	sweep, err := e.recursion.bound.of(b, (*layers.Batch).BindRecursion)
 	if err != nil {
 		return err
 	}

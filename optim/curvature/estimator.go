@@ -55,6 +55,20 @@ func New(n *layers.Network, o Options, steps int, seed uint64) (Estimator, error
 	return e, nil
 }
 
+// sweeps are those of batches, each bound when it is first asked for.
+type sweeps[T any] map[*layers.Batch]T
+
+func (s sweeps[T]) of(b *layers.Batch, bind func(*layers.Batch) (T, error)) (T, error) {
+	if sweep, ok := s[b]; ok {
+		return sweep, nil
+	}
+	sweep, err := bind(b)
+	if err == nil {
+		s[b] = sweep
+	}
+	return sweep, err
+}
+
 // base is what estimators share: the estimate, and its average over steps.
 type base struct {
 	Options
