@@ -52,23 +52,27 @@ func (s Slice[T]) Sub(lo, hi int) Slice[T] {
 	return Slice[T]{buffer: s.buffer, offset: s.offset + lo, n: hi - lo}
 }
 
-// Address returns the device address of the first element, 0 for null.
+// Address returns the device address of the first element, 0 for null. It panics on
+// memory that an [Arena] has not allocated yet.
 func (s Slice[T]) Address() uint64 {
 	if s.buffer == nil {
 		return 0
+	}
+	if s.buffer.Address == 0 {
+		panic("gpu: Address() of memory that its arena has not allocated")
 	}
 	return s.buffer.Address + uint64(s.offset*sizeOf[T]())
 }
 
 // Host returns the elements as host memory: what a kernel's Go body works on.
-// It returns nil for null and panics on a device whose memory the host cannot
-// address.
+// It returns nil for null and panics on memory that an [Arena] has not allocated
+// yet, or that the host cannot address.
 func (s Slice[T]) Host() []T {
 	if s.n == 0 {
 		return nil
 	}
 	if s.buffer.Host == nil {
-		panic("gpu: Host() of memory that only the device can address")
+		panic("gpu: Host() of memory that only the device can address, or that its arena has not allocated")
 	}
 	return unsafe.Slice((*T)(unsafe.Pointer(&s.buffer.Host[s.offset*sizeOf[T]()])), s.n)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // BenchmarkEstimate has the network's parameters in one tensor, and what the estimators
-// of the curvature do with arenas of that layout.
+// of the curvature do with vectors of that layout.
 func BenchmarkEstimate(b *testing.B) {
 	const parameters = 1605376
 	m := newMemory(b)

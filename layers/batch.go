@@ -41,31 +41,18 @@ type namedConvolution struct {
 	gpu.Convolution
 }
 
-// binder allocates a batch's memory. The first failure is kept in err.
+// binder makes the layers' parts of a batch.
 type binder struct {
-	network  *Network
-	stream   gpu.Stream
 	batch    *Batch
+	arena    *gpu.Arena
 	masks    []kernels.DropoutLayer
 	maskSize int
 	// partials is the first stage of every reduction: kernels run one after
 	// the other, so they share it.
-	partials    gpu.Slice[float32]
-	partialSize int
-	// scratch holds the gradients by activations: one that is read and one
-	// that is written, in turn.
-	scratch [2]gpu.Slice[float32]
-	turn    int
-	err     error
-}
-
-func alloc[T gpu.Element](b *binder, n int) gpu.Slice[T] {
-	if b.err != nil {
-		return gpu.Slice[T]{}
-	}
-	s, err := gpu.Alloc[T](b.stream, n)
-	b.err = err
-	return s
+	partials *gpu.Scratch
+	// gradients holds those by activations: one that is read and one that is
+	// written, in turn.
+	gradients *gpu.Scratch
 }
 
 // dropout reserves a layer's mask and returns its offset.
@@ -76,72 +63,48 @@ func (b *binder) dropout(elements int, stream uint32, rate float32) int {
 	return offset
 }
 
-// partial sees to it that a reduction over rows has room.
-func (b *binder) partial(rows, channels int) {
-	b.partialSize = max(b.partialSize, 2*kernels.Chunks(int32(rows), int32(channels))*channels)
-}
-
 // gradient returns room for n elements that does not overlap the last one it
 // returned, nor any other where the network retains its gradients.
 func (b *binder) gradient(n int) gpu.Slice[float32] {
-	if b.network.Retain {
-		return alloc[float32](b, n)
+	if b.batch.retained {
+		return gpu.Reserve[float32](b.arena, n)
 	}
-	b.turn = 1 - b.turn
-	return b.scratch[b.turn].Sub(0, n)
+	return b.gradients.Take(n)
 }
 
 // Bind allocates what batches of the given size need.
 func (n *Network) Bind(size int) (*Batch, error) {
-	batch := &Batch{Size: size, network: n}
-	b := &binder{network: n, stream: n.Stream, batch: batch}
+	a := gpu.NewArena(n.Stream)
+	floats := func(n int) gpu.Slice[float32] { return gpu.Reserve[float32](a, n) }
+	words := func(n int) gpu.Slice[int32] { return gpu.Reserve[int32](a, n) }
+	batch := &Batch{
+		Size: size, X: floats(size * n.Input.Elements()), Labels: words(size), RowLoss: floats(size), Prediction: words(size),
+		network: n, dLogits: floats(size * n.Classes), sampled: sampled{words(size), words(size), floats(size)}, retained: n.Retain,
+	}
+	b := &binder{batch: batch, arena: a, partials: a.Scratch(1), gradients: a.Scratch(2)}
 	fail := func(err error) (*Batch, error) {
 		return nil, fmt.Errorf("bind the network to batches of %d: %w", size, err)
 	}
-	batch.X = alloc[float32](b, size*n.Input.Elements())
-	batch.Labels = alloc[int32](b, size)
-	batch.RowLoss = alloc[float32](b, size)
-	batch.Prediction = alloc[int32](b, size)
-	batch.dLogits = alloc[float32](b, size*n.Classes)
-	batch.sampled = sampled{alloc[int32](b, size), alloc[int32](b, size), alloc[float32](b, size)}
 	x := batch.X
-	largest := x.Len()
 	for _, node := range n.nodes {
-		if b.err != nil {
-			return fail(b.err)
-		}
 		u, out, err := node.bind(b, x)
 		if err != nil {
 			return fail(err)
 		}
 		batch.units = append(batch.units, u)
 		x = out
-		largest = max(largest, out.Len())
 	}
 	batch.Logits = x
-	b.partials = alloc[float32](b, b.partialSize)
-	if !n.Retain {
-		b.scratch = [2]gpu.Slice[float32]{alloc[float32](b, largest), alloc[float32](b, largest)}
-	}
-	segments := kernels.DropoutSegments(b.masks)
-	if len(segments) > 0 {
-		batch.Mask = alloc[uint8](b, b.maskSize)
-		batch.segments = alloc[uint32](b, len(segments))
-	}
-	if b.err != nil {
-		return fail(b.err)
-	}
-	if err := gpu.Upload(n.Stream, batch.segments, segments); err != nil {
-		return fail(err)
+	if segments := kernels.DropoutSegments(b.masks); len(segments) > 0 {
+		batch.Mask, batch.segments = gpu.Reserve[uint8](a, b.maskSize), gpu.ReserveCopy(a, segments)
 	}
 	gradient := batch.dLogits
 	for i := len(batch.units) - 1; i >= 0; i-- {
 		gradient = batch.units[i].bindGradient(b, gradient, i > 0)
 	}
-	if b.err != nil {
-		return fail(b.err)
+	if err := a.Allocate(); err != nil {
+		return fail(err)
 	}
-	batch.retained = n.Retain
 	return batch, nil
 }
 
@@ -197,7 +160,7 @@ func (b *Batch) SampledLoss(r *gpu.Recorder, seed uint64, draw uint32, state gpu
 }
 
 // Backward records the gradient of the loss by every parameter, from that by
-// the logits which Loss has left, into an arena with the layout of the network's
+// the logits which Loss has left, into a vector with the layout of the network's
 // values: Network.Gradients, or another.
 func (b *Batch) Backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 	r.Group("backward", func() {
@@ -218,4 +181,17 @@ func (b *Batch) Algorithms() map[string]string {
 		}
 	}
 	return names
+}
+
+// unitsFor returns the batch's units as a sweep through the network takes them. It
+// fails on the first layer that does not have the sweep.
+func unitsFor[T any](b *Batch, sweep string) ([]T, error) {
+	units := make([]T, len(b.units))
+	for i, u := range b.units {
+		var ok bool
+		if units[i], ok = u.(T); !ok {
+			return nil, fmt.Errorf("layer %s has no %s", u.label(), sweep)
+		}
+	}
+	return units, nil
 }

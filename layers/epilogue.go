@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -69,37 +70,37 @@ type epilogue struct {
 }
 
 func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float32], error) {
-	channels := e.in.Channels
+	channels := func() gpu.Slice[float32] { return gpu.Reserve[float32](b.arena, e.in.Channels) }
 	u := &epilogueUnit{
 		epilogue: e,
 		batch:    b.batch.Size,
 		y:        y,
-		a:        alloc[float32](b, b.batch.Size*e.out.Elements()),
-		mean:     alloc[float32](b, channels),
-		invStd:   alloc[float32](b, channels),
-		scale:    alloc[float32](b, channels),
-		dSlope:   alloc[float32](b, channels),
-		dOffset:  alloc[float32](b, channels),
+		a:        gpu.Reserve[float32](b.arena, b.batch.Size*e.out.Elements()),
+		mean:     channels(),
+		dSlope:   channels(),
+		dOffset:  channels(),
+	}
+	if e.BatchNorm {
+		u.invStd, u.scale = channels(), channels()
+	} else { // a bias is a normalization with mean 0 and deviation 1
+		ones := slices.Repeat([]float32{1}, e.in.Channels)
+		u.invStd, u.scale = gpu.ReserveCopy(b.arena, ones), gpu.ReserveCopy(b.arena, ones)
 	}
 	if e.Pool {
-		u.index, u.winner = alloc[uint8](b, u.a.Len()), alloc[float32](b, u.a.Len())
+		u.index, u.winner = gpu.Reserve[uint8](b.arena, u.a.Len()), gpu.Reserve[float32](b.arena, u.a.Len())
 	}
 	if e.Dropout > 0 {
 		u.maskOffset = b.dropout(u.a.Len(), e.stream, e.Dropout)
 	}
-	b.partial(u.rows(), channels)
-	b.partial(u.outRows(), channels)
-	if !e.BatchNorm && b.err == nil {
-		// A bias is a normalization with mean 0 and deviation 1.
-		ones := slices.Repeat([]float32{1}, channels)
-		for _, s := range []gpu.Slice[float32]{u.invStd, u.scale} {
-			if err := gpu.Upload(b.network.Stream, s, ones); err != nil {
-				return nil, u.a, fmt.Errorf("%s: %w", e.Name, err)
-			}
-		}
-	}
+	u.partials = b.partials.Take(u.partialSize(2, u.rows()))
 	return u, u.a, nil
 }
+
+var (
+	_ tangentUnit   = (*epilogueUnit)(nil)
+	_ recursionUnit = (*epilogueUnit)(nil)
+	_ columnUnit    = (*epilogueUnit)(nil)
+)
 
 // epilogueUnit is an epilogue bound to a batch.
 type epilogueUnit struct {
@@ -111,7 +112,7 @@ type epilogueUnit struct {
 	index               gpu.Slice[uint8]   // null without pooling, as winner
 	winner              gpu.Slice[float32] // y at each window's maximum
 	mask                gpu.Slice[uint8]   // null without dropout
-	partials            gpu.Slice[float32]
+	partials            gpu.Slice[float32] // the first stage of reductions
 	maskOffset          int
 }
 
@@ -120,6 +121,12 @@ func (u *epilogueUnit) label() string { return u.Name }
 // rows and outRows are the rows, of a channel each, before and after pooling.
 func (u *epilogueUnit) rows() int    { return u.batch * u.in.Height * u.in.Width }
 func (u *epilogueUnit) outRows() int { return u.batch * u.out.Height * u.out.Width }
+
+// partialSize is the length of the first stage of a reduction of rows to a number of
+// sums for each channel.
+func (u *epilogueUnit) partialSize(sums, rows int) int {
+	return sums * kernels.Chunks(int32(rows), int32(u.in.Channels)) * u.in.Channels
+}
 
 // columns says that a block of a kernel can do whole columns.
 func (u *epilogueUnit) columns() bool { return u.in.Flat && kernels.FitsColumns(u.rows()) }
@@ -130,7 +137,6 @@ func (u *epilogueUnit) identity() bool {
 }
 
 func (u *epilogueUnit) bindGradient(b *binder, output gpu.Slice[float32], _ bool) gpu.Slice[float32] {
-	u.partials = b.partials
 	if u.Dropout > 0 {
 		u.mask = b.batch.Mask.Sub(u.maskOffset, u.maskOffset+u.a.Len())
 	}
@@ -169,7 +175,7 @@ func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
 		return
 	case u.BatchNorm && training:
 		rows := int32(u.rows())
-		partial := u.partials.Sub(0, 2*kernels.Chunks(rows, channels)*u.in.Channels)
+		partial := u.partials.Sub(0, u.partialSize(2, u.rows()))
 		r.Record(&kernels.BatchNormStats{Y: u.y, Partial: partial, Rows: rows, Channels: channels})
 		r.Record(&kernels.BatchNormFinish{
 			Partial: partial, Gamma: u.gamma.Value, MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value,
@@ -217,7 +223,7 @@ func (u *epilogueUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 		return
 	}
 	chunks := kernels.Chunks(int32(u.outRows()), channels)
-	partial := u.partials.Sub(0, 2*chunks*u.in.Channels)
+	partial := u.partials.Sub(0, u.partialSize(2, u.outRows()))
 	y := u.y
 	if u.Pool {
 		y = u.winner
@@ -250,4 +256,144 @@ func (u *epilogueUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 			Rows: int32(u.rows()), Channels: channels, Slope: u.Slope, Keep: u.keep(),
 		})
 	}
+}
+
+// epilogueTangent is the layer's part of a tangent. Without normalization the tangents
+// of its coefficients stay zero.
+type epilogueTangent struct {
+	*epilogueUnit
+	tangent                      *Tangent
+	yDot, aDot                   gpu.Slice[float32]
+	meanDot, invStdDot, scaleDot gpu.Slice[float32] // [channels]
+	coefficients                 gpu.Slice[float32] // [3, channels], see kernels.TangentGradient
+}
+
+func (u *epilogueUnit) bindTangent(t *Tangent, a *gpu.Arena, yDot gpu.Slice[float32]) (tangentStage, gpu.Slice[float32]) {
+	floats := func(n int) gpu.Slice[float32] { return gpu.Reserve[float32](a, n) }
+	if yDot.IsNull() {
+		yDot = floats(u.y.Len())
+	}
+	channels := u.in.Channels
+	s := &epilogueTangent{
+		epilogueUnit: u, tangent: t, yDot: yDot, aDot: floats(u.a.Len()),
+		meanDot: floats(channels), invStdDot: floats(channels), scaleDot: floats(channels), coefficients: floats(3 * channels),
+	}
+	return s, s.aDot
+}
+
+func (s *epilogueTangent) forward(r *gpu.Recorder, z gpu.Slice[float32]) {
+	rows, channels := int32(s.rows()), int32(s.in.Channels)
+	if s.BatchNorm {
+		partial := s.tangent.partials.Take(s.partialSize(2, s.rows()))
+		r.Record(&kernels.TangentStats{Y: s.y, YDot: s.yDot, Mean: s.mean, Partial: partial, Rows: rows, Channels: channels})
+		r.Record(&kernels.TangentFinish{
+			Partial: partial, Gamma: s.gamma.Value, GammaDot: s.gamma.In(z), InvStd: s.invStd,
+			MeanDot: s.meanDot, InvStdDot: s.invStdDot, ScaleDot: s.scaleDot, Rows: rows, Channels: channels,
+		})
+	}
+	if s.Pool {
+		r.Record(&kernels.TangentPoolForward{
+			Y: s.y, YDot: s.yDot, Index: s.index, Mean: s.mean, Scale: s.scale, Beta: s.beta.Value,
+			MeanDot: s.meanDot, ScaleDot: s.scaleDot, BetaDot: s.beta.In(z), Mask: s.mask, ADot: s.aDot,
+			Pictures: int32(s.batch), Height: int32(s.in.Height), Width: int32(s.in.Width), Channels: channels,
+			Slope: s.Slope, Keep: s.keep(),
+		})
+		return
+	}
+	r.Record(&kernels.TangentForward{
+		Y: s.y, YDot: s.yDot, Mean: s.mean, Scale: s.scale, Beta: s.beta.Value,
+		MeanDot: s.meanDot, ScaleDot: s.scaleDot, BetaDot: s.beta.In(z), Mask: s.mask, ADot: s.aDot,
+		Rows: rows, Channels: channels, Slope: s.Slope, Keep: s.keep(),
+	})
+}
+
+func (s *epilogueTangent) backward(r *gpu.Recorder, _, product, daDot gpu.Slice[float32], wanted bool) gpu.Slice[float32] {
+	rows, height, width, channels := int32(s.rows()), int32(s.in.Height), int32(s.in.Width), int32(s.in.Channels)
+	partial := s.tangent.partials.Take(s.partialSize(2, s.rows()))
+	r.Record(&kernels.TangentReduce{
+		DA: s.da, DADot: daDot, Y: s.y, YDot: s.yDot, Index: s.index, Mean: s.mean, Scale: s.scale, Beta: s.beta.Value,
+		MeanDot: s.meanDot, Mask: s.mask, Partial: partial,
+		Rows: rows, Height: height, Width: width, Channels: channels, Slope: s.Slope, Keep: s.keep(),
+	})
+	gradient := &kernels.TangentGradient{
+		Partial: partial, InvStd: s.invStd, InvStdDot: s.invStdDot, Scale: s.scale, ScaleDot: s.scaleDot,
+		DBeta: s.beta.Gradient, DBetaDot: s.beta.In(product), Coefficients: s.coefficients, Rows: rows, Channels: channels,
+	}
+	if s.BatchNorm {
+		gradient.DGamma, gradient.DGammaDot = s.gamma.Gradient, s.gamma.In(product)
+	}
+	r.Record(gradient)
+	if s.identity() || !wanted {
+		return daDot
+	}
+	dyDot := s.tangent.gradients.Take(s.y.Len())
+	r.Record(&kernels.TangentBackward{
+		DA: s.da, DADot: daDot, Y: s.y, YDot: s.yDot, Index: s.index, Mean: s.mean, Scale: s.scale, Beta: s.beta.Value,
+		MeanDot: s.meanDot, ScaleDot: s.scaleDot, Coefficients: s.coefficients, Mask: s.mask, DYDot: dyDot,
+		Rows: rows, Height: height, Width: width, Channels: channels, Slope: s.Slope, Keep: s.keep(),
+	})
+	return dyDot
+}
+
+// centres says whether a normalization takes the mean out of the input.
+func (u *epilogueUnit) centres() bool { return u.BatchNorm }
+
+func (u *epilogueUnit) recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.Slice[float32], _, _ bool) gpu.Slice[float32] {
+	rows, channels := int32(u.rows()), int32(u.in.Channels)
+	partial := q.partials.Take(u.partialSize(3, u.rows()))
+	slope := &kernels.RecursionSlope{
+		QA: at, Y: u.y, Index: u.index, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
+		Rows: rows, Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels, Slope: u.Slope, Keep: u.keep(),
+	}
+	below := at
+	if !u.identity() {
+		below = q.q.Take(u.y.Len())
+		slope.QZ = below
+	}
+	r.Record(slope)
+	finish := &kernels.RecursionFinish{
+		Partial: partial, InvStd: u.invStd, Scale: u.scale, HBeta: u.beta.In(diagonal), Rows: rows, Channels: channels,
+	}
+	if u.BatchNorm {
+		finish.HGamma, finish.Coefficients = u.gamma.In(diagonal), q.coefficients.Take(5*u.in.Channels)
+	}
+	r.Record(finish)
+	if u.BatchNorm {
+		r.Record(&kernels.RecursionBackward{
+			Q: below, Y: u.y, Mean: u.mean, Coefficients: finish.Coefficients, Rows: rows, Channels: channels,
+		})
+	}
+	return below
+}
+
+func (u *epilogueUnit) perSample() error {
+	switch {
+	case u.BatchNorm:
+		return errors.New("batch normalization couples the samples")
+	case u.in.Height*u.in.Width > 1:
+		return errors.New("a bias of pictures sums over positions before it is squared")
+	}
+	return nil
+}
+
+// column goes through a bias and what follows it.
+func (u *epilogueUnit) column(c *GGNColumns, r *gpu.Recorder, at gpu.Slice[float32], _ bool) gpu.Slice[float32] {
+	rows, channels := int32(u.rows()), int32(u.in.Channels)
+	partial := c.partials.Take(u.partialSize(3, u.rows()))
+	r.Record(&kernels.RecursionSlope{
+		QA: c.square(r, at), Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
+		Rows: rows, Height: 1, Width: 1, Channels: channels, Slope: u.Slope, Keep: u.keep(),
+	})
+	r.Record(&kernels.RecursionFinish{
+		Partial: partial, InvStd: u.invStd, Scale: u.scale, HBeta: u.beta.In(c.sample), Rows: rows, Channels: channels,
+	})
+	if u.identity() {
+		return at
+	}
+	below := c.column.Take(u.y.Len())
+	r.Record(&kernels.EpilogueBackward{
+		DA: at, Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, DSlope: u.dSlope, DOffset: u.dOffset, Mask: u.mask, DY: below,
+		Rows: rows, Channels: channels, Slope: u.Slope, Keep: u.keep(),
+	})
+	return below
 }

@@ -61,6 +61,10 @@ func corners() []network {
 		e.Name, e.BatchNorm, e.Slope = fmt.Sprintf("norm%d", i), true, 0.01
 		return e
 	}
+	bias := func(i int, pool bool) layers.Layer {
+		return layers.Epilogue{Name: fmt.Sprintf("bias%d", i), Slope: 1, Pool: pool}
+	}
+	relu := func(i int) layers.Layer { return layers.ReLU{Name: fmt.Sprintf("relu%d", i)} }
 	picture := func(height, width, channels int) layers.Shape {
 		return layers.Shape{Height: height, Width: width, Channels: channels}
 	}
@@ -91,6 +95,12 @@ func corners() []network {
 			chain: []layers.Layer{conv(1, 17, 5), norm(1, pooled), dense(1, 3)}},
 		{name: "a batch of 17 with 11 classes", input: picture(2, 2, 3), batch: 17, smoothing: 0.1,
 			chain: []layers.Layer{conv(1, 5, 1), norm(1, layers.Epilogue{}), dense(1, 11)}},
+		{name: "ReLU first, between layers and last", input: picture(5, 3, 3), batch: 5, smoothing: 0.1,
+			chain: []layers.Layer{
+				relu(1), conv(1, 4, 3), relu(2), norm(1, layers.Epilogue{}), relu(3), conv(2, 3, 3), bias(2, true), relu(4),
+				dense(1, 6), bias(3, false), relu(5), dense(2, 4), bias(4, false), relu(6)}},
+		{name: "ReLU of many rows and channels", input: picture(3, 4, 1), batch: 33,
+			chain: []layers.Layer{conv(1, 33, 1), relu(1), dense(1, 3)}},
 		{name: "reductions of two chunks", input: picture(31, 33, 1), batch: 2,
 			chain: []layers.Layer{
 				conv(1, 5, 1), layers.Epilogue{Name: "norm1", BatchNorm: true, Slope: 1},

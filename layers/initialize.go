@@ -101,22 +101,19 @@ func (n *Network) toLayout() error {
 	return n.Upload(n.Values, host)
 }
 
-// draw gives tensors of an arena their initial values on the device.
-func (n *Network) draw(seed uint64, arena gpu.Slice[float32], tensors []kernels.InitialTensor) error {
+// draw gives tensors of a vector their initial values on the device.
+func (n *Network) draw(seed uint64, vector gpu.Slice[float32], tensors []kernels.InitialTensor) error {
 	if len(tensors) == 0 {
 		return nil
 	}
-	words := kernels.InitialSegments(tensors)
-	segments, err := gpu.Alloc[uint32](n.Stream, len(words))
-	if err != nil {
-		return err
-	}
-	if err := gpu.Upload(n.Stream, segments, words); err != nil {
+	a := gpu.NewArena(n.Stream)
+	segments := gpu.ReserveCopy(a, kernels.InitialSegments(tensors))
+	if err := a.Allocate(); err != nil {
 		return err
 	}
 	var r gpu.Recorder
 	r.Group("initialize", func() {
-		r.Record(&kernels.Initialize{Values: arena, Segments: segments, Seed: seed})
+		r.Record(&kernels.Initialize{Values: vector, Segments: segments, Seed: seed})
 	})
 	program, err := n.Stream.Compile(r.Ops())
 	if err != nil {

@@ -59,30 +59,30 @@ func TestFilterLayout(t *testing.T) {
 		}
 	}
 
-	// Two arenas, as of slots, and a single tensor, there and back.
-	arenas, err := gpu.Alloc[float32](stream, 2*plain.Values.Len())
+	// Two vectors, as of slots, and a single tensor, there and back.
+	vectors, err := gpu.Alloc[float32](stream, 2*plain.Values.Len())
 	check(t, err)
-	host := make([]float32, arenas.Len())
+	host := make([]float32, vectors.Len())
 	for i := range host {
 		host[i] = float32(math.Sqrt(float64(i)))
 	}
-	check(t, turned.Upload(arenas, host))
-	if slices.Equal(arenas.Host(), host) {
-		t.Error("the arenas lie on the device as on the host")
+	check(t, turned.Upload(vectors, host))
+	if slices.Equal(vectors.Host(), host) {
+		t.Error("the vectors lie on the device as on the host")
 	}
 	back := make([]float32, len(host))
-	check(t, turned.Download(back, arenas))
+	check(t, turned.Download(back, vectors))
 	if !slices.Equal(back, host) {
-		t.Errorf("the arenas come back as %v, want %v", back, host)
+		t.Errorf("the vectors come back as %v, want %v", back, host)
 	}
 	for _, p := range turned.Parameters {
 		part := make([]float32, p.Elements())
-		check(t, p.Download(stream, part, p.In(arenas)))
+		check(t, p.Download(stream, part, p.In(vectors)))
 		if want := host[p.Offset:][:len(part)]; !slices.Equal(part, want) {
 			t.Errorf("%s comes back as %v, want %v", p.Name, part, want)
 		}
 		check(t, p.Upload(stream, p.Gradient, part))
-		if got, want := p.Gradient.Host(), p.In(arenas).Host(); !slices.Equal(got, want) {
+		if got, want := p.Gradient.Host(), p.In(vectors).Host(); !slices.Equal(got, want) {
 			t.Errorf("%s is uploaded as %v, want %v", p.Name, got, want)
 		}
 	}

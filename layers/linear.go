@@ -1,9 +1,11 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 
 	"diaghess/gpu"
+	"diaghess/kernels"
 )
 
 // Initializer says how a kernel's initial weights are drawn.
@@ -66,19 +68,26 @@ type linear struct {
 func (l *linear) bind(b *binder, x gpu.Slice[float32]) (unit, gpu.Slice[float32], error) {
 	shape := l.shape
 	shape.Batch = b.batch.Size
-	convolution, err := b.stream.Convolution(shape)
+	convolution, err := b.batch.network.Stream.Convolution(shape)
 	if err != nil {
 		return nil, gpu.Slice[float32]{}, fmt.Errorf("%s: %w", l.name, err)
 	}
-	u := &linearUnit{linear: l, convolution: convolution, x: x, y: alloc[float32](b, shape.Output())}
+	u := &linearUnit{linear: l, convolution: convolution, x: x, y: gpu.Reserve[float32](b.arena, shape.Output())}
 	b.batch.convolutions = append(b.batch.convolutions, namedConvolution{l.name, convolution})
 	return u, u.y, nil
 }
 
+var (
+	_ tangentUnit   = (*linearUnit)(nil)
+	_ recursionUnit = (*linearUnit)(nil)
+	_ columnUnit    = (*linearUnit)(nil)
+)
+
+// linearUnit is a linear bound to a batch.
 type linearUnit struct {
 	*linear
 	convolution  gpu.Convolution
-	x, y, dx, dy gpu.Slice[float32]
+	x, y, dx, dy gpu.Slice[float32] // dx is null where it is not wanted
 }
 
 func (u *linearUnit) label() string { return u.name }
@@ -91,16 +100,110 @@ func (u *linearUnit) bindGradient(b *binder, output gpu.Slice[float32], wanted b
 	return u.dx
 }
 
+// pass is a direction of the layer's convolution.
+func (u *linearUnit) pass(d gpu.Direction, x, w, y gpu.Slice[float32]) gpu.Op {
+	return gpu.NewConvolutionPass(u.convolution, d, x, w, y)
+}
+
 func (u *linearUnit) forward(r *gpu.Recorder, _ bool) {
-	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.Forward, u.x, u.kernel.Value, u.y))
+	r.Record(u.pass(gpu.Forward, u.x, u.kernel.Value, u.y))
 }
 
 func (u *linearUnit) backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
-	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardFilter, u.x, u.kernel.In(gradients), u.dy))
+	r.Record(u.pass(gpu.BackwardFilter, u.x, u.kernel.In(gradients), u.dy))
 	if !u.dx.IsNull() {
-		r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardData, u.dx, u.kernel.Value, u.dy))
+		r.Record(u.pass(gpu.BackwardData, u.dx, u.kernel.Value, u.dy))
 	}
 }
 
-// rows are those of the input, a channel each.
-func (u *linearUnit) rows() int { return u.x.Len() / u.shape.In }
+// linearTangent is the layer's part of a tangent: yDot = W xDot + WDot x and, for the
+// kernel's gradient, WDot the direction's part of the kernel,
+//
+//	the product's part = filter gradient of (x, dyDot) + that of (xDot, dy)
+//	dxDot = W^T dyDot + WDot^T dy
+type linearTangent struct {
+	*linearUnit
+	tangent    *Tangent
+	xDot, yDot gpu.Slice[float32] // xDot is null for zero
+}
+
+func (u *linearUnit) bindTangent(t *Tangent, a *gpu.Arena, xDot gpu.Slice[float32]) (tangentStage, gpu.Slice[float32]) {
+	s := &linearTangent{linearUnit: u, tangent: t, xDot: xDot, yDot: gpu.Reserve[float32](a, u.y.Len())}
+	return s, s.yDot
+}
+
+func (s *linearTangent) forward(r *gpu.Recorder, z gpu.Slice[float32]) {
+	r.Record(s.pass(gpu.Forward, s.x, s.kernel.In(z), s.yDot))
+	if !s.xDot.IsNull() {
+		s.tangent.add(r, s.yDot, func(addend gpu.Slice[float32]) gpu.Op {
+			return s.pass(gpu.Forward, s.xDot, s.kernel.Value, addend)
+		})
+	}
+}
+
+func (s *linearTangent) backward(r *gpu.Recorder, z, product, dyDot gpu.Slice[float32], wanted bool) gpu.Slice[float32] {
+	kernelDot := s.kernel.In(product)
+	r.Record(s.pass(gpu.BackwardFilter, s.x, kernelDot, dyDot))
+	if !s.xDot.IsNull() {
+		s.tangent.add(r, kernelDot, func(addend gpu.Slice[float32]) gpu.Op {
+			return s.pass(gpu.BackwardFilter, s.xDot, addend, s.dy)
+		})
+	}
+	if !wanted {
+		return gpu.Slice[float32]{}
+	}
+	dxDot := s.tangent.gradients.Take(s.x.Len())
+	r.Record(s.pass(gpu.BackwardData, dxDot, s.kernel.Value, dyDot))
+	s.tangent.add(r, dxDot, func(addend gpu.Slice[float32]) gpu.Op {
+		return s.pass(gpu.BackwardData, addend, s.kernel.In(z), s.dy)
+	})
+	return dxDot
+}
+
+// centres says that the layer takes its input as it is.
+func (u *linearUnit) centres() bool { return false }
+
+// recurse records the products with squared factors. Before a normalization it is the
+// input without its mean that is squared, because the normalization takes the mean
+// out of the output.
+func (u *linearUnit) recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.Slice[float32], centred, wanted bool) gpu.Slice[float32] {
+	squares := q.inputs.Take(u.x.Len())
+	if centred {
+		rows, channels := int32(u.x.Len()/u.shape.In), int32(u.shape.In)
+		partial := q.partials.Take(2 * kernels.Chunks(rows, channels) * u.shape.In)
+		mean := q.mean.Take(u.shape.In)
+		r.Record(&kernels.BatchNormStats{Y: u.x, Partial: partial, Rows: rows, Channels: channels})
+		r.Record(&kernels.ChannelMean{Partial: partial, Mean: mean, Rows: rows, Channels: channels})
+		r.Record(&kernels.CenteredSquare{X: u.x, Mean: mean, Out: squares, Rows: rows, Channels: channels})
+	} else {
+		r.Record(&kernels.Square{X: u.x, Out: squares, Elements: int32(squares.Len())})
+	}
+	r.Record(u.pass(gpu.BackwardFilter, squares, u.kernel.In(diagonal), at))
+	if !wanted {
+		return gpu.Slice[float32]{}
+	}
+	below := q.q.Take(u.x.Len())
+	r.Record(u.pass(gpu.BackwardData, below, u.kernel.In(q.weights), at))
+	return below
+}
+
+func (u *linearUnit) perSample() error {
+	if u.shape.Height*u.shape.Width > 1 {
+		return errors.New("a convolution sums over positions before it is squared")
+	}
+	return nil
+}
+
+// column goes through a dense layer: a sample's part of the gradient is the outer
+// product of its input and its column, so its square is that of their squares.
+func (u *linearUnit) column(c *GGNColumns, r *gpu.Recorder, at gpu.Slice[float32], wanted bool) gpu.Slice[float32] {
+	inputs := c.inputs.Take(u.x.Len())
+	r.Record(&kernels.Square{X: u.x, Out: inputs, Elements: int32(inputs.Len())})
+	r.Record(u.pass(gpu.BackwardFilter, inputs, u.kernel.In(c.sample), c.square(r, at)))
+	if !wanted {
+		return gpu.Slice[float32]{}
+	}
+	below := c.column.Take(u.x.Len())
+	r.Record(u.pass(gpu.BackwardData, below, u.kernel.Value, at))
+	return below
+}

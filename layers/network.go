@@ -17,8 +17,8 @@ type Shape struct {
 // Elements returns the number of values of a sample.
 func (s Shape) Elements() int { return s.Height * s.Width * s.Channels }
 
-// Layer is a stage of a network before it has parameters: [Conv], [Dense] or
-// [Epilogue].
+// Layer is a stage of a network before it has parameters: [Conv], [Dense],
+// [Epilogue] or [ReLU].
 type Layer interface {
 	// declare adds the layer's parameters and statistics for the given input
 	// and returns the layer with them and its output's shape.
@@ -31,13 +31,14 @@ type node interface {
 	bind(b *binder, x gpu.Slice[float32]) (unit, gpu.Slice[float32], error)
 }
 
-// unit is a layer bound to a batch.
+// unit is a layer bound to a batch. The sweeps that it has besides forward and backward
+// are tangentUnit, recursionUnit and columnUnit.
 type unit interface {
 	// bindGradient takes the gradient of the loss by the layer's output and
 	// returns that by its input, or null if it is not wanted.
 	bindGradient(b *binder, output gpu.Slice[float32], wanted bool) gpu.Slice[float32]
 	forward(r *gpu.Recorder, training bool)
-	// backward writes the parameters' gradients into an arena of their layout.
+	// backward writes the parameters' gradients into a vector of their layout.
 	backward(r *gpu.Recorder, gradients gpu.Slice[float32])
 	// label names the layer in profiles.
 	label() string
@@ -56,10 +57,10 @@ type Parameter struct {
 	layout  gpu.FilterLayout // of a filter or a dense kernel on the device
 }
 
-// In returns the parameter's part of an arena with the layout of
+// In returns the parameter's part of a vector with the layout of
 // Network.Values.
-func (p *Parameter) In(arena gpu.Slice[float32]) gpu.Slice[float32] {
-	return arena.Sub(p.Offset, p.Offset+p.Elements())
+func (p *Parameter) In(vector gpu.Slice[float32]) gpu.Slice[float32] {
+	return vector.Sub(p.Offset, p.Offset+p.Elements())
 }
 
 // Elements returns the number of elements of the tensor.
@@ -147,14 +148,11 @@ func New(stream gpu.Stream, input Shape, chain []Layer, seed uint64) (*Network, 
 	}
 	n.Classes = shape.Channels
 
-	var err error
-	for _, arena := range []struct {
-		slice *gpu.Slice[float32]
-		n     int
-	}{{&n.Values, d.values}, {&n.Gradients, d.values}, {&n.Moving, d.moving}} {
-		if *arena.slice, err = gpu.Alloc[float32](stream, arena.n); err != nil {
-			return nil, fmt.Errorf("parameters of the network: %w", err)
-		}
+	a := gpu.NewArena(stream)
+	n.Values, n.Gradients = gpu.Reserve[float32](a, d.values), gpu.Reserve[float32](a, d.values)
+	n.Moving = gpu.Reserve[float32](a, d.moving)
+	if err := a.Allocate(); err != nil {
+		return nil, fmt.Errorf("parameters of the network: %w", err)
 	}
 	for _, p := range n.Parameters {
 		p.Value, p.Gradient = p.In(n.Values), p.In(n.Gradients)

@@ -12,130 +12,59 @@ import (
 // optim/curvature, recursion.go, for what it computes and what it drops.
 type Recursion struct {
 	batch   *Batch
-	weights gpu.Slice[float32]    // squares of Network.Values
-	inputs  gpu.Slice[float32]    // squares of a linear layer's input
-	scratch [2]gpu.Slice[float32] // q, read and written in turn
-	turn    int
+	units   []recursionUnit
+	weights gpu.Slice[float32] // squares of Network.Values
+	inputs  *gpu.Scratch       // squares of a linear layer's input
+	q       *gpu.Scratch       // read and written in turn
 	// partials is the first stage of every reduction, mean and coefficients
 	// what the second makes of it.
-	partials, mean, coefficients gpu.Slice[float32]
+	partials, mean, coefficients *gpu.Scratch
+}
+
+// recursionUnit is a unit that the recursion goes through.
+type recursionUnit interface {
+	unit
+	// recurse writes the layer's part of the diagonal. From q by the output it
+	// returns q by the input, if it is wanted. centred says that the layer behind
+	// takes the mean of each channel out of this one's output.
+	recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.Slice[float32], centred, wanted bool) gpu.Slice[float32]
+	// centres says that the layer takes the mean of each channel out of its input.
+	centres() bool
 }
 
 // BindRecursion allocates what the recursion of a batch needs, about the squares
-// of the parameters and three activations.
+// of the parameters and three activations. It fails on a network with a layer that
+// the recursion does not go through.
 func (b *Batch) BindRecursion() (*Recursion, error) {
-	q := &Recursion{batch: b}
-	inputs, largest, partials, channels := 0, b.Logits.Len(), 0, 0
-	for _, u := range b.units {
-		switch u := u.(type) {
-		case *linearUnit:
-			inputs, largest = max(inputs, u.x.Len()), max(largest, u.x.Len())
-			rows, in := u.rows(), u.shape.In
-			partials, channels = max(partials, 2*kernels.Chunks(int32(rows), int32(in))*in), max(channels, in)
-		case *epilogueUnit:
-			largest = max(largest, u.y.Len())
-			c := u.in.Channels
-			partials, channels = max(partials, 3*kernels.Chunks(int32(u.rows()), int32(c))*c), max(channels, c)
-		}
+	units, err := unitsFor[recursionUnit](b, "recursion of the Gauss-Newton diagonal")
+	if err != nil {
+		return nil, err
 	}
-	for _, s := range []struct {
-		slice *gpu.Slice[float32]
-		n     int
-	}{
-		{&q.weights, b.network.Values.Len()}, {&q.inputs, inputs}, {&q.scratch[0], largest}, {&q.scratch[1], largest},
-		{&q.partials, partials}, {&q.mean, channels}, {&q.coefficients, 5 * channels},
-	} {
-		var err error
-		if *s.slice, err = gpu.Alloc[float32](b.network.Stream, s.n); err != nil {
-			return nil, fmt.Errorf("recursion of batches of %d: %w", b.Size, err)
-		}
+	a := gpu.NewArena(b.network.Stream)
+	q := &Recursion{
+		batch: b, units: units, weights: gpu.Reserve[float32](a, b.network.Values.Len()), inputs: a.Scratch(1), q: a.Scratch(2),
+		partials: a.Scratch(1), mean: a.Scratch(1), coefficients: a.Scratch(1),
+	}
+	q.Record(&gpu.Recorder{}, b.network.Values) // sizes the scratch memory
+	if err := a.Allocate(); err != nil {
+		return nil, fmt.Errorf("recursion of batches of %d: %w", b.Size, err)
 	}
 	return q, nil
 }
 
-// next returns room for n elements that does not overlap the last one it returned.
-func (q *Recursion) next(n int) gpu.Slice[float32] {
-	q.turn = 1 - q.turn
-	return q.scratch[q.turn].Sub(0, n)
-}
-
-// Record records the diagonal into an arena of the layout of the network's values,
+// Record records the diagonal into a vector of the layout of the network's values,
 // of the batch whose forward pass in training has been recorded.
 func (q *Recursion) Record(r *gpu.Recorder, diagonal gpu.Slice[float32]) {
 	b := q.batch
 	r.Group("recursion", func() {
 		r.Record(&kernels.Square{X: b.network.Values, Out: q.weights, Elements: int32(q.weights.Len())})
-		at := q.next(b.Logits.Len())
+		at := q.q.Take(b.Logits.Len())
 		r.Record(&kernels.RecursionLogits{Logits: b.Logits, Q: at, Rows: int32(b.Size), Classes: int32(b.network.Classes)})
-		for i := len(b.units) - 1; i >= 0; i-- {
-			r.Group(b.units[i].label(), func() {
-				switch u := b.units[i].(type) {
-				case *linearUnit:
-					normalized := false
-					if i+1 < len(b.units) {
-						next, ok := b.units[i+1].(*epilogueUnit)
-						normalized = ok && next.BatchNorm
-					}
-					at = q.linear(r, u, at, diagonal, normalized, i > 0)
-				case *epilogueUnit:
-					at = q.epilogue(r, u, at, diagonal)
-				default:
-					panic(fmt.Sprintf("layers: no recursion through %T", u))
-				}
-			})
+		centred := false
+		for i := len(q.units) - 1; i >= 0; i-- {
+			u := q.units[i]
+			r.Group(u.label(), func() { at = u.recurse(q, r, at, diagonal, centred, i > 0) })
+			centred = u.centres()
 		}
 	})
-}
-
-// linear goes through a convolution or dense layer: the squared products. Before a
-// normalization it is the input without its mean that is squared, because the
-// normalization takes the mean out of the output.
-func (q *Recursion) linear(r *gpu.Recorder, u *linearUnit, at, diagonal gpu.Slice[float32], normalized, down bool) gpu.Slice[float32] {
-	squares := q.inputs.Sub(0, u.x.Len())
-	if normalized {
-		rows, channels := int32(u.rows()), int32(u.shape.In)
-		partial := q.partials.Sub(0, 2*kernels.Chunks(rows, channels)*u.shape.In)
-		mean := q.mean.Sub(0, u.shape.In)
-		r.Record(&kernels.BatchNormStats{Y: u.x, Partial: partial, Rows: rows, Channels: channels})
-		r.Record(&kernels.ChannelMean{Partial: partial, Mean: mean, Rows: rows, Channels: channels})
-		r.Record(&kernels.CenteredSquare{X: u.x, Mean: mean, Out: squares, Rows: rows, Channels: channels})
-	} else {
-		r.Record(&kernels.Square{X: u.x, Out: squares, Elements: int32(squares.Len())})
-	}
-	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardFilter, squares, u.kernel.In(diagonal), at))
-	if !down {
-		return gpu.Slice[float32]{}
-	}
-	below := q.next(u.x.Len())
-	r.Record(gpu.NewConvolutionPass(u.convolution, gpu.BackwardData, below, u.kernel.In(q.weights), at))
-	return below
-}
-
-// epilogue goes from an epilogue's output to its input.
-func (q *Recursion) epilogue(r *gpu.Recorder, u *epilogueUnit, at, diagonal gpu.Slice[float32]) gpu.Slice[float32] {
-	rows, channels := int32(u.rows()), int32(u.in.Channels)
-	partial := q.partials.Sub(0, 3*kernels.Chunks(rows, channels)*u.in.Channels)
-	slope := &kernels.RecursionSlope{
-		QA: at, Y: u.y, Index: u.index, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
-		Rows: rows, Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels, Slope: u.Slope, Keep: u.keep(),
-	}
-	below := at
-	if !u.identity() {
-		below = q.next(u.y.Len())
-		slope.QZ = below
-	}
-	r.Record(slope)
-	finish := &kernels.RecursionFinish{
-		Partial: partial, InvStd: u.invStd, Scale: u.scale, HBeta: u.beta.In(diagonal), Rows: rows, Channels: channels,
-	}
-	if u.BatchNorm {
-		finish.HGamma, finish.Coefficients = u.gamma.In(diagonal), q.coefficients.Sub(0, 5*u.in.Channels)
-	}
-	r.Record(finish)
-	if u.BatchNorm {
-		r.Record(&kernels.RecursionBackward{
-			Q: below, Y: u.y, Mean: u.mean, Coefficients: finish.Coefficients, Rows: rows, Channels: channels,
-		})
-	}
-	return below
 }

@@ -48,7 +48,7 @@ func (n network) compareProduct(t *testing.T, tr *trainer, m *reference, base *e
 	network := tr.network
 	tangent, err := tr.batch.BindTangent()
 	check(t, err)
-	z, product := tr.arena(), tr.arena()
+	z, product := tr.vector(), tr.vector()
 	direction := make([]float64, len(m.Values))
 	random := rand.New(rand.NewPCG(2, 0))
 	for i, p := range network.Parameters {
@@ -102,7 +102,7 @@ func TestTangentNeedsRetain(t *testing.T) {
 	_, _ = tr.batch.BindTangent()
 }
 
-func (tr *trainer) arena() gpu.Slice[float32] {
+func (tr *trainer) vector() gpu.Slice[float32] {
 	tr.Helper()
 	s, err := gpu.Alloc[float32](tr.network.Stream, tr.network.Values.Len())
 	check(tr, err)

@@ -89,8 +89,8 @@ func (o *DiagHess) Record(r *gpu.Recorder, b *Buffers) {
 		Epsilon: float32(o.Epsilon),
 	}
 	if !b.Curvature.IsNull() && !b.NonNegative {
-		minimum := b.scratch(b.Chunks.Len() / kernels.ChunkWords)
-		update.Lambda = b.scratch(b.First.Len() - 1)
+		minimum := b.scratch.Take(b.Chunks.Len() / kernels.ChunkWords)
+		update.Lambda = b.scratch.Take(b.First.Len() - 1)
 		r.Record(&kernels.DiagHessMinimum{G: b.Gradients, H: b.Curvature, Chunks: b.Chunks, Minimum: minimum, C1: update.C1, C2: update.C2})
 		r.Record(&kernels.DiagHessLambda{Minimum: minimum, First: b.First, Lambda: update.Lambda, Lambda0: update.Lambda0})
 	}

@@ -56,29 +56,24 @@ func New(stream gpu.Stream, rule Rule, t Tensors, run Length, curvature gpu.Slic
 	}
 	chunks, first := kernels.ChunkTable(t.Offsets, t.Lengths)
 
-	o := &Optimizer{Rule: rule, tensors: t}
+	n, a := t.Values.Len(), gpu.NewArena(stream)
+	o := &Optimizer{
+		Rule: rule, tensors: t,
+		Slots: gpu.Reserve[float32](a, len(rule.Slots())*n), State: gpu.Reserve[uint32](a, kernels.StateWords),
+	}
 	b := &o.buffers
-	*b = Buffers{Values: t.Values, Gradients: t.Gradients, Curvature: curvature, NonNegative: nonNegative, stream: stream}
-	n := t.Values.Len()
-	if o.Slots, err = gpu.Alloc[float32](stream, len(rule.Slots())*n); err != nil {
-		return fail(err)
+	*b = Buffers{
+		Values: t.Values, Gradients: t.Gradients, Curvature: curvature, NonNegative: nonNegative, State: o.State,
+		Chunks: gpu.ReserveCopy(a, chunks), First: gpu.ReserveCopy(a, first), Coefficients: gpu.ReserveCopy(a, table),
+		stream: stream, arena: a,
 	}
 	for i := range rule.Slots() {
 		b.Slots = append(b.Slots, o.Slots.Sub(i*n, (i+1)*n))
 	}
-	if o.State, err = gpu.Alloc[uint32](stream, kernels.StateWords); err != nil {
+	if err := a.Allocate(); err != nil {
 		return fail(err)
 	}
-	b.State = o.State
-	if b.Chunks, err = upload(stream, chunks); err != nil {
-		return fail(err)
-	}
-	if b.First, err = upload(stream, first); err != nil {
-		return fail(err)
-	}
-	if b.Coefficients, err = upload(stream, table); err != nil {
-		return fail(err)
-	}
+	b.scratch = a.Scratch(2)
 	return o, nil
 }
 
@@ -97,14 +92,5 @@ func (o *Optimizer) Slot(name string) gpu.Slice[float32] {
 // kernels.Advance.
 func (o *Optimizer) Record(r *gpu.Recorder) error {
 	r.Group("update", func() { o.Rule.Record(r, &o.buffers) })
-	return o.buffers.err
-}
-
-// upload allocates memory for host elements and copies them there.
-func upload[T gpu.Element](stream gpu.Stream, host []T) (gpu.Slice[T], error) {
-	s, err := gpu.Alloc[T](stream, len(host))
-	if err != nil {
-		return s, err
-	}
-	return s, gpu.Upload(stream, s, host)
+	return o.buffers.arena.Allocate()
 }

@@ -38,17 +38,10 @@ type Buffers struct {
 	State         gpu.Slice[uint32]    // [kernels.StateWords]
 
 	stream gpu.Stream
-	err    error
-}
-
-// scratch allocates memory that a rule needs between its kernels. A failure
-// comes out of Optimizer.Record.
-func (b *Buffers) scratch(n int) gpu.Slice[float32] {
-	s, err := gpu.Alloc[float32](b.stream, n)
-	if err != nil {
-		b.err = err
-	}
-	return s
+	arena  *gpu.Arena
+	// scratch is what a rule's kernels leave to each other; the first
+	// Optimizer.Record allocates it.
+	scratch *gpu.Scratch
 }
 
 // power is float32 pow as the seed and Keras evaluate it: base and result

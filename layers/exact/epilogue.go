@@ -324,3 +324,37 @@ func (t *epilogueTrace) tangentBackward(z, ry, da, rda []float64) []float64 {
 	}
 	return rdy
 }
+
+// centres says whether the batch's own statistics take the mean out of the input.
+func (t *epilogueTrace) centres() bool { return t.coupled }
+
+func (t *epilogueTrace) recursion(da, diagonal []float64, _ bool) []float64 {
+	channels := t.in.Channels
+	rows := float64(len(t.xhat) / channels)
+	d := make([]float64, len(t.xhat)) // by z
+	for j, i := range t.source {
+		d[i] += t.factor[j] * t.factor[j] * da[j]
+	}
+	moment := make([][3]float64, channels) // sums of D xhat^k
+	for i, v := range d {
+		m := &moment[i%channels]
+		m[0] += v
+		m[1] += v * t.xhat[i]
+		m[2] += v * t.xhat[i] * t.xhat[i]
+	}
+	for c, m := range moment {
+		t.beta.Of(diagonal)[c] += m[0]
+		if t.gamma != nil {
+			t.gamma.Of(diagonal)[c] += m[2]
+		}
+	}
+	for i := range d {
+		c := i % channels
+		if x, m := t.xhat[i], moment[c]; t.coupled {
+			d[i] = d[i]*(1-2*(1+x*x)/rows) + (m[0]+2*x*m[1]+x*x*m[2])/(rows*rows)
+		}
+		scale := t.scale[c] * t.invStd[c]
+		d[i] *= scale * scale
+	}
+	return d
+}

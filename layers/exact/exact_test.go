@@ -52,6 +52,18 @@ func networks() []network {
 			chain: layers.MLP{Hidden: 3, Units: 6, Dropout: 0.3}.Layers(4)},
 		{name: "logits behind normalization", input: picture, rows: 8,
 			chain: []layers.Layer{layers.Dense{Name: "out", Units: 3}, layers.Epilogue{Name: "out", BatchNorm: true, Slope: 0.01}}},
+		{name: "ReLU", input: picture, rows: 5, smoothing: 0.1,
+			chain: []layers.Layer{
+				layers.ReLU{Name: "relu1"},
+				layers.Conv{Name: "conv1", Filters: 3, Kernel: 3},
+				layers.ReLU{Name: "relu2"},
+				layers.Epilogue{Name: "norm1", BatchNorm: true, Slope: 1},
+				layers.ReLU{Name: "relu3"},
+				layers.Dense{Name: "dense1", Units: 6},
+				layers.Epilogue{Name: "dense1", Slope: 1},
+				layers.ReLU{Name: "relu4"},
+				layers.Dense{Name: "out", Units: 3},
+			}},
 		{name: "normalization of the input", input: picture, rows: 4,
 			chain: []layers.Layer{layers.Epilogue{Name: "norm1", BatchNorm: true, Slope: 0.2, Pool: true}, layers.Dense{Name: "out", Units: 3}}},
 	}

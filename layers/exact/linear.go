@@ -165,3 +165,16 @@ func (t *linearTrace) tangentBackward(z, _, dy, rdy []float64) []float64 {
 	t.addInput(dy, t.kernel.Of(z), rdx)
 	return rdx
 }
+
+func (t *linearTrace) centres() bool { return false }
+
+func (t *linearTrace) recursion(d, diagonal []float64, centred bool) []float64 {
+	x := t.x
+	if centred {
+		x = withoutMeans(x, t.in)
+	}
+	t.addKernel(squared(x), d, t.kernel.Of(diagonal))
+	dx := make([]float64, len(t.x))
+	t.addInput(d, squared(t.kernel.Value), dx)
+	return dx
+}

@@ -57,6 +57,8 @@ func New(input layers.Shape, chain []layers.Layer) (*Network, error) {
 			e := n.epilogue(l, shape)
 			n.stages = append(n.stages, e)
 			shape = e.out
+		case layers.ReLU:
+			n.stages = append(n.stages, relu{l})
 		default:
 			return fail("%T is no layer that the float64 network knows", l)
 		}

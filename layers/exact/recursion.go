@@ -32,59 +32,12 @@ func (p *Pass) Recursion() []float64 {
 		d[i] = q * (1 - q) / float64(p.rows())
 	}
 	diagonal := make([]float64, len(p.network.Values))
-	normalized := false // whether the layer behind normalizes with the batch's statistics
+	centred := false
 	for i := len(p.traces) - 1; i >= 0; i-- {
-		switch t := p.traces[i].(type) {
-		case *linearTrace:
-			x := t.x
-			if normalized {
-				x = centred(x, t.in)
-			}
-			t.addKernel(squared(x), d, t.kernel.Of(diagonal))
-			if i > 0 {
-				dx := make([]float64, len(t.x))
-				t.addInput(d, squared(t.kernel.Value), dx)
-				d = dx
-			}
-			normalized = false
-		case *epilogueTrace:
-			d = t.recursion(d, diagonal)
-			normalized = t.coupled
-		}
+		d = p.traces[i].recursion(d, diagonal, centred)
+		centred = p.traces[i].centres()
 	}
 	return diagonal
-}
-
-// recursion adds the curvature by the layer's parameters and returns that by its input.
-func (t *epilogueTrace) recursion(da, diagonal []float64) []float64 {
-	channels := t.in.Channels
-	rows := float64(len(t.xhat) / channels)
-	d := make([]float64, len(t.xhat)) // by z
-	for j, i := range t.source {
-		d[i] += t.factor[j] * t.factor[j] * da[j]
-	}
-	moment := make([][3]float64, channels) // sums of D xhat^k
-	for i, v := range d {
-		m := &moment[i%channels]
-		m[0] += v
-		m[1] += v * t.xhat[i]
-		m[2] += v * t.xhat[i] * t.xhat[i]
-	}
-	for c, m := range moment {
-		t.beta.Of(diagonal)[c] += m[0]
-		if t.gamma != nil {
-			t.gamma.Of(diagonal)[c] += m[2]
-		}
-	}
-	for i := range d {
-		c := i % channels
-		if x, m := t.xhat[i], moment[c]; t.coupled {
-			d[i] = d[i]*(1-2*(1+x*x)/rows) + (m[0]+2*x*m[1]+x*x*m[2])/(rows*rows)
-		}
-		scale := t.scale[c] * t.invStd[c]
-		d[i] *= scale * scale
-	}
-	return d
 }
 
 func squared(values []float64) []float64 {
@@ -95,8 +48,8 @@ func squared(values []float64) []float64 {
 	return squares
 }
 
-// centred returns the values less the mean of their channel.
-func centred(values []float64, channels int) []float64 {
+// withoutMeans returns the values less the mean of their channel.
+func withoutMeans(values []float64, channels int) []float64 {
 	mean := make([]float64, channels)
 	for i, v := range values {
 		mean[i%channels] += v / float64(len(values)/channels)

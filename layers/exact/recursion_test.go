@@ -19,7 +19,7 @@ func TestRecursion(t *testing.T) {
 			source := layer
 			if l, ok := layer.(*linearTrace); ok && i+1 < len(p.traces) {
 				if e, ok := p.traces[i+1].(*epilogueTrace); ok && e.coupled {
-					source = &linearTrace{l.linear, centred(l.x, l.in)}
+					source = &linearTrace{l.linear, withoutMeans(l.x, l.in)}
 				}
 			}
 			var din []float64

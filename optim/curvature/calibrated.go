@@ -56,15 +56,15 @@ func newCalibrated(b *base) (Estimator, error) {
 		draws[i] = float32(float64(b.Samples) * (1 + b.Decay) * (1 - before) / ((1 - b.Decay) * (1 + before)))
 	}
 	return &calibrated{
-		gnb: makeGNB(b), recursion: sweepInto(b, b.diagonal), swept: b.alloc(b.network.Values.Len()),
-		chunks: b.uploadWords(chunks), first: b.uploadWords(first), draws: b.upload(draws),
-		partial: b.alloc(kernels.CalibrateSums * len(chunks) / kernels.ChunkWords),
-		weights: b.alloc(2 * len(lengths)),
+		gnb: makeGNB(b), recursion: sweepInto(b, b.diagonal), swept: b.values(),
+		chunks: gpu.ReserveCopy(b.arena, chunks), first: gpu.ReserveCopy(b.arena, first), draws: gpu.ReserveCopy(b.arena, draws),
+		partial: gpu.Reserve[float32](b.arena, kernels.CalibrateSums*len(chunks)/kernels.ChunkWords),
+		weights: gpu.Reserve[float32](b.arena, 2*len(lengths)),
 	}, nil
 }
 
 func (e *calibrated) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	sweep, err := e.recursion.of(b)
+	sweep, err := e.recursion.bound.of(b, (*layers.Batch).BindRecursion)
 	if err != nil {
 		return err
 	}

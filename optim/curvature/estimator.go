@@ -22,7 +22,7 @@ type Estimator interface {
 	// needs, and fails where there is no room.
 	Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error
 	// State is what the estimator keeps from step to step, and a checkpoint of it:
-	// arenas with the layout of the network's values.
+	// vectors with the layout of the network's values.
 	State() []gpu.Slice[float32]
 }
 
@@ -40,19 +40,33 @@ func New(n *layers.Network, o Options, steps int, seed uint64) (Estimator, error
 	if err != nil {
 		return nil, err
 	}
-	b := &base{Options: o, network: n, estimates: (steps + o.Every - 1) / o.Every, seed: seed}
-	b.diagonal = b.alloc(n.Values.Len())
+	b := &base{Options: o, network: n, estimates: (steps + o.Every - 1) / o.Every, seed: seed, arena: gpu.NewArena(n.Stream)}
+	b.diagonal = b.values()
 	if o.Decay > 0 {
 		b.keepAverage()
 	}
 	e, err := k.make(b)
 	if err == nil {
-		err = b.err
+		err = b.arena.Allocate()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("curvature %s: %w", o.Kind, err)
 	}
 	return e, nil
+}
+
+// sweeps are those of batches, each bound when it is first asked for.
+type sweeps[T any] map[*layers.Batch]T
+
+func (s sweeps[T]) of(b *layers.Batch, bind func(*layers.Batch) (T, error)) (T, error) {
+	if sweep, ok := s[b]; ok {
+		return sweep, nil
+	}
+	sweep, err := bind(b)
+	if err == nil {
+		s[b] = sweep
+	}
+	return sweep, err
 }
 
 // base is what estimators share: the estimate, and its average over steps.
@@ -65,7 +79,7 @@ type base struct {
 	diagonal    gpu.Slice[float32]
 	average     gpu.Slice[float32] // null without one
 	corrections gpu.Slice[float32]
-	err         error // the first failed allocation
+	arena       *gpu.Arena // of what New allocates
 }
 
 // keepAverage makes room for the average, and the table of its corrections: 1 / (1 -
@@ -79,7 +93,7 @@ func (b *base) keepAverage() {
 			table[i] = float32(1 / (1 - math.Pow(b.Decay, float64(i+1))))
 		}
 	}
-	b.average, b.corrections = b.alloc(b.network.Values.Len()), b.upload(table)
+	b.average, b.corrections = b.values(), gpu.ReserveCopy(b.arena, table)
 }
 
 // Diagonal is the estimate.
@@ -93,33 +107,9 @@ func (b *base) State() []gpu.Slice[float32] {
 	return []gpu.Slice[float32]{b.diagonal, b.average}
 }
 
-func (b *base) alloc(n int) gpu.Slice[float32] {
-	if b.err != nil {
-		return gpu.Slice[float32]{}
-	}
-	s, err := gpu.Alloc[float32](b.network.Stream, n)
-	b.err = err
-	return s
-}
-
-func (b *base) upload(values []float32) gpu.Slice[float32] {
-	s := b.alloc(len(values))
-	if b.err == nil {
-		b.err = gpu.Upload(b.network.Stream, s, values)
-	}
-	return s
-}
-
-func (b *base) uploadWords(words []uint32) gpu.Slice[uint32] {
-	if b.err != nil {
-		return gpu.Slice[uint32]{}
-	}
-	s, err := gpu.Alloc[uint32](b.network.Stream, len(words))
-	if err == nil {
-		err = gpu.Upload(b.network.Stream, s, words)
-	}
-	b.err = err
-	return s
+// values reserves what has the layout of the network's values.
+func (b *base) values() gpu.Slice[float32] {
+	return gpu.Reserve[float32](b.arena, b.network.Values.Len())
 }
 
 // sample is a part of an estimate: factor times x, or times its square.

@@ -18,13 +18,13 @@ import (
 type ggnExact struct {
 	*base
 	sample gpu.Slice[float32]
-	bound  map[*layers.Batch]*layers.GGNColumns
+	bound  sweeps[*layers.GGNColumns]
 }
 
 func newGGNExact(b *base) (Estimator, error) {
-	e := &ggnExact{base: b, sample: b.diagonal, bound: map[*layers.Batch]*layers.GGNColumns{}}
+	e := &ggnExact{base: b, sample: b.diagonal, bound: sweeps[*layers.GGNColumns]{}}
 	if !b.average.IsNull() {
-		e.sample = b.alloc(b.network.Values.Len())
+		e.sample = b.values()
 	}
 	return e, nil
 }
@@ -32,13 +32,9 @@ func newGGNExact(b *base) (Estimator, error) {
 func (e *ggnExact) NonNegative() bool { return true }
 
 func (e *ggnExact) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	c, ok := e.bound[b]
-	if !ok {
-		var err error
-		if c, err = b.BindGGNColumns(); err != nil {
-			return err
-		}
-		e.bound[b] = c
+	c, err := e.bound.of(b, (*layers.Batch).BindGGNColumns)
+	if err != nil {
+		return err
 	}
 	r.Group("curvature", func() {
 		c.Record(r, e.sample)

@@ -14,6 +14,15 @@ func TestGGNExact(t *testing.T) {
 	for _, n := range []network{
 		networks()[2],
 		{"wide", layers.Shape{Height: 3, Width: 5, Channels: 2}, layers.MLP{Hidden: 5, Units: 33, Dropout: 0.3}.Layers(10), 65},
+		{"ReLU", layers.Shape{Height: 1, Width: 1, Channels: 9, Flat: true}, []layers.Layer{
+			layers.ReLU{Name: "relu1"},
+			layers.Dense{Name: "dense1", Units: 17},
+			layers.Epilogue{Name: "dense1", Slope: 1},
+			layers.ReLU{Name: "relu2"},
+			layers.Dense{Name: "dense2", Units: 6},
+			layers.ReLU{Name: "relu3"},
+			layers.Dense{Name: "out", Units: 4},
+		}, 33},
 		{"one layer", layers.Shape{Height: 1, Width: 1, Channels: 7, Flat: true}, layers.MLP{}.Layers(3), 2},
 	} {
 		b := newBench(t, n, curvature.Options{Kind: "ggn-exact", Every: 1, Samples: 1}, 1)

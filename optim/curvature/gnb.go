@@ -27,9 +27,9 @@ type gnb struct {
 func newGNB(b *base) (Estimator, error) { return makeGNB(b), nil }
 
 func makeGNB(b *base) *gnb {
-	e := &gnb{base: b, gradient: b.alloc(b.network.Values.Len())}
+	e := &gnb{base: b, gradient: b.values()}
 	if b.Samples > 1 {
-		e.sum = b.alloc(b.network.Values.Len())
+		e.sum = b.values()
 	}
 	return e
 }

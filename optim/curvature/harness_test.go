@@ -22,7 +22,8 @@ type network struct {
 }
 
 // networks are a convolutional one with normalization by the batch's own
-// statistics, which pools and drops, the same with biases, and a perceptron.
+// statistics, which pools and drops, the same with biases, a perceptron, and one with
+// layers of ReLU before a normalization and behind a bias.
 func networks() []network {
 	picture := layers.Shape{Height: 5, Width: 4, Channels: 2}
 	conv := func(norm bool) []layers.Layer {
@@ -41,6 +42,16 @@ func networks() []network {
 		{"normalization", picture, conv(true), 8},
 		{"biases", picture, conv(false), 8},
 		{"perceptron", layers.Shape{Height: 1, Width: 1, Channels: 5, Flat: true}, layers.MLP{Hidden: 3, Units: 6, Dropout: 0.1}.Layers(4), 8},
+		{"ReLU", picture, []layers.Layer{
+			layers.Conv{Name: "conv1", Filters: 3, Kernel: 3},
+			layers.ReLU{Name: "relu1"},
+			layers.Epilogue{Name: "norm1", BatchNorm: true, Slope: 1},
+			layers.Conv{Name: "conv2", Filters: 2, Kernel: 3},
+			layers.Epilogue{Name: "conv2", Slope: 1},
+			layers.ReLU{Name: "relu2"},
+			layers.Dense{Name: "out", Units: 3},
+			layers.Epilogue{Name: "out", Slope: 1},
+		}, 8},
 	}
 }
 
@@ -156,11 +167,11 @@ func (b *bench) estimate() []float64 {
 	return b.parameters(b.estimator.Diagonal())
 }
 
-// parameters reads an arena of the network's layout, without its gaps.
-func (b *bench) parameters(arena gpu.Slice[float32]) []float64 {
+// parameters reads a vector of the network's layout, without its gaps.
+func (b *bench) parameters(vector gpu.Slice[float32]) []float64 {
 	b.Helper()
-	all := make([]float32, arena.Len())
-	b.check(b.network.Download(all, arena))
+	all := make([]float32, vector.Len())
+	b.check(b.network.Download(all, vector))
 	var values []float64
 	for _, p := range b.network.Parameters {
 		values = append(values, exact.Widen(all[p.Offset:][:p.Elements()])...)

@@ -29,7 +29,7 @@ type hutchinson struct {
 	z, product gpu.Slice[float32]
 	sum        gpu.Slice[float32] // of the draws
 	chunks     gpu.Slice[uint32]
-	bound      map[*layers.Batch]*layers.Tangent
+	bound      sweeps[*layers.Tangent]
 }
 
 func newHutchinson(b *base) (Estimator, error) {
@@ -41,11 +41,11 @@ func newHutchinson(b *base) (Estimator, error) {
 	}
 	chunks, _ := kernels.ChunkTable(offsets, lengths)
 	e := &hutchinson{
-		base: b, z: b.alloc(n.Values.Len()), product: b.alloc(n.Values.Len()), sum: b.diagonal,
-		chunks: b.uploadWords(chunks), bound: map[*layers.Batch]*layers.Tangent{},
+		base: b, z: b.values(), product: b.values(), sum: b.diagonal,
+		chunks: gpu.ReserveCopy(b.arena, chunks), bound: sweeps[*layers.Tangent]{},
 	}
 	if !b.average.IsNull() {
-		e.sum = b.alloc(n.Values.Len())
+		e.sum = b.values()
 	}
 	return e, nil
 }
@@ -53,7 +53,7 @@ func newHutchinson(b *base) (Estimator, error) {
 func (e *hutchinson) NonNegative() bool { return e.Absolute }
 
 func (e *hutchinson) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	t, err := e.of(b)
+	t, err := e.bound.of(b, (*layers.Batch).BindTangent)
 	if err != nil {
 		return err
 	}
@@ -90,16 +90,4 @@ func (e *hutchinson) averageTaps(r *gpu.Recorder) {
 		}
 		r.Record(k)
 	}
-}
-
-// of returns the tangent of a batch, the same each time.
-func (e *hutchinson) of(b *layers.Batch) (*layers.Tangent, error) {
-	if t, ok := e.bound[b]; ok {
-		return t, nil
-	}
-	t, err := b.BindTangent()
-	if err == nil {
-		e.bound[b] = t
-	}
-	return t, err
 }

@@ -38,26 +38,26 @@ import (
 type recursion struct {
 	*base
 	sample gpu.Slice[float32]
-	bound  map[*layers.Batch]*layers.Recursion
+	bound  sweeps[*layers.Recursion]
 }
 
 func newRecursion(b *base) (Estimator, error) {
 	sample := b.diagonal
 	if !b.average.IsNull() {
-		sample = b.alloc(b.network.Values.Len())
+		sample = b.values()
 	}
 	return sweepInto(b, sample), nil
 }
 
-// sweepInto returns the recursion whose sweeps end in an arena.
+// sweepInto returns the recursion whose sweeps end in a vector.
 func sweepInto(b *base, sample gpu.Slice[float32]) *recursion {
-	return &recursion{base: b, sample: sample, bound: map[*layers.Batch]*layers.Recursion{}}
+	return &recursion{base: b, sample: sample, bound: sweeps[*layers.Recursion]{}}
 }
 
 func (e *recursion) NonNegative() bool { return true }
 
 func (e *recursion) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error {
-	q, err := e.of(b)
+	q, err := e.bound.of(b, (*layers.Batch).BindRecursion)
 	if err != nil {
 		return err
 	}
@@ -68,16 +68,4 @@ func (e *recursion) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uin
 		}
 	})
 	return nil
-}
-
-// of returns the recursion of a batch, the same each time.
-func (e *recursion) of(b *layers.Batch) (*layers.Recursion, error) {
-	if q, ok := e.bound[b]; ok {
-		return q, nil
-	}
-	q, err := b.BindRecursion()
-	if err == nil {
-		e.bound[b] = q
-	}
-	return q, err
 }
