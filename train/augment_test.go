@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"diaghess/gpu"
+	"diaghess/gpu/devices"
 )
 
 // An augmented study trains on other pictures than a plain one, says so in its
@@ -56,7 +57,7 @@ func TestAugmentedStudy(t *testing.T) {
 func TestEvaluationDoesNotAugment(t *testing.T) {
 	s := smallStudy(t.TempDir())
 	s.Protocol, s.Augment = ProtocolHoldout, AugmentFlip
-	device, err := OpenDevice(DeviceOptions{Name: s.Device, Threads: 1, Library: s.Library})
+	device, err := devices.Open(devices.Options{Name: s.Device, Threads: 1, Library: s.Library})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"diaghess/gpu"
 	"diaghess/layers"
 	"diaghess/optim"
 	"diaghess/train/data"
@@ -21,12 +22,12 @@ type Settings struct {
 	Augment        string  `json:"augment"`         // see Augmentations
 	Limit          int     `json:"limit"`           // train on the first Limit pictures; 0 for all
 	LabelSmoothing float64 `json:"label_smoothing"` // in training; in [0, 1)
-	Math           string  `json:"math"`            // of the convolutions, see Maths
+	Math           string  `json:"math"`            // of the convolutions, see gpu.Maths
 }
 
 // DefaultSettings are the seed's, for CIFAR-10.
 func DefaultSettings() Settings {
-	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed, Augment: AugmentNone, Math: MathFP32}
+	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed, Augment: AugmentNone, Math: gpu.MathFP32}
 }
 
 // The protocols: what a run is measured on.
@@ -60,8 +61,8 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("unknown protocol %q (known: %s)", s.Protocol, strings.Join(Protocols(), ", "))
 	case !slices.Contains(Augmentations(), s.Augment):
 		return fmt.Errorf("unknown augmentation %q (known: %s)", s.Augment, strings.Join(Augmentations(), ", "))
-	case !slices.Contains(Maths(), s.Math):
-		return fmt.Errorf("unknown arithmetic %q (known: %s)", s.Math, strings.Join(Maths(), ", "))
+	case !slices.Contains(gpu.Maths(), s.Math):
+		return fmt.Errorf("unknown arithmetic %q (known: %s)", s.Math, strings.Join(gpu.Maths(), ", "))
 	case !(s.LabelSmoothing >= 0 && s.LabelSmoothing < 1):
 		return fmt.Errorf("label smoothing %g is not in [0, 1)", s.LabelSmoothing)
 	}

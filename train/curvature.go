@@ -193,7 +193,7 @@ func (c *CurvatureCheck) Run(ctx context.Context, device gpu.Device) (report *Cu
 
 // train does the training before, and keeps its weights.
 func (r *curvatureRun) train(ctx context.Context) error {
-	return withStream(r.device, func(stream gpu.Stream) error {
+	return gpu.WithStream(r.device, func(stream gpu.Stream) error {
 		t, err := newRunner(stream, r.set, r.Job, record{})
 		if err != nil {
 			return err
@@ -248,7 +248,7 @@ func (r *curvatureRun) report(ctx context.Context) (*CurvatureReport, error) {
 	estimators := r.estimators()
 	ofHessian := slices.ContainsFunc(estimators, estimatesHessian)
 	var plain int64 // memory without an estimator
-	err := withStream(r.device, func(stream gpu.Stream) error {
+	err := gpu.WithStream(r.device, func(stream gpu.Stream) error {
 		before := r.device.Allocated()
 		p, err := r.probe(stream, curvature.Options{Kind: curvature.None}, 0)
 		if err != nil {
@@ -296,7 +296,7 @@ func (r *curvatureRun) estimator(ctx context.Context, spec string, reference Ref
 	if err != nil {
 		return e, err
 	}
-	err = withStream(r.device, func(stream gpu.Stream) error {
+	err = gpu.WithStream(r.device, func(stream gpu.Stream) error {
 		before := r.device.Allocated()
 		p, err := r.probe(stream, o, uint64(r.Seed))
 		if err != nil {
@@ -378,7 +378,7 @@ func (r *curvatureRun) drawnReference(ctx context.Context) (Reference, error) {
 	var halves [2][][]float64
 	o := curvature.Options{Kind: "gnb", Every: 1, Samples: r.ReferenceDraws / 2}
 	for i := range halves {
-		err := withStream(r.device, func(stream gpu.Stream) error {
+		err := gpu.WithStream(r.device, func(stream gpu.Stream) error {
 			p, err := r.probe(stream, o, uint64(r.Seed)+uint64(i)+1)
 			if err == nil {
 				halves[i], err = p.estimates(ctx, r.Batches)

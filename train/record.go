@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"diaghess/gpu"
 	"diaghess/optim"
 	"diaghess/train/atomicfile"
 	"diaghess/train/report"
@@ -109,7 +110,7 @@ func (f Final) row(source string) report.Row {
 
 // mathOf reads the arithmetic of a record; those that were written before there was
 // another name none.
-func mathOf(recorded string) string { return cmp.Or(recorded, MathFP32) }
+func mathOf(recorded string) string { return cmp.Or(recorded, gpu.MathFP32) }
 
 // augmentOf reads the augmentation of a record; those that were written before
 // there was any name none.
