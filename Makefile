@@ -88,7 +88,7 @@ build-cuda: go ## make bin/diaghess with the device cuda; fetches the headers (7
 .PHONY: test-cuda
 test-cuda: go ## run the tests of the device cuda; needs no GPU; fetches the headers as build-cuda does
 	@$(fetched) set -ex; \
-	$(GO) test -tags cuda ./gpu/cuda/...; \
+	$(GO) test -tags cuda ./gpu/cuda/... ./gpu/devices; \
 	$(GO) test -tags cuda -run 'StandIn|Device' ./train/... ./cmd/diaghess; \
 	$(GO) test -tags cuda -run './/cuda|.///cuda' ./train/golden
 

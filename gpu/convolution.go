@@ -1,6 +1,20 @@
 package gpu
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
+
+// The arithmetic of convolutions.
+const (
+	// MathFP32 multiplies float32 numbers: what the cpu does, up to the order of sums.
+	MathFP32 = "fp32"
+	// MathTF32 lets a GPU's tensor cores round the factors to 10 bits, for speed.
+	MathTF32 = "tf32"
+)
+
+// Maths returns the names of the arithmetics.
+func Maths() []string { return []string{MathFP32, MathTF32} }
 
 // FilterLayout is the order in which a filter's elements lie in device memory.
 type FilterLayout int
@@ -75,6 +89,51 @@ const (
 
 func (d Direction) String() string {
 	return [...]string{"forward", "backward-data", "backward-filter"}[d]
+}
+
+// Written is the index of the tensor that a direction writes, of input, filter and
+// output.
+func (d Direction) Written() int {
+	return [...]int{Forward: 2, BackwardData: 0, BackwardFilter: 1}[d]
+}
+
+// Direct computes a direction in float64 from the definition: it adds each product of an
+// input pixel, a tap and an output pixel to the tensor that the direction writes. x, w
+// and y are NHWC and HWIO. The second result is the sum of the absolute products, which
+// bounds the rounding error of any other way to compute the first. It is slow: tests and
+// the self-test compare devices with it.
+func (s ConvolutionShape) Direct(d Direction, x, w, y []float32) (sum, absolute []float64) {
+	n := [...]int{s.Input(), s.Filter(), s.Output()}[d.Written()]
+	sum, absolute = make([]float64, n), make([]float64, n)
+	add := func(at int, a, b float32) {
+		product := float64(a) * float64(b)
+		sum[at] += product
+		absolute[at] += math.Abs(product)
+	}
+	for position := range s.Batch * s.Height * s.Width {
+		picture, row, column := position/(s.Height*s.Width), position/s.Width%s.Height, position%s.Width
+		for tap := range s.Kernel * s.Kernel {
+			h, v := row+tap/s.Kernel-s.Kernel/2, column+tap%s.Kernel-s.Kernel/2
+			if h < 0 || h >= s.Height || v < 0 || v >= s.Width {
+				continue
+			}
+			for i := range s.In {
+				atX := ((picture*s.Height+h)*s.Width+v)*s.In + i
+				for o := range s.Out {
+					atW, atY := (tap*s.In+i)*s.Out+o, position*s.Out+o
+					switch d {
+					case Forward:
+						add(atY, x[atX], w[atW])
+					case BackwardData:
+						add(atX, y[atY], w[atW])
+					case BackwardFilter:
+						add(atW, x[atX], y[atY])
+					}
+				}
+			}
+		}
+	}
+	return sum, absolute
 }
 
 // Convolution is a convolution bound to a device: shape, algorithms, workspace.

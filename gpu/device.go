@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -47,6 +48,16 @@ type Stream interface {
 	// Close waits and frees everything that the stream made, its memory
 	// included.
 	Close() error
+}
+
+// WithStream calls body with a new stream of the device and closes the stream after it.
+// Its error holds those of both.
+func WithStream(device Device, body func(Stream) error) error {
+	stream, err := device.NewStream()
+	if err != nil {
+		return err
+	}
+	return errors.Join(body(stream), stream.Close())
 }
 
 // Program is a fixed sequence of ops that a stream replays. A replay makes no

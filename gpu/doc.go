@@ -10,6 +10,7 @@
 // host and device.
 //
 // Sub-packages implement the interfaces: gpu/cpu runs the Go bodies, gpu/emu
-// interprets the PTX of the CUDA bodies, gpu/cuda runs it on a GPU. Nothing outside
-// them imports a driver, and this package imports nothing of the project.
+// interprets the PTX of the CUDA bodies, gpu/cuda runs it on a GPU, and gpu/devices opens
+// one of them by its name. Nothing outside them imports a driver, and this package
+// imports nothing of the project.
 package gpu

@@ -37,7 +37,9 @@ func check(t *testing.T, err error) {
 func TestKernels(t *testing.T) {
 	stream := openStream(t, 2)
 	for _, c := range kerneltest.Cases() {
-		kerneltest.Check(t, stream, c)
+		if err := c.Run(stream); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

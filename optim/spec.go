@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -156,15 +157,46 @@ func Parse(spec string) (Rule, error) {
 	if rule == nil {
 		return nil, fmt.Errorf("unknown optimizer %q (known: %s)", name, strings.Join(Names(), ", "))
 	}
-	if settings == "" {
-		return rule, nil
+	if err := set(rule.tunables(), settings); err != nil {
+		return nil, fmt.Errorf("optimizer %s: %w", name, err)
 	}
-	tunables := rule.tunables()
+	if err := CurvatureOf(rule).Validate(); err != nil {
+		return nil, fmt.Errorf("optimizer %s: %w", name, err)
+	}
+	return rule, nil
+}
+
+// ParseEstimator reads an estimator whose estimates stand alone, without an average over
+// steps: "kind" or "kind:key=value,...", with the keys samples and abs of an optimizer's
+// spec.
+func ParseEstimator(spec string) (curvature.Options, error) {
+	kind, settings, _ := strings.Cut(spec, ":")
+	o := curvature.Options{Kind: kind, Every: 1, Samples: 1}
+	keys := slices.DeleteFunc(curvatureTunables(&o, nil), func(t tunable) bool { return t.key != "samples" && t.key != "abs" })
+	err := set(keys, settings)
+	switch {
+	case err != nil:
+	case kind == curvature.None:
+		err = errors.New("it estimates nothing")
+	default:
+		err = o.Validate()
+	}
+	if err != nil {
+		return o, fmt.Errorf("estimator %s: %w", spec, err)
+	}
+	return o, nil
+}
+
+// set reads settings, key=value,..., into the tunables.
+func set(tunables []tunable, settings string) error {
+	if settings == "" {
+		return nil
+	}
 	seen := map[string]bool{}
 	for setting := range strings.SplitSeq(settings, ",") {
 		key, value, ok := strings.Cut(setting, "=")
 		if !ok {
-			return nil, fmt.Errorf("optimizer %s: %q is not of the form key=value", name, setting)
+			return fmt.Errorf("%q is not of the form key=value", setting)
 		}
 		i := slices.IndexFunc(tunables, func(t tunable) bool { return t.key == key })
 		if i < 0 {
@@ -172,20 +204,17 @@ func Parse(spec string) (Rule, error) {
 			for _, t := range tunables {
 				known = append(known, t.key)
 			}
-			return nil, fmt.Errorf("optimizer %s has no key %q (known: %s)", name, key, strings.Join(known, ", "))
+			return fmt.Errorf("no key %q (known: %s)", key, strings.Join(known, ", "))
 		}
 		if seen[key] {
-			return nil, fmt.Errorf("optimizer %s: key %s is given twice", name, key)
+			return fmt.Errorf("key %s is given twice", key)
 		}
 		seen[key] = true
 		if err := tunables[i].set(value); err != nil {
-			return nil, fmt.Errorf("optimizer %s: %w", name, err)
+			return err
 		}
 	}
-	if err := CurvatureOf(rule).Validate(); err != nil {
-		return nil, fmt.Errorf("optimizer %s: %w", name, err)
-	}
-	return rule, nil
+	return nil
 }
 
 // Spec is the shortest spec that Parse turns into the rule: its name and what

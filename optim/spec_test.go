@@ -208,3 +208,20 @@ func TestDiagHessConstants(t *testing.T) {
 		t.Error("square=0.5 is taken")
 	}
 }
+
+func TestParseEstimator(t *testing.T) {
+	o, err := optim.ParseEstimator("hutchinson:samples=3,abs=true")
+	if err != nil || o.Kind != "hutchinson" || o.Samples != 3 || !o.Absolute {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	for _, spec := range []string{"gnb", "gnb:samples=7", "hutchinson:abs=true", "hutchinson:samples=3,abs=true"} {
+		if o, err := optim.ParseEstimator(spec); err != nil || o.String() != spec {
+			t.Errorf("%s comes back as %s, error %v", spec, o, err)
+		}
+	}
+	for _, spec := range []string{"none", "gbn", "gnb:samples=0", "gnb:every=2", "fisher:samples=2", "gnb:samples", "gnb:samples=2,samples=3"} {
+		if _, err := optim.ParseEstimator(spec); err == nil {
+			t.Errorf("%s is taken", spec)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"diaghess/gpu"
+	"diaghess/gpu/devices"
 	"diaghess/train/record"
 )
 
@@ -12,7 +13,7 @@ import (
 func TestEvaluationDoesNotAugment(t *testing.T) {
 	job := record.Job{Settings: DefaultSettings(), Dataset: "digits", Optimizer: "adamw"}
 	job.Model, job.Protocol, job.Augment = "mlp", record.ProtocolHoldout, AugmentFlip
-	device, err := OpenDevice(DeviceOptions{Name: "cpu", Threads: 1, Library: "gonum"})
+	device, err := devices.Open(devices.Options{Name: "cpu", Threads: 1, Library: "gonum"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"diaghess/gpu"
 	"diaghess/layers"
 	"diaghess/optim"
 	"diaghess/train/data"
@@ -14,7 +15,7 @@ import (
 
 // DefaultSettings are the pilot's, for CIFAR-10.
 func DefaultSettings() record.Settings {
-	return record.Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: record.ProtocolSeed, Augment: record.AugmentNone, Math: MathFP32}
+	return record.Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: record.ProtocolSeed, Augment: record.AugmentNone, Math: gpu.MathFP32}
 }
 
 // Protocols returns the names of the protocols.
@@ -37,8 +38,8 @@ func ValidateSettings(s record.Settings) error {
 		return fmt.Errorf("unknown protocol %q (known: %s)", s.Protocol, strings.Join(Protocols(), ", "))
 	case !slices.Contains(Augmentations(), s.Augment):
 		return fmt.Errorf("unknown augmentation %q (known: %s)", s.Augment, strings.Join(Augmentations(), ", "))
-	case !slices.Contains(Maths(), s.Math):
-		return fmt.Errorf("unknown arithmetic %q (known: %s)", s.Math, strings.Join(Maths(), ", "))
+	case !slices.Contains(gpu.Maths(), s.Math):
+		return fmt.Errorf("unknown arithmetic %q (known: %s)", s.Math, strings.Join(gpu.Maths(), ", "))
 	case !(s.LabelSmoothing >= 0 && s.LabelSmoothing < 1):
 		return fmt.Errorf("label smoothing %g is not in [0, 1)", s.LabelSmoothing)
 	}

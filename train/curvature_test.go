@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"diaghess/gpu/cpu"
+	"diaghess/optim"
+	"diaghess/optim/curvature"
 	"diaghess/train/record"
 )
 
@@ -26,12 +28,25 @@ func checkDigits(t *testing.T, model string, c CurvatureCheck) *CurvatureReport 
 	return report
 }
 
+// estimators parses specs.
+func estimators(t *testing.T, specs ...string) (all []curvature.Options) {
+	t.Helper()
+	for _, spec := range specs {
+		o, err := optim.ParseEstimator(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
 // The exact estimator of a perceptron agrees with the float64 twin, before and after
 // training, and GNB has the right size.
 func TestCurvatureOfPerceptron(t *testing.T) {
 	for _, steps := range []int{0, 30} {
 		r := checkDigits(t, "mlp", CurvatureCheck{
-			Steps: steps, Estimators: []string{"ggn-exact", "gnb:samples=200"}, ReferenceDraws: 2, ExactWork: DefaultExactWork,
+			Steps: steps, Estimators: estimators(t, "ggn-exact", "gnb:samples=200"), ReferenceDraws: 2, ExactWork: curvature.DefaultExactWork,
 		})
 		if len(r.References) != 1 || r.References[0].Draws != 0 || r.Parameters != 64*64*10+64*10+64*10+10 {
 			t.Fatalf("%d parameters, references %+v", r.Parameters, r.References)
@@ -55,14 +70,14 @@ func TestCurvatureOfPerceptron(t *testing.T) {
 // A convolutional network with batch normalization: the exact references are there, of
 // both matrices, all estimators that fit are compared, and GNB is unbiased.
 func TestCurvatureOfConvolutions(t *testing.T) {
-	r := checkDigits(t, "smallcnn", CurvatureCheck{ReferenceDraws: 2, ExactWork: DefaultExactWork})
-	if len(r.References) != 2 || r.References[0].Matrix != GaussNewton || r.References[1].Matrix != Hessian {
+	r := checkDigits(t, "smallcnn", CurvatureCheck{ReferenceDraws: 2, ExactWork: curvature.DefaultExactWork})
+	if len(r.References) != 2 || r.References[0].Matrix != curvature.GaussNewton || r.References[1].Matrix != curvature.Hessian {
 		t.Fatalf("references %+v", r.References)
 	}
 	var names []string
 	for _, e := range r.Estimators {
 		names = append(names, e.Estimator)
-		if want := map[bool]string{false: GaussNewton, true: Hessian}[e.Estimator == "hutchinson"]; e.Reference != want {
+		if want := map[bool]string{false: curvature.GaussNewton, true: curvature.Hessian}[e.Estimator == "hutchinson"]; e.Reference != want {
 			t.Errorf("%s is compared with the %s matrix", e.Estimator, e.Reference)
 		}
 		if e.Estimator != "hutchinson" && e.All.Negative != 0 || e.Estimator == "hutchinson" && e.All.Negative == 0 {
@@ -80,7 +95,7 @@ func TestCurvatureOfConvolutions(t *testing.T) {
 // Where the exact diagonal is too much work, the reference is the mean of draws and says
 // how noisy it is.
 func TestCurvatureAgainstDraws(t *testing.T) {
-	r := checkDigits(t, "smallcnn", CurvatureCheck{Estimators: []string{"gnb:samples=50"}, ReferenceDraws: 50})
+	r := checkDigits(t, "smallcnn", CurvatureCheck{Estimators: estimators(t, "gnb:samples=50"), ReferenceDraws: 50})
 	reference := r.References[0]
 	// A draw's relative error is about the root of 2, see optim/curvature/gnb.go: 0.2 for
 	// the mean of 50. That of the estimate's difference is the root of 2 larger.
@@ -89,30 +104,5 @@ func TestCurvatureAgainstDraws(t *testing.T) {
 	}
 	if e := *r.Estimators[0].All.Error / reference.Noise; e < 1 || e > 2 {
 		t.Errorf("the error is %.2f of the reference's noise, want about 1.4", e)
-	}
-}
-
-// Spearman's correlation of values with a tie, by hand: it is the correlation of the
-// ranks 1 2.5 2.5 4 5 with 2 1 3 5 4. With deviations -2 -.5 -.5 1 2 and -1 -2 0 2 1: 7 / sqrt(9.5 * 10).
-func TestSpearman(t *testing.T) {
-	got := spearman([]float64{1, 2, 2, 4, 5}, []float64{2, 1, 3, 5, 4})
-	if want := 7 / math.Sqrt(95); math.Abs(got-want) > 1e-15 {
-		t.Errorf("%v, want %v", got, want)
-	}
-	a := agree("a", [][]float64{{2, 4, -6, 8}}, [][]float64{{1, 2, -3, 4}})
-	if *a.Error != 1 || *a.Ratio != 2 || *a.Rank != 1 || a.Negative != 0.25 || a.Mean != 2 {
-		t.Errorf("%+v", a)
-	}
-}
-
-func TestParseEstimator(t *testing.T) {
-	o, err := ParseEstimator("hutchinson:samples=3,abs=true")
-	if err != nil || o.Kind != "hutchinson" || o.Samples != 3 || !o.Absolute {
-		t.Errorf("%+v, error %v", o, err)
-	}
-	for _, spec := range []string{"none", "gbn", "gnb:samples=0", "gnb:every=2", "fisher:samples=2", "gnb:samples"} {
-		if _, err := ParseEstimator(spec); err == nil {
-			t.Errorf("%s is taken", spec)
-		}
 	}
 }

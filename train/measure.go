@@ -92,7 +92,7 @@ func (l Load) Steps(ctx context.Context, device gpu.Device) ([]BlockCost, error)
 		if err := ctx.Err(); err != nil {
 			return costs, err
 		}
-		err := withStream(device, func(stream gpu.Stream) error {
+		err := gpu.WithStream(device, func(stream gpu.Stream) error {
 			cost, err := l.step(stream, spec)
 			if err != nil {
 				return fmt.Errorf("%s: %w", spec, err)

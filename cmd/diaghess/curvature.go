@@ -37,7 +37,7 @@ func curvatureCommand() *cli.Command {
 		&cli.StringFlag{Name: "estimators", Usage: "compare `LIST` (default: all that fit the network) of " +
 			strings.Join(curvature.Kinds()[1:], ", ") + "; with settings as in gnb:samples=10 and hutchinson:abs=true"},
 		&cli.IntFlag{Name: "reference-draws", Value: 100, Usage: "where the exact diagonal is too much work, compare with the mean of `N` GNB draws"},
-		&cli.BoolFlag{Name: "exact", Usage: fmt.Sprintf("compare with the exact diagonal however much work that is, not only up to %.0e multiply-adds of forward passes", train.DefaultExactWork)},
+		&cli.BoolFlag{Name: "exact", Usage: fmt.Sprintf("compare with the exact diagonal however much work that is, not only up to %.0e multiply-adds of forward passes", curvature.DefaultExactWork)},
 		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "times that each estimate is timed"},
 		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 		&cli.StringFlag{Name: "out", Usage: "also write curvature.json and curvature.png into `DIR`"},
@@ -66,8 +66,15 @@ func runCurvature(c *cli.Context) error {
 	s.Model, s.Batch, s.Epochs, s.LabelSmoothing, s.Math = c.String("model"), c.Int("batch"), c.Int("epochs"), c.Float64("label-smoothing"), c.String("math")
 	check := &train.CurvatureCheck{
 		Job:  record.Job{Settings: s, Dataset: c.String("dataset"), Optimizer: c.String("optimizer"), Seed: c.Int("seed")},
-		Data: c.String("data"), Steps: c.Int("steps"), Batches: c.Int("batches"), Estimators: optim.SplitList(c.String("estimators")),
-		ReferenceDraws: c.Int("reference-draws"), ExactWork: train.DefaultExactWork, Repeats: c.Int("repeats"),
+		Data: c.String("data"), Steps: c.Int("steps"), Batches: c.Int("batches"),
+		ReferenceDraws: c.Int("reference-draws"), ExactWork: curvature.DefaultExactWork, Repeats: c.Int("repeats"),
+	}
+	for _, spec := range optim.SplitList(c.String("estimators")) {
+		o, err := optim.ParseEstimator(spec)
+		if err != nil {
+			return err
+		}
+		check.Estimators = append(check.Estimators, o)
 	}
 	if c.Bool("exact") {
 		check.ExactWork = math.Inf(1)
@@ -184,7 +191,7 @@ func printCurvature(w io.Writer, r *train.CurvatureReport) {
 	fmt.Fprintln(w, t.Render())
 }
 
-func agreementCells(a train.Agreement) table.Row {
+func agreementCells(a curvature.Agreement) table.Row {
 	row := table.Row{a.Elements, decimals(a.Error), decimals(a.Rank), decimals(a.Ratio)}
 	for _, v := range []float64{a.Mean, a.Low, a.Median, a.High} {
 		row = append(row, fmt.Sprintf("%.2e", v))

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/urfave/cli/v2"
+	"diaghess/gpu"
+	"diaghess/gpu/devices"
+	"diaghess/kernels/kerneltest"
 
-	"diaghess/train"
+	"github.com/urfave/cli/v2"
 )
 
 // devicesCommand is `diaghess devices`.
@@ -20,7 +22,7 @@ func devicesCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "device", Usage: "look at `LIST` (default: all that there are)"},
 			&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`"},
-			&cli.StringFlag{Name: "math", Value: train.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32 or tf32"},
+			&cli.StringFlag{Name: "math", Value: gpu.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32 or tf32"},
 			&cli.BoolFlag{Name: "list", Usage: "do not test"},
 			&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 		},
@@ -84,9 +86,9 @@ func runDevices(c *cli.Context) error {
 // known returns the devices that there are, to be looked at.
 func known() []deviceReport {
 	reports := []deviceReport{{Name: "cpu"}, {Name: "emu"}}
-	gpus, err := train.GPUs()
-	for _, gpu := range gpus {
-		reports = append(reports, deviceReport{Name: gpu.Name, Description: gpu.Description})
+	cards, err := devices.GPUs()
+	for _, card := range cards {
+		reports = append(reports, deviceReport{Name: card.Name, Description: card.Description})
 	}
 	if err != nil {
 		reports = append(reports, deviceReport{Name: "cuda", Missing: err.Error()})
@@ -97,18 +99,18 @@ func known() []deviceReport {
 // look opens a device and tests it.
 func look(c *cli.Context, r *deviceReport) {
 	name := r.Name
-	options := train.DeviceOptions{Name: name, Library: c.String("library")}
-	if train.IsGPU(name) {
+	options := devices.Options{Name: name, Library: c.String("library")}
+	if devices.IsGPU(name) {
 		options.Math = c.String("math")
 	}
-	device, err := train.OpenDevice(options)
+	device, err := devices.Open(options)
 	if err != nil {
 		r.Missing = err.Error()
 		return
 	}
 	r.Description = device.Description()
 	if !c.Bool("list") {
-		r.Checks, err = train.SelfTest(c.Context, device)
+		r.Checks, err = kerneltest.SelfTest(c.Context, device)
 	}
 	if err = errors.Join(err, device.Close()); err != nil {
 		r.Failure = err.Error()

@@ -9,6 +9,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/cpu"
+	"diaghess/gpu/devices"
 	"diaghess/gpu/vector"
 	"diaghess/layers"
 	"diaghess/optim"
@@ -48,10 +49,10 @@ func augmentFlag() cli.Flag {
 // machineFlags choose where runs happen.
 func machineFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(train.Devices(), ", ")},
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(devices.Names(), ", ")},
 		&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`: " + strings.Join(cpu.Libraries(), ", ") +
 			" (default: the first); " + vector.Variable + "=none, avx2 or avx512 in the environment chooses the vector instructions"},
-		&cli.StringFlag{Name: "math", Value: train.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32, or tf32, which is faster and rounds factors to 10 bits"},
+		&cli.StringFlag{Name: "math", Value: gpu.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32, or tf32, which is faster and rounds factors to 10 bits"},
 		&cli.IntFlag{Name: "threads", Usage: "threads of a run on the cpu (default: the processors shared among the runs); does not change results"},
 	}
 }
@@ -72,15 +73,15 @@ func device(c *cli.Context) (string, error) {
 	if o.Name != "auto" {
 		return o.Name, nil
 	}
-	name, why, err := train.ChooseDevice(o)
+	name, why, err := devices.Choose(o)
 	if err == nil {
 		fmt.Fprintln(c.App.ErrWriter, shortened("device "+name+": "+why, "...; see diaghess devices"))
 	}
 	return name, err
 }
 
-func deviceOptions(c *cli.Context) train.DeviceOptions {
-	return train.DeviceOptions{
+func deviceOptions(c *cli.Context) devices.Options {
+	return devices.Options{
 		Name: c.String("device"), Threads: c.Int("threads"), Library: c.String("library"), Math: c.String("math"),
 	}
 }
@@ -104,7 +105,7 @@ func openDevice(c *cli.Context) (gpu.Device, error) {
 	if o.Name, err = device(c); err != nil {
 		return nil, err
 	}
-	return train.OpenDevice(o)
+	return devices.Open(o)
 }
 
 // outFlag and dataFlag are where records and datasets lie.

@@ -15,6 +15,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/gpu"
+	"diaghess/gpu/devices"
+	"diaghess/kernels/kerneltest"
 	"diaghess/train"
 	"diaghess/train/record"
 )
@@ -32,7 +34,7 @@ func gpuCheckCommand() *cli.Command {
 		Description: "Its parts, of which one that fails does not stop the others, are " + strings.Join(parts, ", ") + ". sanitizer needs NVIDIA's compute-sanitizer, " +
 			"golden the golden.test of make gpu-check beside the program: without them they are skipped.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(train.Devices(), ", ")},
+			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(devices.Names(), ", ")},
 			&cli.StringFlag{Name: "math", Value: s.Math, Usage: "arithmetic of the convolutions: fp32 or tf32; golden is always fp32"},
 			&cli.StringFlag{Name: "only", Usage: "do the parts of `LIST` alone"},
 			&cli.StringFlag{Name: "out", Value: "gpu-check.json", Usage: "write the JSON to `FILE`"},
@@ -62,7 +64,7 @@ func gpuCheckCommand() *cli.Command {
 
 // gpuCheck is a check of one device, and what it has found so far.
 type gpuCheck struct {
-	options    train.DeviceOptions
+	options    devices.Options
 	load       train.Load
 	only       []string // names of parts; none for all
 	program    string   // this program's file
@@ -139,7 +141,7 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 		return nil, fmt.Errorf("find the program's own file: %w", err)
 	}
 	g := &gpuCheck{
-		options: train.DeviceOptions{Math: s.Math},
+		options: devices.Options{Math: s.Math},
 		load:    train.Load{Settings: s, Optimizers: names(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
 		only:    names(c.String("only")), program: program,
 		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
@@ -230,7 +232,7 @@ func (g *gpuCheck) write(file string) error {
 
 // withDevice opens the device for a part, so that one does not see what another left.
 func (g *gpuCheck) withDevice(body func(gpu.Device) error) error {
-	device, err := train.OpenDevice(g.options)
+	device, err := devices.Open(g.options)
 	if err != nil {
 		return err
 	}
@@ -239,7 +241,7 @@ func (g *gpuCheck) withDevice(body func(gpu.Device) error) error {
 
 func (g *gpuCheck) selfTest(ctx context.Context) (note string, err error) {
 	err = g.withDevice(func(d gpu.Device) error {
-		checks, err := train.SelfTest(ctx, d)
+		checks, err := kerneltest.SelfTest(ctx, d)
 		note = fmt.Sprintf("%d checks of kernels and convolutions", checks)
 		return err
 	})

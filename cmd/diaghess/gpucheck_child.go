@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"diaghess/train"
+	"diaghess/gpu/devices"
 )
 
 // How long a child process may take: all of them and the measurements end within 8
@@ -23,7 +23,7 @@ const (
 
 // sanitize runs the self-test under a tool of compute-sanitizer.
 func (g *gpuCheck) sanitize(ctx context.Context, tool string) (string, error) {
-	if !train.IsGPU(g.options.Name) {
+	if !devices.IsGPU(g.options.Name) {
 		return "", skipped("looks at GPUs only")
 	}
 	sanitizer, err := g.findSanitizer()
@@ -84,7 +84,7 @@ func judgeSanitizer(out string, err error) (string, error) {
 
 // goldenTest runs the golden cases on the card by the test program beside this one.
 func (g *gpuCheck) goldenTest(ctx context.Context) (string, error) {
-	if !train.IsGPU(g.options.Name) {
+	if !devices.IsGPU(g.options.Name) {
 		return "", skipped("is for GPUs only: go test ./train/golden does the other devices")
 	}
 	test := filepath.Join(filepath.Dir(g.program), "golden.test")

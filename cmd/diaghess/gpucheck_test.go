@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"diaghess/gpu"
+	"diaghess/gpu/devices"
 	"diaghess/train"
 )
 
@@ -127,8 +129,8 @@ func TestGPUCheckChildren(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			g := &gpuCheck{options: train.DeviceOptions{Name: "cuda:1"}, program: filepath.Join(folder, "diaghess"), golden: "/cases"}
-			g.report.Device, g.load.Math = "cuda:1", train.MathFP32
+			g := &gpuCheck{options: devices.Options{Name: "cuda:1"}, program: filepath.Join(folder, "diaghess"), golden: "/cases"}
+			g.report.Device, g.load.Math = "cuda:1", gpu.MathFP32
 			var note string
 			var err error
 			if c.sanitizer != "" {
@@ -144,7 +146,7 @@ func TestGPUCheckChildren(t *testing.T) {
 			}
 		})
 	}
-	g := &gpuCheck{options: train.DeviceOptions{Name: "cuda:1"}, program: filepath.Join(t.TempDir(), "diaghess")}
+	g := &gpuCheck{options: devices.Options{Name: "cuda:1"}, program: filepath.Join(t.TempDir(), "diaghess")}
 	var skip skipped
 	if _, err := g.goldenTest(t.Context()); !errors.As(err, &skip) {
 		t.Errorf("without golden.test: %v", err)

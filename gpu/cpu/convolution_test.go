@@ -145,7 +145,7 @@ func (b *bench) convolve(s gpu.ConvolutionShape, d gpu.Direction, seed uint64) [
 	random := rand.New(rand.NewPCG(seed, 0))
 	drawn := [3][]float32{normals(random, s.Input()), normals(random, s.Filter()), normals(random, s.Output())}
 	what := fmt.Sprintf("%v %v, seed %d", s, d, seed)
-	written := nativetest.Written(d)
+	written := d.Written()
 	tensors := [3]*guarded{}
 	for i, values := range drawn {
 		if i == written {
@@ -249,7 +249,7 @@ func TestConvolutionIsTheDirectSum(t *testing.T) {
 		for seed, s := range shapes {
 			for _, d := range directions {
 				got := b.convolve(s, d, uint64(seed))
-				sum, absolute := nativetest.Direct(s, d, b.x.values, b.w.values, b.y.values)
+				sum, absolute := s.Direct(d, b.x.values, b.w.values, b.y.values)
 				c, err := b.stream.Convolution(s)
 				check(t, err)
 				name := fmt.Sprintf("%s, %v", c.Algorithm(d), d)
@@ -327,13 +327,13 @@ func TestConvolutionNaN(t *testing.T) {
 				b.convolve(s, d, uint64(seed))
 				tensors := []*guarded{b.x, b.w, b.y}
 				for i := range tensors {
-					if i == nativetest.Written(d) {
+					if i == d.Written() {
 						continue
 					}
 					values := [3][]float32{b.x.values, b.w.values, b.y.values}
 					values[i] = append([]float32(nil), values[i]...)
 					values[i][len(values[i])/2] = nan
-					want, _ := nativetest.Direct(s, d, values[0], values[1], values[2])
+					want, _ := s.Direct(d, values[0], values[1], values[2])
 					c, err := b.stream.Convolution(s)
 					check(t, err)
 					placed := [3]*guarded{}
@@ -345,7 +345,7 @@ func TestConvolutionNaN(t *testing.T) {
 					program, err := b.stream.Compile(r.Ops())
 					check(t, err)
 					check(t, program.Run())
-					for k, got := range b.read("NaN", placed[nativetest.Written(d)]) {
+					for k, got := range b.read("NaN", placed[d.Written()]) {
 						if math.IsNaN(float64(got)) != math.IsNaN(want[k]) {
 							t.Fatalf("%v %v, seed %d, NaN in tensor %d: element %d is %v, want %v", s, d, seed, i, k, got, want[k])
 						}

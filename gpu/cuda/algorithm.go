@@ -49,7 +49,7 @@ func (c *convolution) offers(d gpu.Direction) ([]offer, error) {
 }
 
 // nameOfMethod is what a record says of a method.
-func nameOfMethod(name string, arithmetic Math) string {
+func nameOfMethod(name, arithmetic string) string {
 	return fmt.Sprintf("cuDNN %s %s %s", supplement.CuDNNVersion(), name, arithmetic)
 }
 
@@ -72,7 +72,7 @@ var algorithmNames = map[gpu.Direction][]string{
 // the arithmetic.
 func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
 	asked := cudnn.FmaMath
-	if c.stream.device.options.Math == TF32 {
+	if c.stream.device.options.Math == gpu.MathTF32 {
 		asked = cudnn.DefaultMath
 	}
 	descriptor, err := newDescriptor(c.shape, asked)
@@ -93,12 +93,12 @@ func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
 		if !a.Deterministic || a.Workspace > largestWorkspace || otherArithmetic(a.Math, asked) {
 			continue
 		}
-		math, arithmetic := asked, FP32
+		math, arithmetic := asked, gpu.MathFP32
 		if asked == cudnn.DefaultMath {
 			math = a.Math
 		}
 		if math != cudnn.FmaMath {
-			arithmetic = TF32
+			arithmetic = gpu.MathTF32
 		}
 		name := fmt.Sprintf("algorithm %d", a.ID)
 		if a.ID < len(algorithmNames[d]) {
@@ -168,16 +168,16 @@ func (c *convolution) engines() ([]offer, error) {
 		return nil, err
 	}
 	listed, err := c.gradient.Engines(func(e supplement.Engine) bool {
-		return e.Deterministic && e.Exact && (!e.TensorCores || c.stream.device.options.Math == TF32)
+		return e.Deterministic && e.Exact && (!e.TensorCores || c.stream.device.options.Math == gpu.MathTF32)
 	})
 	if err != nil {
 		return nil, err
 	}
 	var offers []offer
 	for _, e := range listed {
-		arithmetic := FP32
+		arithmetic := gpu.MathFP32
 		if e.TensorCores {
-			arithmetic = TF32
+			arithmetic = gpu.MathTF32
 		}
 		offers = append(offers, offer{
 			name: nameOfMethod(e.Name, arithmetic),

@@ -101,7 +101,7 @@ func convolve(t *testing.T, stream gpu.Stream, s gpu.ConvolutionShape, d gpu.Dir
 		check(t, err)
 		check(t, gpu.Upload(stream, slices[i], values))
 	}
-	written := slices[map[gpu.Direction]int{gpu.Forward: 2, gpu.BackwardData: 0, gpu.BackwardFilter: 1}[d]]
+	written := slices[d.Written()]
 	program := compile(t, stream, gpu.NewConvolutionPass(c, d, slices[0], slices[1], slices[2]))
 	for range 2 {
 		check(t, program.Run())
@@ -145,7 +145,7 @@ func TestMath(t *testing.T) {
 	const seed, rounding, unit = 4, 1.0 / (1 << 24), 1.0 / (1 << 11)
 	s := gpu.ConvolutionShape{Batch: 2, Height: 5, Width: 4, In: 3, Out: 5, Kernel: 3}
 	in := drawTensors(s, seed)
-	for _, kind := range []cuda.Math{cuda.FP32, cuda.TF32} {
+	for _, kind := range gpu.Maths() {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			device, _ := open(t, standin.Options{}, cuda.Options{Math: kind})
 			stream := newStream(t, device)
@@ -157,12 +157,12 @@ func TestMath(t *testing.T) {
 					largest = max(largest, math.Abs(float64(v)-want[i])/absolute[i])
 				}
 				exact := float64(terms) * rounding * (1 + 1e-3)
-				if within := largest <= exact; within != (kind == cuda.FP32) || largest > exact+2.01*unit {
+				if within := largest <= exact; within != (kind == gpu.MathFP32) || largest > exact+2.01*unit {
 					t.Errorf("%v by %s, seed %d: an error of %.2g", d, algorithm, seed, largest)
 				}
 				name := string(kind)
 				if d == gpu.BackwardFilter {
-					name = map[cuda.Math]string{cuda.FP32: "engine 1 fp32", cuda.TF32: "engine 68 2:5 13:0 tf32"}[kind]
+					name = map[string]string{gpu.MathFP32: "engine 1 fp32", gpu.MathTF32: "engine 68 2:5 13:0 tf32"}[kind]
 				}
 				if !strings.Contains(algorithm, name) {
 					t.Errorf("%v: the record says %q, want %q", d, algorithm, name)

@@ -15,22 +15,12 @@ import (
 	"diaghess/gpu/cuda/supplement"
 )
 
-// Math is how convolutions round.
-type Math string
-
-const (
-	// FP32 takes products of float32: what the CPU does, up to the order of sums.
-	FP32 Math = "fp32"
-	// TF32 lets tensor cores round the factors to 10 bits, for speed.
-	TF32 Math = "tf32"
-)
-
 // Options configure a device.
 type Options struct {
 	// Ordinal is the card's number among those that the driver shows.
 	Ordinal int
-	// Math is FP32 where it is empty.
-	Math Math
+	// Math is the arithmetic of convolutions, see gpu.Maths; "" for gpu.MathFP32.
+	Math string
 	// Source returns the PTX module that holds an entry, and its name for
 	// messages.
 	Source func(entry string) (name, text string, err error)
@@ -66,10 +56,10 @@ var (
 // environment overrides the arithmetic.
 func New(o Options) (*Device, error) {
 	if o.Math == "" {
-		o.Math = FP32
+		o.Math = gpu.MathFP32
 	}
 	d := &Device{options: o}
-	for _, step := range []func() error{o.Math.check, openDriver, shim.CuDNN, d.open, d.loadFirst} {
+	for _, step := range []func() error{o.checkMath, openDriver, shim.CuDNN, d.open, d.loadFirst} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("open cuda:%d: %w", o.Ordinal, err)
 		}
@@ -77,13 +67,13 @@ func New(o Options) (*Device, error) {
 	return d, nil
 }
 
-// check refuses an environment in which NVIDIA's libraries do not use the arithmetic
+// checkMath refuses an environment in which NVIDIA's libraries do not use the arithmetic
 // that they are asked for: 0 turns TF32 off, and 1, which is not documented, on.
-func (m Math) check() error {
+func (o Options) checkMath() error {
 	const variable = "NVIDIA_TF32_OVERRIDE"
-	agrees := map[Math]string{FP32: "0", TF32: "1"}[m]
+	agrees := map[string]string{gpu.MathFP32: "0", gpu.MathTF32: "1"}[o.Math]
 	if value, set := os.LookupEnv(variable); set && value != agrees {
-		return fmt.Errorf("%s=%s contradicts --math %s: unset it, or set it to %s", variable, value, m, agrees)
+		return fmt.Errorf("%s=%s contradicts --math %s: unset it, or set it to %s", variable, value, o.Math, agrees)
 	}
 	return nil
 }

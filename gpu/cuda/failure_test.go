@@ -74,11 +74,11 @@ func TestNoCards(t *testing.T) {
 func TestMathOverridden(t *testing.T) {
 	for _, c := range []struct {
 		value   string
-		math    cuda.Math
+		math    string
 		refused bool
 	}{
-		{"0", cuda.FP32, false}, {"0", cuda.TF32, true}, {"1", cuda.FP32, true}, {"1", "", true}, {"1", cuda.TF32, false},
-		{"", cuda.TF32, true}, {"2", cuda.TF32, true}, {"2", cuda.FP32, true},
+		{"0", gpu.MathFP32, false}, {"0", gpu.MathTF32, true}, {"1", gpu.MathFP32, true}, {"1", "", true}, {"1", gpu.MathTF32, false},
+		{"", gpu.MathTF32, true}, {"2", gpu.MathTF32, true}, {"2", gpu.MathFP32, true},
 	} {
 		t.Setenv("NVIDIA_TF32_OVERRIDE", c.value)
 		standin.Start(t, standin.Options{})

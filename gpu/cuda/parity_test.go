@@ -26,7 +26,9 @@ func TestParity(t *testing.T) {
 			device, _ := open(t, standin.Options{Check: ptx.CheckMemory}, cuda.Options{})
 			stream := newStream(t, device)
 			for _, c := range cases {
-				kerneltest.Check(t, stream, c)
+				if err := c.Run(stream); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

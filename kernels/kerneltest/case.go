@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"testing"
 	"unsafe"
 
 	"diaghess/gpu"
@@ -42,26 +41,28 @@ type buffer struct {
 	verify func(got []byte) error
 }
 
-// Check runs a case on a stream and fails the test where guards, inputs or
-// outputs are not as they must be.
-func Check(t testing.TB, stream gpu.Stream, c Case) {
-	t.Helper()
+// Run runs the case on a stream. Its error tells which guards, inputs or outputs are not
+// as they must be.
+func (c Case) Run(stream gpu.Stream) error {
 	instance, err := c.Place(stream)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
+	if err := runOp(stream, instance.Kernel); err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return instance.Verify()
+}
+
+// runOp compiles one op and runs it.
+func runOp(stream gpu.Stream, op gpu.Op) error {
 	var r gpu.Recorder
-	r.Record(instance.Kernel)
+	r.Record(op)
 	program, err := stream.Compile(r.Ops())
 	if err != nil {
-		t.Fatalf("%s: compile: %v", c.Name, err)
+		return err
 	}
-	if err := program.Run(); err != nil {
-		t.Fatalf("%s: run: %v", c.Name, err)
-	}
-	if err := instance.Verify(); err != nil {
-		t.Error(err)
-	}
+	return program.Run()
 }
 
 // Place draws the case's inputs and uploads them to the stream's device.

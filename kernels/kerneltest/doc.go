@@ -4,6 +4,7 @@
 // the wanted outputs and bounds their float32 error.
 //
 // Buffers lie between guard words that must survive, outputs are poisoned
-// before a run, and inputs must come out as they went in. A test opens a stream
-// of its device and walks [Cases] with [Check].
+// before a run, and inputs must come out as they went in. Tests walk [Cases] on a
+// stream of their device; [SelfTest] does so in the program, which is why package
+// testing may not come in here.
 package kerneltest

@@ -24,20 +24,22 @@ const None = "none"
 
 // kind is an estimator's entry in the list of them.
 type kind struct {
-	name    string
-	sampled bool // Samples means something
-	make    func(*base) (Estimator, error)
+	name       string
+	sampled    bool // Samples means something
+	hessian    bool // it estimates the Hessian; else the Gauss-Newton matrix
+	perceptron bool // it is for networks without convolutions and batch normalization
+	make       func(*base) (Estimator, error)
 }
 
 // kinds are the estimators, None left out.
 func kinds() []kind {
 	return []kind{
-		{"fisher", false, newFisher},
-		{"gnb", true, newGNB},
-		{"recursion", false, newRecursion},
-		{"calibrated", true, newCalibrated},
-		{"hutchinson", true, newHutchinson},
-		{"ggn-exact", false, newGGNExact},
+		{name: "fisher", make: newFisher},
+		{name: "gnb", sampled: true, make: newGNB},
+		{name: "recursion", make: newRecursion},
+		{name: "calibrated", sampled: true, make: newCalibrated},
+		{name: "hutchinson", sampled: true, hessian: true, make: newHutchinson},
+		{name: "ggn-exact", perceptron: true, make: newGGNExact},
 	}
 }
 
@@ -83,3 +85,25 @@ func (o Options) Validate() error {
 
 // Due says whether a step, counted from 0, has an estimate.
 func (o Options) Due(step int) bool { return o.Kind != None && step%o.Every == 0 }
+
+// OfHessian says whether the estimate is of the Hessian, not of the Gauss-Newton matrix.
+func (o Options) OfHessian() bool {
+	k, err := find(o.Kind)
+	return err == nil && k.hessian
+}
+
+// String is the spec of an estimate that stands alone, "gnb:samples=10": see
+// optim.ParseEstimator.
+func (o Options) String() string {
+	var settings []string
+	if o.Samples > 1 {
+		settings = append(settings, fmt.Sprintf("samples=%d", o.Samples))
+	}
+	if o.Absolute {
+		settings = append(settings, "abs=true")
+	}
+	if settings == nil {
+		return o.Kind
+	}
+	return o.Kind + ":" + strings.Join(settings, ",")
+}

@@ -9,12 +9,12 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/cpu"
+	"diaghess/gpu/devices"
 	"diaghess/gpu/emu"
 	"diaghess/gpu/emu/ptx"
 	"diaghess/kernels"
 	"diaghess/layers"
 	"diaghess/optim"
-	"diaghess/train"
 )
 
 // environment names the folder of the cases; it must be absolute, since a test
@@ -104,7 +104,7 @@ func fast() []machine {
 		return cpus()
 	}
 	return append(cpus(), machine{"cuda", func(*testing.T, int) (gpu.Device, error) {
-		return train.OpenDevice(train.DeviceOptions{Name: name})
+		return devices.Open(devices.Options{Name: name})
 	}})
 }
 

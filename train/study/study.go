@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"diaghess/gpu"
+	"diaghess/gpu/devices"
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/data"
@@ -28,8 +29,8 @@ type Study struct {
 	Seeds      []int
 	Out        string // folder of the records
 	Data       string // folder of the datasets, see data.Dir
-	Device     string // see OpenDevice
-	Library    string // see OpenDevice
+	Device     string // see devices.Options
+	Library    string // see devices.Options
 	// Parallel is how many runs go side by side and Threads how many threads
 	// each has; 0 lets the study choose: as many runs as there are processors
 	// or runs, and the processors shared among them; on a GPU as many runs as its
@@ -127,7 +128,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 		return fmt.Errorf("nothing for a profiler to record: all runs in %s have ended; choose another folder with --out", s.Out)
 	}
 	parallel, threads := s.share(len(left))
-	device, err := train.OpenDevice(train.DeviceOptions{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
+	device, err := devices.Open(devices.Options{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"diaghess/gpu"
-	"diaghess/gpu/cpu/native/nativetest"
 	"diaghess/gpu/vector"
 )
 
@@ -55,7 +54,7 @@ func eachPass(t *testing.T, list []gpu.ConvolutionShape, test func(p *pass)) {
 	for seed, s := range list {
 		for _, d := range []gpu.Direction{gpu.Forward, gpu.BackwardData, gpu.BackwardFilter} {
 			p := &pass{T: t, what: fmt.Sprintf("%v %v, seed %d", s, d, seed), shape: s, direction: d, worker: NewWorker(), workers: 5}
-			random, to := newRandom(seed), nativetest.Written(d)
+			random, to := newRandom(seed), d.Written()
 			for i, n := range []int{s.Input(), s.Filter(), s.Output()} {
 				p.tensors[i] = make([]float32, n)
 				fillNormal(random, p.tensors[i])
@@ -76,8 +75,8 @@ func (p *pass) run(level vector.Level) []float32 {
 	} else {
 		p.convolve(level, Shape{Height: s.Height, Width: s.Width, In: s.In, Out: s.Out, Kernel: s.Kernel}, x, w, y)
 	}
-	result := slices.Clone(p.tensors[nativetest.Written(p.direction)])
-	fill(p.tensors[nativetest.Written(p.direction)], guard)
+	result := slices.Clone(p.tensors[p.direction.Written()])
+	fill(p.tensors[p.direction.Written()], guard)
 	equalBits(p.T, p.what+": guards", p.written, guards(len(p.written)))
 	return result
 }
@@ -162,7 +161,7 @@ func TestConvolutionsOfIntegers(t *testing.T) {
 				values[i] = float32(math.Round(float64(v)))
 			}
 		}
-		want, _ := nativetest.Direct(p.shape, p.direction, p.tensors[0], p.tensors[1], p.tensors[2])
+		want, _ := p.shape.Direct(p.direction, p.tensors[0], p.tensors[1], p.tensors[2])
 		s := p.shape
 		winograd := CanWinograd(Shape{In: s.In, Out: s.Out, Kernel: s.Kernel})
 		for _, level := range all {
@@ -218,7 +217,7 @@ func TestNonFiniteInputsShow(t *testing.T) {
 	}, func(p *pass) {
 		for i, values := range p.tensors {
 			for k, v := range values {
-				if i == nativetest.Written(p.direction) {
+				if i == p.direction.Written() {
 					continue
 				}
 				values[k] = bad[k%len(bad)]

@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
-
-	"diaghess/gpu/cpu/native/nativetest"
 )
 
 // Nothing is read behind the end of a tensor, where a page may be that faults.
@@ -14,7 +12,7 @@ func TestReadsNothingBehindTensors(t *testing.T) {
 	all := levels(t)
 	eachPass(t, shapes, func(p *pass) {
 		for i, values := range p.tensors {
-			if i != nativetest.Written(p.direction) {
+			if i != p.direction.Written() {
 				p.tensors[i] = beforeFault(t, values)
 			}
 		}

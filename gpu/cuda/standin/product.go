@@ -85,7 +85,7 @@ func (p *products) compute(j *convolutionJob) error {
 	}{
 		{j.x, program.x.Host(), picture(s.In)}, {j.w, program.w.Host(), filterIndex(s, j.geometry.nhwc)}, {j.y, program.y.Host(), picture(s.Out)},
 	}
-	written := map[gpu.Direction]int{gpu.Forward: 2, gpu.BackwardData: 0, gpu.BackwardFilter: 1}[j.direction]
+	written := j.direction.Written()
 	for i, t := range tensors {
 		device := floats(t.device)
 		for k, from := range t.at {

@@ -1,62 +1,12 @@
-// Package nativetest has what the tests of package native and of device cpu share: a
-// convolution by its definition and the transforms of Winograd's algorithm, made from
-// their points, independently of package native's generator.
+// Package nativetest has what the tests of package native and of device cpu share: the
+// transforms of Winograd's algorithm, made from their points, independently of package
+// native's generator.
 package nativetest
 
 import (
 	"math"
 	"math/big"
-
-	"diaghess/gpu"
 )
-
-// Written is which of x, w and y a direction writes.
-func Written(d gpu.Direction) int {
-	return map[gpu.Direction]int{gpu.BackwardData: 0, gpu.BackwardFilter: 1, gpu.Forward: 2}[d]
-}
-
-// Direct is the convolution as its definition: each product of an input pixel, a
-// tap and an output pixel is added where the direction wants it. The second
-// result is the sum of the absolute products.
-func Direct(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) (sum, absolute []float64) {
-	n := [3]int{s.Input(), s.Filter(), s.Output()}[Written(d)]
-	sum, absolute = make([]float64, n), make([]float64, n)
-	add := func(at int, a, b float32) {
-		sum[at] += float64(a) * float64(b)
-		absolute[at] += math.Abs(float64(a) * float64(b))
-	}
-	half := s.Kernel / 2
-	for n := range s.Batch {
-		for h := range s.Height {
-			for v := range s.Width {
-				for kh := range s.Kernel {
-					for kw := range s.Kernel {
-						ih, iw := h+kh-half, v+kw-half
-						if ih < 0 || ih >= s.Height || iw < 0 || iw >= s.Width {
-							continue
-						}
-						for i := range s.In {
-							for o := range s.Out {
-								xi := ((n*s.Height+ih)*s.Width+iw)*s.In + i
-								wi := ((kh*s.Kernel+kw)*s.In+i)*s.Out + o
-								yi := ((n*s.Height+h)*s.Width+v)*s.Out + o
-								switch d {
-								case gpu.Forward:
-									add(yi, x[xi], w[wi])
-								case gpu.BackwardData:
-									add(xi, w[wi], y[yi])
-								case gpu.BackwardFilter:
-									add(wi, x[xi], y[yi])
-								}
-							}
-						}
-					}
-				}
-			}
-		}
-	}
-	return sum, absolute
-}
 
 // Gamma bounds the relative error of a term that float32 rounds n times (Higham,
 // Accuracy and Stability of Numerical Algorithms, section 3.1).

@@ -1,8 +1,10 @@
-package train
+package devices
 
 import (
 	"strings"
 	"testing"
+
+	"diaghess/gpu"
 )
 
 func TestDeviceNames(t *testing.T) {
@@ -21,17 +23,17 @@ func TestDeviceNames(t *testing.T) {
 }
 
 // What cannot be opened is an error that says what can.
-func TestOpenDeviceRefuses(t *testing.T) {
+func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct {
-		options DeviceOptions
+		options Options
 		want    string
 	}{
-		{DeviceOptions{Name: "gpu"}, "known: auto, cpu"},
-		{DeviceOptions{Name: "cpu", Math: MathTF32}, "--device cuda"},
-		{DeviceOptions{Name: "emu", Math: MathTF32}, "--device cuda"},
-		{DeviceOptions{Name: "cpu", Library: "none"}, "none"},
+		{Options{Name: "gpu"}, "known: auto, cpu"},
+		{Options{Name: "cpu", Math: gpu.MathTF32}, "--device cuda"},
+		{Options{Name: "emu", Math: gpu.MathTF32}, "--device cuda"},
+		{Options{Name: "cpu", Library: "none"}, "none"},
 	} {
-		if _, err := OpenDevice(c.options); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Open(c.options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want one with %q", c.options, err, c.want)
 		}
 	}

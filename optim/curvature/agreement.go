@@ -1,7 +1,8 @@
-package train
+package curvature
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	vectors "gonum.org/v1/gonum/floats"
@@ -54,7 +55,7 @@ func agree(tensor string, estimates, references [][]float64) Agreement {
 
 // defined returns nil for what is not finite.
 func defined(v float64) *float64 {
-	if !finite(v) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
 	}
 	return &v

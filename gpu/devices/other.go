@@ -1,6 +1,6 @@
 //go:build !cuda
 
-package train
+package devices
 
 import (
 	"errors"

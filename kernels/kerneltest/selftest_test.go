@@ -1,4 +1,4 @@
-package train
+package kerneltest
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"diaghess/gpu"
+	"diaghess/gpu/cpu"
 )
 
 // The self-test passes on the cpu, and finds a convolution that is off.
@@ -13,7 +14,7 @@ func TestSelfTest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	device, err := OpenDevice(DeviceOptions{Name: "cpu", Library: "gonum"})
+	device, err := cpu.New(cpu.Options{Library: "gonum"})
 	if err != nil {
 		t.Fatal(err)
 	}

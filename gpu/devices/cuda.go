@@ -1,6 +1,6 @@
 //go:build cuda
 
-package train
+package devices
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 // the op that fails.
 func openCUDA(ordinal int, math string) (gpu.Device, error) {
 	return cuda.New(cuda.Options{
-		Ordinal: ordinal, Math: cuda.Math(math), Source: kernels.Module, First: (&kernels.Advance{}).Entry(),
+		Ordinal: ordinal, Math: math, Source: kernels.Module, First: (&kernels.Advance{}).Entry(),
 		Blocking: os.Getenv("CUDA_LAUNCH_BLOCKING") == "1",
 	})
 }

@@ -1,4 +1,7 @@
-package train
+// Package devices opens a device by its name. It is the one package that knows all of
+// them: beside the sub-packages of gpu it imports package kernels, for the PTX that emu
+// and cuda run, and nothing else of the project.
+package devices
 
 import (
 	"cmp"
@@ -14,48 +17,38 @@ import (
 	"diaghess/kernels"
 )
 
-// Devices returns the names that OpenDevice knows.
-func Devices() []string { return []string{"auto", "cpu", "emu", "cuda", "cuda:N"} }
+// Names returns the names that Open knows.
+func Names() []string { return []string{"auto", "cpu", "emu", "cuda", "cuda:N"} }
 
-// DeviceOptions say where runs happen.
-type DeviceOptions struct {
+// Options say which device to open.
+type Options struct {
 	// Name is "cpu", "emu" (the kernels' PTX, interpreted and checked for everything
 	// but races), "cuda" or "cuda:N" (an NVIDIA GPU, the first or that of a number) or
-	// "auto", see ChooseDevice.
+	// "auto", see Choose.
 	Name string
 	// Threads is how many threads each stream of the cpu uses, 0 for all processors.
 	Threads int
 	// Library names the convolution library of the cpu, "" for the fastest that was
 	// built in.
 	Library string
-	// Math is the arithmetic of convolutions, see Maths; "" for the first.
+	// Math is the arithmetic of convolutions, see gpu.Maths; "" for gpu.MathFP32.
 	Math string
 }
 
-// The arithmetic of convolutions.
-const (
-	// MathFP32 takes products of float32.
-	MathFP32 = "fp32"
-	// MathTF32 lets a GPU's tensor cores round the factors to 10 bits, for speed.
-	MathTF32 = "tf32"
-)
-
-// Maths returns the names of the arithmetics.
-func Maths() []string { return []string{MathFP32, MathTF32} }
-
-// OpenDevice opens a device. It never opens another than it was asked for.
-func OpenDevice(o DeviceOptions) (gpu.Device, error) {
+// Open opens a device. It never opens another than it was asked for.
+func Open(o Options) (gpu.Device, error) {
 	if o.Name == "auto" {
 		var err error
-		if o.Name, _, err = ChooseDevice(o); err != nil {
+		if o.Name, _, err = Choose(o); err != nil {
 			return nil, err
 		}
 	}
+	math := cmp.Or(o.Math, gpu.MathFP32)
 	if ordinal, ok := cudaOrdinal(o.Name); ok {
-		return openCUDA(ordinal, cmp.Or(o.Math, MathFP32))
+		return openCUDA(ordinal, math)
 	}
-	if cmp.Or(o.Math, MathFP32) != MathFP32 {
-		return nil, fmt.Errorf("the device %s has no arithmetic %s: it takes --device cuda", o.Name, o.Math)
+	if math != gpu.MathFP32 {
+		return nil, fmt.Errorf("the device %s has no arithmetic %s: it takes --device cuda", o.Name, math)
 	}
 	switch o.Name {
 	case "cpu":
@@ -63,12 +56,12 @@ func OpenDevice(o DeviceOptions) (gpu.Device, error) {
 	case "emu":
 		return emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Threads: o.Threads, Library: o.Library})
 	}
-	return nil, fmt.Errorf("unknown device %q (known: %s)", o.Name, strings.Join(Devices(), ", "))
+	return nil, fmt.Errorf("unknown device %q (known: %s)", o.Name, strings.Join(Names(), ", "))
 }
 
-// ChooseDevice returns what "auto" stands for, the first GPU that works with the options,
-// else the cpu, and why: what is wrong with the first GPU, or what it is.
-func ChooseDevice(o DeviceOptions) (name, why string, err error) {
+// Choose returns what "auto" stands for, the first GPU that works with the options, else
+// the cpu, and why: what is wrong with the first GPU, or what it is.
+func Choose(o Options) (name, why string, err error) {
 	gpus, err := GPUs()
 	if err != nil {
 		why = err.Error()
@@ -91,16 +84,16 @@ func ChooseDevice(o DeviceOptions) (name, why string, err error) {
 }
 
 // try has a device do a little of what a run has it do.
-func try(o DeviceOptions) (err error) {
-	device, err := OpenDevice(o)
+func try(o Options) error {
+	device, err := Open(o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, device.Close()) }()
-	return withStream(device, func(stream gpu.Stream) error {
+	err = gpu.WithStream(device, func(stream gpu.Stream) error {
 		_, err := stream.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 8, Width: 8, In: 3, Out: 4, Kernel: 3})
 		return err
 	})
+	return cmp.Or(err, device.Close())
 }
 
 // GPU is a card that the driver shows. It may still lack cuDNN.
