@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,19 @@ func TestPicture(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != want {
 		t.Errorf("docs/architecture.svg does not show the imports (%v): run make picture", err)
+	}
+}
+
+// TestPageOfPicture checks that the files exist that docs/architecture.md names.
+func TestPageOfPicture(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs/architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile("`([a-z]+/[a-z_/.]+)`").FindAllStringSubmatch(string(page), -1) {
+		if _, err := os.Stat(filepath.Join(root, name[1])); err != nil {
+			t.Error("docs/architecture.md names what does not exist:", err)
+		}
 	}
 }
 
