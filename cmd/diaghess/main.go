@@ -42,7 +42,7 @@ func main() {
 func newApp() *cli.App {
 	return &cli.App{
 		Name:                 "diaghess",
-		Usage:                "paired studies of optimizers preconditioned by a diagonal of the curvature",
+		Usage:                "compare optimizers that use a diagonal of the curvature with Adam, AdamW and SGD, in paired studies",
 		Version:              version(),
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{
