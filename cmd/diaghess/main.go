@@ -1,6 +1,8 @@
-// Command diaghess trains small networks with optimizers preconditioned by a
-// diagonal of the curvature and finds out over paired, seeded runs whether they
-// beat Adam, AdamW and SGD.
+// Command diaghess trains small networks with optimizers that scale each parameter's
+// step by a diagonal of the curvature. Paired, seeded runs and statistics show whether
+// they beat Adam, AdamW and SGD.
+//
+// What does not belong here: anything but reading flags and printing results.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package asm writes Go assembly for amd64. The generators of package native's
-// tiles and of the kernels' vector bodies share it.
+// Package asm writes Go assembly for amd64. The generators of package native and of
+// the kernels' vector bodies share it. Only generators import it.
 package asm
 
 import (

@@ -1,6 +1,7 @@
-// Package nativetest has what the tests of package native and of device cpu share: a
-// convolution by its definition and the transforms of Winograd's algorithm, made from
-// their points, independently of package native's generator.
+// Package nativetest has code that the tests of package native and of the device cpu
+// share. It has a convolution by its definition, and the transforms of Winograd's
+// algorithm, which it computes from their points. It must not use package native or its
+// generator.
 package nativetest
 
 import (
