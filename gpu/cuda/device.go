@@ -19,9 +19,9 @@ import (
 type Math string
 
 const (
-	// FP32 takes products of float32: what the CPU does, up to the order of sums.
+	// FP32 multiplies in float32, as the CPU does; only the order of sums differs.
 	FP32 Math = "fp32"
-	// TF32 lets tensor cores round the factors to 10 bits, for speed.
+	// TF32 uses tensor cores, which are faster and round the factors to 10 bits.
 	TF32 Math = "tf32"
 )
 

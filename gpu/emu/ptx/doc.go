@@ -11,10 +11,14 @@
 //
 // # What is exact
 //
-// These operations give exactly the result that the PTX ISA defines: add, sub, mul, fma,
-// div, rcp and sqrt with an IEEE rounding (.rn .rz .rm .rp); every cvt; min, max, abs,
-// neg and comparison; all integer operations. A float32 NaN result is the canonical
-// 0x7fffffff. Subnormals are flushed only if the opcode says .ftz.
+// These operations give exactly the result that the PTX ISA defines:
+//
+//   - add, sub, mul, fma, div, rcp and sqrt with an IEEE rounding (.rn .rz .rm .rp);
+//   - every cvt, min, max, abs, neg and comparison;
+//   - all integer operations.
+//
+// A float32 NaN result is the canonical 0x7fffffff. Subnormals are flushed only if the
+// opcode says .ftz.
 //
 // The approximate operations are ex2, lg2, rsqrt, rcp, sqrt, sin, cos and tanh with
 // .approx, div.approx and div.full. They are computed in float64 and rounded to float32
