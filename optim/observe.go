@@ -7,18 +7,18 @@ import (
 	"diaghess/gpu"
 )
 
-// Observation says what a rule made of its curvature at the last step.
+// Observation describes the curvature that a rule used at the last step.
 type Observation struct {
 	Norm     float64 `json:"norm"`     // of h, Euclidean
 	Negative float64 `json:"negative"` // share of the entries of h that are below 0
 	// Clipped is the share of the coordinates that Sophia clipped.
 	Clipped *float64 `json:"clipped,omitempty"`
-	// Damped is how many tensors had a negative curvature, which DiagHess's
-	// damping made up for.
+	// Damped is the number of tensors with a negative curvature, for which DiagHess
+	// raised the damping.
 	Damped *int `json:"damped,omitempty"`
 }
 
-// String is the observation for a person.
+// String returns the observation as one line for a person.
 func (o *Observation) String() string {
 	s := fmt.Sprintf("|h| %.3g", o.Norm)
 	if o.Negative > 0 {
@@ -43,8 +43,9 @@ type observer interface {
 	observed(o *Observation, clipped float64, damped int)
 }
 
-// Observe looks at the last step: between steps, since it copies from the device.
-// It is nil for a rule without curvature, and where h is not finite.
+// Observe describes the last step. Call it between steps: it copies all buffers from the
+// device. It returns nil for a rule without curvature, and if h is not finite. The error
+// is that of a copy.
 func (o *Optimizer) Observe() (*Observation, error) {
 	b := &o.buffers
 	if b.Curvature.IsNull() {

@@ -32,8 +32,8 @@ type Engine struct {
 	Name string
 	// Deterministic says that results are bit-identical each time, TensorCores that factors
 	// are rounded to TF32. Exact says that factors are not rounded further, that sums are
-	// made in float32 or better, and that there is no Fourier transform: its errors are
-	// relative to the largest of the results.
+	// made in float32 or better, and that there is no Fourier transform. The errors of
+	// one are relative to the largest of the results.
 	Deterministic, TensorCores, Exact bool
 
 	configuration descriptor
