@@ -8,9 +8,9 @@ import (
 	"diaghess/kernels"
 )
 
-// GGNColumns carries the columns of a square root of the Gauss-Newton matrix back
-// through a perceptron, a column for each class, and sums the squares of what
-// each sample gives: the exact diagonal. See package optim/curvature, ggn_exact.go.
+// GGNColumns computes the exact diagonal of the Gauss-Newton matrix of a perceptron. It
+// carries the columns of a square root of the matrix back through the network, one for each
+// class, and sums the squares over the samples. See package optim/curvature, ggn_exact.go.
 type GGNColumns struct {
 	batch            *Batch
 	inputs, outputs  gpu.Slice[float32]    // squares of a layer's input, and of the column there
@@ -22,8 +22,8 @@ type GGNColumns struct {
 // errNotPerceptron says what GGNColumns cannot do.
 var errNotPerceptron = errors.New("the exact diagonal is for perceptrons: a convolution sums over positions before it is squared, and batch normalization couples the samples")
 
-// BindGGNColumns allocates what the columns of a batch need. It fails on a network
-// with convolutions or batch normalization.
+// BindGGNColumns allocates the memory of a batch's columns. It returns an error for a
+// network with convolutions or batch normalization, or if the device has too little memory.
 func (b *Batch) BindGGNColumns() (*GGNColumns, error) {
 	inputs, largest, partials := 0, b.Logits.Len(), 0
 	for _, u := range b.units {
@@ -64,8 +64,8 @@ func (c *GGNColumns) next(n int) gpu.Slice[float32] {
 	return c.scratch[c.turn].Sub(0, n)
 }
 
-// Record records the diagonal into an arena of the layout of the network's values,
-// of the batch whose forward pass in training has been recorded.
+// Record records the diagonal, with the layout of Network.Values. Call it after recording
+// the batch's forward pass in training.
 func (c *GGNColumns) Record(r *gpu.Recorder, diagonal gpu.Slice[float32]) {
 	b := c.batch
 	for class := range b.network.Classes {

@@ -11,15 +11,16 @@ import (
 // anything else with their layout between the two goes through this file; what works
 // on single elements, as updates do, need not care.
 
-// Upload copies a parameter's elements from the host into a tensor of its layout on
-// the device: Value, Gradient, or its part of another arena.
+// Upload copies a parameter's elements from the host to a tensor on the device: Value,
+// Gradient, or the parameter's part of another buffer (see In). host is in the order of
+// Shape. The error is that of the copy.
 func (p *Parameter) Upload(s gpu.Stream, to gpu.Slice[float32], host []float32) error {
 	arranged := make([]float32, len(host))
 	toDevice(p, arranged, host)
 	return gpu.Upload(s, to, arranged)
 }
 
-// Download copies the elements of a tensor of the parameter's layout to the host.
+// Download is the inverse of Upload.
 func (p *Parameter) Download(s gpu.Stream, host []float32, from gpu.Slice[float32]) error {
 	arranged := make([]float32, len(host))
 	if err := gpu.Download(s, arranged, from); err != nil {
@@ -29,12 +30,13 @@ func (p *Parameter) Download(s gpu.Stream, host []float32, from gpu.Slice[float3
 	return nil
 }
 
-// Upload copies arenas with the layout of Values, one after the other, from the host.
+// Upload copies buffers with the layout of Values, one after the other, from the host. The
+// host has filters in HWIO. It panics on another length; the error is that of the copy.
 func (n *Network) Upload(to gpu.Slice[float32], host []float32) error {
 	return gpu.Upload(n.Stream, to, n.arranged(host, toDevice))
 }
 
-// Download copies arenas with the layout of Values, one after the other, to the host.
+// Download is the inverse of Upload.
 func (n *Network) Download(host []float32, from gpu.Slice[float32]) error {
 	raw := make([]float32, len(host))
 	if err := gpu.Download(n.Stream, raw, from); err != nil {

@@ -7,9 +7,9 @@ import (
 	"diaghess/kernels"
 )
 
-// Recursion carries a diagonal of the Gauss-Newton matrix of the loss down
-// through a network, over the activations of a batch's forward pass: see package
-// optim/curvature, recursion.go, for what it computes and what it drops.
+// Recursion computes an approximate diagonal of the Gauss-Newton matrix of the loss, in
+// one sweep from the logits down. It reads the activations of a batch's forward pass.
+// Package optim/curvature, recursion.go, has the formulas, and says what it drops.
 type Recursion struct {
 	batch   *Batch
 	weights gpu.Slice[float32]    // squares of Network.Values
@@ -21,8 +21,8 @@ type Recursion struct {
 	partials, mean, coefficients gpu.Slice[float32]
 }
 
-// BindRecursion allocates what the recursion of a batch needs, about the squares
-// of the parameters and three activations.
+// BindRecursion allocates the memory of a batch's recursion, about as much as the
+// parameters and three activations take. The error is that of an allocation.
 func (b *Batch) BindRecursion() (*Recursion, error) {
 	q := &Recursion{batch: b}
 	inputs, largest, partials, channels := 0, b.Logits.Len(), 0, 0
@@ -53,14 +53,14 @@ func (b *Batch) BindRecursion() (*Recursion, error) {
 	return q, nil
 }
 
-// next returns room for n elements that does not overlap the last one it returned.
+// next returns memory for n elements that does not overlap the last one it returned.
 func (q *Recursion) next(n int) gpu.Slice[float32] {
 	q.turn = 1 - q.turn
 	return q.scratch[q.turn].Sub(0, n)
 }
 
-// Record records the diagonal into an arena of the layout of the network's values,
-// of the batch whose forward pass in training has been recorded.
+// Record records the diagonal, with the layout of Network.Values. Call it after recording
+// the batch's forward pass in training.
 func (q *Recursion) Record(r *gpu.Recorder, diagonal gpu.Slice[float32]) {
 	b := q.batch
 	r.Group("recursion", func() {

@@ -7,12 +7,13 @@ import (
 	"diaghess/kernels"
 )
 
-// Tangent carries a direction in the space of the parameters through a training
-// step: the derivatives along it of all that forward pass, loss and backward pass
-// have computed of a batch, the last of them the product of the loss's Hessian with
-// the direction. It is Pearlmutter's R-operator, see package kernels, tangent.go, and
-// exact, through the batch's own statistics too, but for the decisions of LeakyReLU
-// and pooling: the loss is piecewise smooth, and the Hessian that of its piece.
+// Tangent computes the product of the loss's Hessian with a direction in the space of the
+// parameters. It computes the derivatives along the direction of all results of forward
+// pass, loss and backward pass. The last of them is the product. This is Pearlmutter's
+// R-operator, see package kernels, tangent.go.
+//
+// The product is exact, also through the batch's own statistics. LeakyReLU and pooling
+// make the loss piecewise smooth; the Hessian is that of the piece.
 type Tangent struct {
 	batch  *Batch
 	stages []tangentStage
@@ -31,9 +32,9 @@ type tangentStage interface {
 	label() string
 }
 
-// BindTangent allocates what the tangents of a batch need: as much as its
-// activations, two of them, and one or a filter, the largest. It panics unless the
-// batch was bound with Network.Retain.
+// BindTangent allocates the memory of a batch's tangents. It is as much as all activations
+// take, twice, and once the largest activation or filter. The error is that of an
+// allocation. It panics unless the batch was bound with Network.Retain.
 func (b *Batch) BindTangent() (*Tangent, error) {
 	if !b.retained {
 		panic("layers: the tangent of a batch that was bound without Network.Retain")
@@ -139,10 +140,10 @@ func (m *tangentBinder) epilogueGradient(s *epilogueTangent, daDot gpu.Slice[flo
 	return s.dyDot
 }
 
-// Record records the product of the Hessian of the batch's loss with the direction z;
-// both have the layout of the network's values. It comes after the batch's forward
-// pass in training, its loss and the backward pass into Network.Gradients, with
-// nothing in between that writes what these have left, and leaves it alone.
+// Record records the product of the Hessian of the batch's loss with the direction z. Both
+// have the layout of Network.Values. Call it after recording the batch's forward pass in
+// training, its loss, and the backward pass into Network.Gradients. No op in between may
+// change the results of these. Record does not change them either.
 func (t *Tangent) Record(r *gpu.Recorder, z, product gpu.Slice[float32]) {
 	b := t.batch
 	r.Group("tangent", func() {
