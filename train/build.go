@@ -30,17 +30,17 @@ var stamp string
 //go:embed commit.txt
 var archived string
 
-// Build says what made a record, as far as it can change the bits.
+// Build identifies the program that made a record, as far as results depend on it.
 type Build struct {
-	// Commit is the source's, of 12 digits. Where it alone does not say what was compiled,
-	// in a changed checkout, a source archive or neither of the two ("unknown"), a "+" and
-	// the first 12 digits of the program file's SHA-256 follow.
+	// Commit has 12 digits of the source's commit, or "unknown". If the commit does not
+	// identify the source, "+" and the first 12 digits of the program file's SHA-256 follow.
+	// That is so for a changed checkout, a source archive and an unknown commit.
 	Commit   string `json:"commit"`
 	Go       string `json:"go"`       // compiler
 	Platform string `json:"platform"` // operating system and processor
 }
 
-// String names the build for a person.
+// String returns the build as text for a person.
 func (b Build) String() string { return b.Commit + " " + b.Go + " " + b.Platform }
 
 // ThisBuild describes the running program.

@@ -11,12 +11,11 @@ import (
 	"diaghess/train/data"
 )
 
-// Settings are what a user chooses of a run, but for what tells the runs of a
-// study apart.
+// Settings are the settings of a run that are equal for all runs of a study.
 type Settings struct {
 	Model          string  `json:"model"`           // see layers.Models
 	Epochs         int     `json:"epochs"`          // passes over the training pictures
-	Batch          int     `json:"batch"`           // pictures a step; the last step of an epoch takes what is left
+	Batch          int     `json:"batch"`           // pictures per step; the last step of an epoch takes the rest
 	Protocol       string  `json:"protocol"`        // see Protocols
 	Augment        string  `json:"augment"`         // see Augmentations
 	Limit          int     `json:"limit"`           // train on the first Limit pictures; 0 for all
@@ -24,26 +23,26 @@ type Settings struct {
 	Math           string  `json:"math"`            // of the convolutions, see Maths
 }
 
-// DefaultSettings are the seed's, for CIFAR-10.
+// DefaultSettings returns the pilot's settings for CIFAR-10.
 func DefaultSettings() Settings {
 	return Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: ProtocolSeed, Augment: AugmentNone, Math: MathFP32}
 }
 
-// The protocols: what a run is measured on.
+// The protocols say which pictures a run is measured on.
 const (
-	// ProtocolSeed is the seed's: pixels divided by their largest value, and the
-	// test set as validation set after every epoch. The seed did not augment.
+	// ProtocolSeed is the pilot's: pixels divided by their largest value, and the test
+	// set as validation set after every epoch. The pilot did not augment.
 	ProtocolSeed = "seed"
-	// ProtocolHoldout keeps HoldoutPictures training pictures aside, the same
-	// in every run, as validation set after every epoch, and touches the test
-	// set once, at the end.
+	// ProtocolHoldout keeps HoldoutPictures training pictures aside, the same in every
+	// run. They are the validation set after every epoch. The test set is used once, at
+	// the end.
 	ProtocolHoldout = "holdout"
 )
 
 // Protocols returns the names of the protocols.
 func Protocols() []string { return []string{ProtocolSeed, ProtocolHoldout} }
 
-// Validate says what is wrong with the settings.
+// Validate returns an error that says which setting is invalid.
 func (s Settings) Validate() error {
 	switch {
 	case !slices.Contains(layers.Models(), s.Model):

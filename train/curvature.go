@@ -17,17 +17,17 @@ import (
 	"diaghess/train/data"
 )
 
-// CurvatureCheck holds estimates of the curvature's diagonal against the exact one: of
-// a network with its initial weights or after some training, on batches of training
-// pictures, with dropout and, where the network has it, normalization by the batch.
+// CurvatureCheck compares estimates of the curvature diagonal with the exact diagonal. The
+// network has its initial weights, or has been trained before. The estimates are made on
+// batches of training pictures, with dropout and with the batch's own statistics.
 type CurvatureCheck struct {
 	Job                 // the network, and the training before
 	Data       string   // folder of the datasets, see data.Dir
 	Steps      int      // of that training, of a run of the job's length
 	Batches    int      // that the curvature is estimated on
 	Estimators []string // see ParseEstimator; none for all that fit the network
-	// ReferenceDraws is how many GNB draws the reference is the mean of where the exact
-	// diagonal is too much work; at least 2.
+	// ReferenceDraws is the number of samples of gnb, at least 2, whose mean is the
+	// reference if the exact diagonal takes too long.
 	ReferenceDraws int
 	// ExactWork is the most multiply-adds, counted as those of forward passes, for
 	// which a reference is exact. See DefaultExactWork.
@@ -44,7 +44,7 @@ const (
 	Hessian     = "hessian"
 )
 
-// CurvatureReport is what a CurvatureCheck found.
+// CurvatureReport has the results of a CurvatureCheck.
 type CurvatureReport struct {
 	Model      string `json:"model"`
 	Dataset    string `json:"dataset"`
@@ -60,20 +60,20 @@ type CurvatureReport struct {
 	Estimators []EstimatorReport `json:"estimators"`
 }
 
-// Reference is what estimates are held against.
+// Reference is the diagonal that estimates are compared with.
 type Reference struct {
 	Matrix string `json:"matrix"`
-	// Draws is 0 for the exact diagonal in float64, else how many GNB draws the
-	// reference is the mean of.
+	// Draws is 0 for the exact diagonal in float64. Otherwise the reference is the mean of
+	// so many samples of gnb.
 	Draws int `json:"gnb_draws"`
-	// Noise is the relative error of a reference of draws: no estimate can be seen to be
-	// closer.
+	// Noise is the relative error of a reference that is a mean of samples. A smaller
+	// error of an estimate cannot be seen.
 	Noise float64 `json:"noise"`
 
 	diagonals [][]float64 // of each batch, in the order of exact.Network.Values
 }
 
-// EstimatorReport is what one estimator did.
+// EstimatorReport has the results of one estimator.
 type EstimatorReport struct {
 	Estimator string `json:"estimator"`
 	Reference string `json:"reference"` // the matrix
@@ -88,9 +88,9 @@ type EstimatorReport struct {
 	Calibration []CalibrationBin `json:"calibration"`
 }
 
-// ParseEstimator reads an estimator, "kind" or "kind:key=value,...", with the keys
-// samples, draws that an estimate is the mean of, and abs, true for AdaHessian's form of
-// hutchinson. Every estimate stands alone: there is no average over steps.
+// ParseEstimator reads an estimator, "kind" or "kind:key=value,...". The key samples is
+// the number of samples whose mean is an estimate. abs=true chooses AdaHessian's form of
+// hutchinson. There is no average over steps. An unknown kind or key is an error.
 func ParseEstimator(spec string) (curvature.Options, error) {
 	kind, settings, has := strings.Cut(spec, ":")
 	o := curvature.Options{Kind: kind, Every: 1, Samples: 1}

@@ -106,7 +106,7 @@ func try(o DeviceOptions) (err error) {
 // GPU is a card that the driver shows. It may still lack cuDNN.
 type GPU struct{ Name, Description string }
 
-// GPUs returns the cards that there are. Its error says why there can be none.
+// GPUs returns the cards of this machine. Its error says why there can be none.
 func GPUs() ([]GPU, error) {
 	cards, err := cudaCards()
 	var all []GPU

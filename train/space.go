@@ -12,7 +12,7 @@ import (
 	"diaghess/optim"
 )
 
-// Dimension is a key of an optimizer's spec that is drawn, and from where.
+// Dimension is a key of an optimizer's spec that trials sample, and its range.
 type Dimension struct {
 	Key  string  `json:"key"`
 	Low  float64 `json:"low"`
@@ -39,14 +39,13 @@ func (d Dimension) String() string {
 	return text
 }
 
-// Space is what is drawn for each rule, by its name; under "" stands what is
-// drawn for the others.
+// Space has the dimensions that trials sample for each rule, by the rule's name. Those
+// under "" are for all other rules.
 type Space map[string][]Dimension
 
-// ParseSpace reads a space: parts "NAME: KEY=LOW..HIGH log, ..." set apart by
-// semicolons. A part without a name is for all rules that have none of their
-// own, "log" draws uniformly in the logarithm. Text that is empty is the empty
-// space.
+// ParseSpace reads a space: parts "NAME: KEY=LOW..HIGH log, ..." separated by semicolons.
+// A part without a name is for all rules without a part. "log" samples uniformly in the
+// logarithm. An empty text is the empty space.
 func ParseSpace(text string) (Space, error) {
 	space := Space{}
 	if strings.TrimSpace(text) == "" {

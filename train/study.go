@@ -28,10 +28,10 @@ type Study struct {
 	Data       string // folder of the datasets, see data.Dir
 	Device     string // see OpenDevice
 	Library    string // see OpenDevice
-	// Parallel is how many runs go side by side and Threads how many threads
-	// each has; 0 lets the study choose: as many runs as there are processors
-	// or runs, and the processors shared among them; on a GPU as many runs as its
-	// memory takes, up to mostParallel. Neither changes a bit.
+	// Parallel is the number of runs side by side, Threads the threads of each. 0 lets
+	// the study choose. On the cpu it takes one run per processor, or fewer if there are
+	// fewer, and divides the processors among them. On a GPU it takes as many runs as fit in its memory, up
+	// to mostParallel. Results are bit-identical for all values.
 	Parallel, Threads int
 
 	// Profile has a profiler record a few steps of each run, op by op, on a device that

@@ -21,17 +21,17 @@ import (
 // it as a rule, and never those that its optimizers were tuned on.
 const FirstTuningSeed = 1_000_000
 
-// Tuning chooses the settings of optimizers, with an equal budget for each:
-// every one has the same number of trials, each drawn from a declared space and
-// trained for as many epochs from the same seeds. What counts is the validation
-// part of the holdout protocol; the test set is not looked at.
+// Tuning chooses the settings of optimizers, with an equal budget for each. Each optimizer
+// has the same number of trials. A trial is sampled from a declared space; all trials have
+// equally many epochs and the same seeds. The validation part of the holdout protocol
+// ranks them; the test set is not used.
 type Tuning struct {
-	Study         // Optimizers are those to tune, with what is not to be drawn; Seeds from FirstTuningSeed on
+	Study         // Optimizers are those to tune, with their fixed settings; Seeds from FirstTuningSeed on
 	Trials int    // of each optimizer
 	Space  Space  // empty for the defaults
-	Metric string // what the best trial is best in, see TuningMetrics
-	// Halving trains only the best of each optimizer's trials on, one in so many, after
-	// as small a part of the epochs, and so again; 0 trains all to the end.
+	Metric string // that ranks the trials, see TuningMetrics
+	// Halving is the factor N of successive halving: after 1/N of the epochs only the best
+	// 1/N of each optimizer's trials continue, and so on. 0 trains all to the end.
 	Halving int
 }
 
@@ -59,7 +59,7 @@ type Tuned struct {
 	Optimizers []TunedOptimizer `json:"optimizers"`
 }
 
-// TunedOptimizer is what was found for an optimizer.
+// TunedOptimizer is the result of a tuning for one optimizer.
 type TunedOptimizer struct {
 	Optimizer string      `json:"optimizer"`  // the spec that was tuned
 	Best      string      `json:"best"`       // the spec of the best trial
@@ -68,7 +68,7 @@ type TunedOptimizer struct {
 	Trials    []Trial     `json:"trials"`
 }
 
-// Trial is the outcome of a draw.
+// Trial is the outcome of one trial.
 type Trial struct {
 	Trial  int           `json:"trial"` // from 1
 	Spec   string        `json:"spec"`
@@ -83,7 +83,7 @@ type Trial struct {
 	First *TrialScore `json:"first_score,omitempty"`
 }
 
-// TrialScore is what a trial is ranked by.
+// TrialScore has the metrics that rank a trial.
 type TrialScore struct {
 	ValLoss float64 `json:"val_loss"`
 	ValAcc  float64 `json:"val_acc"`

@@ -118,7 +118,7 @@ func (g *gpuCheck) parts() []part {
 	}
 }
 
-// skipped is the error of a part that could not be done for want of something.
+// skipped is the error of a part that lacks something it needs.
 type skipped string
 
 func (s skipped) Error() string { return string(s) }
