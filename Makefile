@@ -6,7 +6,8 @@ define other_make
 endef
 
 GO ?= go
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# staticcheck needs a newer Go than the program, so it has a go.mod of its own.
+STATICCHECK = $(GO) tool -modfile=.ci/tools/go.mod staticcheck
 
 # The commit, where this folder is a checkout and not a part of another repository; a "+"
 # says that it was changed. A checkout may belong to somebody else. Without a commit the
@@ -57,11 +58,16 @@ bench-peers: build ## measure a training step beside PyTorch and TensorFlow; ins
 	@python3 docs/bench-peers/run.py $(PEERS)
 
 .PHONY: lint
-lint: go ## gofmt, go vet and staticcheck
+lint: go ## gofmt, go vet, staticcheck, and the checks of .ci/lint: prose, imports
 	@unformatted=$$(gofmt -l $$($(git) ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
-	@$(found) test -z "$$tags" || { set -x && $(GO) vet -tags cuda ./... && $(GO) run $(STATICCHECK) -tags cuda ./...; }
+	$(STATICCHECK) ./...
+	@$(found) test -z "$$tags" || { set -x && $(GO) vet -tags cuda ./... && $(STATICCHECK) -tags cuda ./...; }
+	$(GO) test -count=1 ./.ci/lint
+
+.PHONY: picture
+picture: go ## draw docs/architecture.svg from the imports
+	$(GO) test -count=1 ./.ci/lint -run Picture -update
 
 .PHONY: dist
 dist: go ## make the archives of a release in bin/dist and try those that run here

@@ -41,7 +41,7 @@ func ReserveCopy[T Element](a *Arena, host []T) Slice[T] {
 }
 
 // Allocate makes the memory of all that has been reserved since it last succeeded. It
-// returns the stream's error as it is, [OutOfMemory] where there is no room.
+// returns the stream's error as it is, [OutOfMemory] where there is not enough memory.
 func (a *Arena) Allocate() error {
 	for _, r := range a.pending {
 		made, err := a.stream.Alloc(r.buffer.Size)

@@ -7,9 +7,9 @@ import (
 	"reflect"
 )
 
-// Arguments returns a kernel's parameters as its CUDA body takes them, each in
-// the little-endian bytes of its type: exported fields in order, 8 bytes for the
-// address of a Slice, 4 or 8 for a number. It panics on a field of another type.
+// Arguments returns the parameters of a kernel's CUDA body: its exported fields in
+// order, each as the little-endian bytes of its type. The address of a Slice takes 8
+// bytes, a number 4 or 8. It panics on a field of another type.
 func Arguments(k Kernel) [][]byte {
 	v := reflect.Indirect(reflect.ValueOf(k))
 	var arguments [][]byte

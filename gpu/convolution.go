@@ -28,8 +28,8 @@ const (
 	OHWI
 )
 
-// FromHWIO copies a filter with the given number of outputs from HWIO into the layout,
-// and ToHWIO copies it back. The slices must not overlap.
+// FromHWIO copies a filter with the given number of outputs from HWIO into the layout.
+// The slices have equal length and must not overlap.
 func (l FilterLayout) FromHWIO(to, hwio []float32, outputs int) {
 	if l == HWIO {
 		copy(to, hwio)
@@ -38,6 +38,7 @@ func (l FilterLayout) FromHWIO(to, hwio []float32, outputs int) {
 	transpose(to, hwio, len(hwio)/outputs, outputs)
 }
 
+// ToHWIO is the inverse of FromHWIO.
 func (l FilterLayout) ToHWIO(hwio, from []float32, outputs int) {
 	if l == HWIO {
 		copy(hwio, from)
@@ -76,10 +77,10 @@ func (s ConvolutionShape) String() string {
 	return fmt.Sprintf("%dx%dx%dx%d %dx%d %d", s.Batch, s.Height, s.Width, s.In, s.Kernel, s.Kernel, s.Out)
 }
 
-// Direction is one of the three products of a convolution.
+// Direction is one of the three computations of a convolution.
 type Direction int
 
-// The three products: output from input and filter, input gradient from output
+// The three directions: output from input and filter, input gradient from output
 // gradient and filter, filter gradient from input and output gradient.
 const (
 	Forward Direction = iota
@@ -139,14 +140,14 @@ func (s ConvolutionShape) Direct(d Direction, x, w, y []float32) (sum, absolute 
 // Convolution is a convolution bound to a device: shape, algorithms, workspace.
 type Convolution interface {
 	Shape() ConvolutionShape
-	// Algorithm names what computes a direction, for the record.
+	// Algorithm returns the name of the algorithm of a direction, for the record.
 	Algorithm(Direction) string
 }
 
-// ConvolutionPass is the op that runs one direction of a convolution: it writes
-// the tensor that the direction is named for from the other two. X and DX have
-// the shape of the input, Y of the output, W of the filter; in the backward
-// directions the written or read gradients stand in their places.
+// ConvolutionPass is the op that runs one direction of a convolution. Forward computes Y
+// from X and W, BackwardData X from Y and W, BackwardFilter W from X and Y. X has the
+// shape of the input, Y of the output, W of the filter. In the backward directions, Y and
+// the written tensor hold gradients.
 type ConvolutionPass struct {
 	Convolution Convolution
 	Direction   Direction
@@ -173,8 +174,8 @@ func (p *ConvolutionPass) Entry() string {
 	return fmt.Sprintf("conv%dx%d %v", s.Kernel, s.Kernel, p.Direction)
 }
 
-// Cost counts all Kernel^2 taps of every output position, those on the padding
-// included, as the usual convention has it.
+// Cost counts all Kernel^2 multiply-adds of every output position and pair of channels,
+// including those on the padding, which is the usual convention.
 func (p *ConvolutionPass) Cost() Cost {
 	s := p.Convolution.Shape()
 	return Cost{

@@ -11,8 +11,8 @@ type Device interface {
 	// Name is the device's name in a record and on the command line: "cpu",
 	// "emu", "cuda:0".
 	Name() string
-	// Description says what is behind the name, for a person: processor or
-	// card, threads, convolution library and version.
+	// Description describes the device for a person: processor or card, threads,
+	// convolution library and version.
 	Description() string
 	// FilterLayout is how the device's convolutions take filters and their
 	// gradients.
@@ -20,14 +20,14 @@ type Device interface {
 	// Allocated returns how many bytes the device's streams hold.
 	Allocated() int64
 	// NewStream makes an independent queue of work. Streams of one device run
-	// side by side and do not change each other's bits.
+	// side by side and do not change each other's results.
 	NewStream() (Stream, error)
 	// Close frees everything that the device made. Its streams must be closed.
 	Close() error
 }
 
-// Stream is a queue of work on a device: things happen in the order in which
-// they were queued. A stream belongs to one goroutine at a time and owns the
+// Stream is a queue of work on a device: work is done in the order in which it
+// was queued. A stream belongs to one goroutine at a time and owns the
 // memory that it makes; work of other streams may use that too, after Wait and
 // before Close.
 type Stream interface {
@@ -65,7 +65,7 @@ func WithStream(device Device, body func(Stream) error) error {
 type Program interface {
 	// Run queues one replay on the program's stream.
 	Run() error
-	// Ops returns what was recorded, in order.
+	// Ops returns the recorded ops, in order.
 	Ops() []RecordedOp
 	// Profile replays the program n times and returns, for each op and each
 	// replay, how long it took: durations[op][replay].
@@ -76,12 +76,11 @@ type Program interface {
 type Op interface {
 	// Entry is the op's name: of a kernel, its __global__ function.
 	Entry() string
-	// Cost is the work that the op cannot do without.
+	// Cost is the least work of the op.
 	Cost() Cost
 }
 
-// Cost is the least work of an op, the floor that a measured time is held
-// against.
+// Cost is the least work of an op. Measured times are compared with it.
 type Cost struct {
 	Bytes int64 // each input byte read once, each output byte written once
 	Flops int64 // floating-point operations, a multiply-add counted as two
@@ -135,10 +134,10 @@ func (r *Recorder) Group(name string, body func()) {
 	r.label = outer
 }
 
-// Ops returns what has been recorded.
+// Ops returns the recorded ops, in order.
 func (r *Recorder) Ops() []RecordedOp { return r.ops }
 
-// Traffic is what a replay of an op did on a device that counts.
+// Traffic is what a device counted in one replay of an op.
 type Traffic struct {
 	ThreadInstructions int64
 	Bytes              int64 // of global memory, asked for by loads and stores
@@ -156,7 +155,7 @@ func (t *Traffic) Add(other Traffic) {
 	t.DivergentBranches += other.DivergentBranches
 }
 
-// OutOfMemory is the error of an allocation that a device has no room for.
+// OutOfMemory is the error of an allocation for which a device has too little memory.
 type OutOfMemory struct {
 	Bytes       int64 // asked for; 0 where a library does not say
 	Free, Total int64 // of the device
@@ -174,7 +173,7 @@ func (e *OutOfMemory) Error() string {
 
 // Meter is a [Device] that knows how much memory it has.
 type Meter interface {
-	// Memory returns the bytes that are free and those that there are.
+	// Memory returns the free and the total memory of the device, in bytes.
 	Memory() (free, total int64, err error)
 }
 

@@ -11,8 +11,8 @@ type Element interface {
 	~float32 | ~int32 | ~uint32 | ~uint8
 }
 
-// Buffer is one allocation of device memory. Streams make them; everybody else
-// handles a [Slice] of one.
+// Buffer is one allocation of device memory. Streams make buffers; other code uses a
+// [Slice] of one.
 type Buffer struct {
 	// Address is the device address of the first byte, aligned to 256 bytes.
 	Address uint64
@@ -23,8 +23,8 @@ type Buffer struct {
 	Size int
 }
 
-// Slice is a window of n elements on a [Buffer]: what a kernel's pointer
-// parameter is in Go. The zero value is a null pointer of length 0.
+// Slice is a window of elements of a [Buffer]. In Go it stands for a pointer parameter of
+// a kernel. The zero value is a null pointer of length 0.
 type Slice[T Element] struct {
 	buffer *Buffer
 	offset int // in elements
@@ -90,7 +90,8 @@ func bytesOf[T Element](host []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&host[0])), len(host)*sizeOf[T]())
 }
 
-// Alloc makes n zeroed elements of device memory, owned by the stream.
+// Alloc makes n zeroed elements of device memory, owned by the stream. Its error is that
+// of [Stream]'s method Alloc.
 func Alloc[T Element](s Stream, n int) (Slice[T], error) {
 	b, err := s.Alloc(n * sizeOf[T]())
 	if err != nil {
@@ -99,8 +100,8 @@ func Alloc[T Element](s Stream, n int) (Slice[T], error) {
 	return View[T](b), nil
 }
 
-// Upload copies host elements to the device, after all work queued on s. The
-// lengths must be equal.
+// Upload copies host elements to the device, after all work queued on s. It panics if
+// the lengths differ.
 func Upload[T Element](s Stream, dst Slice[T], src []T) error {
 	if len(src) != dst.n {
 		panic(fmt.Sprintf("gpu: upload of %d elements to a slice of %d", len(src), dst.n))
@@ -111,8 +112,8 @@ func Upload[T Element](s Stream, dst Slice[T], src []T) error {
 	return s.Upload(dst.buffer, dst.offset*sizeOf[T](), bytesOf(src))
 }
 
-// Download copies device elements to the host, after all work queued on s. The
-// lengths must be equal.
+// Download copies device elements to the host, after all work queued on s. It panics if
+// the lengths differ.
 func Download[T Element](s Stream, dst []T, src Slice[T]) error {
 	if len(dst) != src.n {
 		panic(fmt.Sprintf("gpu: download of %d elements to a slice of %d", src.n, len(dst)))

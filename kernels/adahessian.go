@@ -2,9 +2,9 @@ package kernels
 
 import "diaghess/gpu"
 
-// AdaHessianUpdate is Adam with a diagonal of the curvature in the place of the
-// gradient in the second moment, with coefficients (rate, alpha, beta) of the
-// step, alpha = rate / (1 - Beta1^t) and beta = 1 / sqrt(1 - Beta2^t):
+// AdaHessianUpdate is Adam whose second moment is that of a diagonal of the curvature in
+// place of the gradient. The step's coefficients are rate, alpha = rate / (1 - Beta1^t) and
+// beta = 1 / sqrt(1 - Beta2^t):
 //
 //	M  = Beta1 M + OneMinusBeta1 g
 //	V  = Beta2 V + OneMinusBeta2 h^2

@@ -75,9 +75,9 @@ func addDeviations(y, shift, sum, squares []float32) {
 //	Scale        = Gamma * InvStd
 //	Moving       = Momentum * Moving + (1 - Momentum) * the batch's
 //
-// Correction multiplies the variance that goes into the moving one: Rows/(Rows-1)
-// for the unbiased variance, which Keras's fused kernel stores (4-d inputs),
-// 1 for the biased one, which its other kernel stores (2-d inputs).
+// Correction multiplies the variance that updates the moving variance. It is
+// Rows/(Rows-1) for the unbiased variance, which Keras's fused kernel stores (4-d inputs).
+// It is 1 for the biased variance, which Keras's other kernel stores (2-d inputs).
 type BatchNormFinish struct {
 	Partial        gpu.Slice[float32] // [Chunks(Rows, Channels), 2, Channels]
 	Gamma          gpu.Slice[float32] // [Channels]
@@ -164,16 +164,16 @@ func (k *BatchNormInference) Host(lo, hi int) {
 	}
 }
 
-// BatchNormGradient is the second stage of the backward reduction that
-// EpilogueReduce began: from the sums of dz and of dz (y - mean) it makes the parameters' gradients and the two coefficients
-// with which the gradient of the input is
+// BatchNormGradient is the second stage of the backward reduction that EpilogueReduce
+// began. From the sums of dz and of dz (y - mean) it computes the gradients of the
+// parameters. It also computes two coefficients, with which the gradient of the input is
 //
 //	dy = Scale dz + Slope (y - mean) + Offset
 //	DBeta = sum dz, DGamma = InvStd sum dz (y - mean)
 //	Slope = -Scale InvStd DGamma / Rows, Offset = -Scale DBeta / Rows
 //
-// With DGamma null there is no normalization but a bias alone: Slope and Offset
-// are left as they are (zero).
+// A null DGamma means a bias without normalization: Slope and Offset keep their values
+// (zero).
 type BatchNormGradient struct {
 	Partial  gpu.Slice[float32] // [Chunks, 2, Channels]
 	InvStd   gpu.Slice[float32] // [Channels]

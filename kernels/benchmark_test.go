@@ -9,7 +9,7 @@ import (
 	"diaghess/kernels"
 )
 
-// The benchmarks run the Go bodies on one thread, at the shapes of the seed's
+// The benchmarks run the Go bodies on one thread, at the shapes of the pilot's
 // network on a batch of 64. They report the bytes that a kernel must move, each
 // once, as its throughput.
 
@@ -133,7 +133,7 @@ func BenchmarkEpilogue(b *testing.B) {
 	}
 }
 
-// BenchmarkColumns has the outputs of dense layers, of the seed's network, of the
+// BenchmarkColumns has the outputs of dense layers, of the pilot's network, of the
 // perceptron's and of the logits.
 func BenchmarkColumns(b *testing.B) {
 	const rows = 64

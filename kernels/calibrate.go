@@ -2,16 +2,16 @@ package kernels
 
 import "diaghess/gpu"
 
-// Calibration pulls a noisy estimate of a diagonal without bias, the drawn one,
-// towards one that has little noise and the wrong size, the swept one, tensor by
-// tensor: see package optim/curvature, calibrated.go, for the formulas. The buffers
-// and the chunk table are those of update.go. The sums take two stages of fixed
-// order.
+// Calibration combines two estimates of a diagonal, tensor by tensor. The first, called
+// Drawn, is sampled: noisy and unbiased. The second, called Swept, has little noise and
+// the wrong scale. Package optim/curvature, calibrated.go, has the formulas. The buffers
+// and the chunk table are those of update.go. The sums take two stages of fixed order.
 
-// CalibrateSums is how many sums of a chunk the weights are made of.
+// CalibrateSums is the number of sums that CalibrateAverage computes for each chunk: those
+// of Drawn, Swept, Drawn^2, Drawn Swept and Swept^2.
 const CalibrateSums = 5
 
-// CalibrateAverage takes the exponential averages of both estimates,
+// CalibrateAverage updates the exponential averages of both estimates,
 //
 //	Drawn = Decay Drawn + OneMinusDecay (Sum + Factor G^2)
 //	Swept = Decay Swept + OneMinusDecay R
@@ -20,10 +20,10 @@ const CalibrateSums = 5
 //
 //	Partial[chunk] = sum Drawn, sum Swept, sum Drawn^2, sum Drawn Swept, sum Swept^2
 //
-// Sum null is 0.
+// A null Sum counts as 0.
 type CalibrateAverage struct {
-	G             gpu.Slice[float32] // all gradients, for labels that were drawn
-	Sum           gpu.Slice[float32] // of all draws before, or null
+	G             gpu.Slice[float32] // all gradients, for sampled labels
+	Sum           gpu.Slice[float32] // of all samples before, or null
 	R             gpu.Slice[float32] // all curvatures, of the sweep
 	Drawn         gpu.Slice[float32] // [as G], updated
 	Swept         gpu.Slice[float32] // [as G], updated
@@ -76,7 +76,7 @@ func (k *CalibrateAverage) Host(lo, hi int) {
 	}
 }
 
-// CalibrateWeights ends the sums of each tensor and makes the weights of both
+// CalibrateWeights finishes the sums of each tensor and computes the weights of both
 // averages, in double precision. With ratio = sum Drawn / sum Swept and n =
 // Draws[State.step / Every],
 //
@@ -90,7 +90,7 @@ type CalibrateWeights struct {
 	Partial     gpu.Slice[float32] // [chunks, CalibrateSums]
 	First       gpu.Slice[uint32]  // [tensors + 1], see ChunkTable
 	Corrections gpu.Slice[float32] // [estimates of a run]: 1/(1 - Decay^k), k from 1
-	Draws       gpu.Slice[float32] // [estimates of a run]: that Drawn is worth
+	Draws       gpu.Slice[float32] // [estimates of a run]: how many samples Drawn is worth
 	State       gpu.Slice[uint32]  // [StateWords]
 	Weights     gpu.Slice[float32] // [tensors, 2], written
 	Every       uint32             // steps from one estimate to the next
@@ -131,7 +131,7 @@ func (k *CalibrateWeights) Host(lo, hi int) {
 	}
 }
 
-// CalibrateBlend makes the estimate of both averages:
+// CalibrateBlend combines both averages into the estimate:
 //
 //	Diagonal = Weights[tensor, 0] Drawn + Weights[tensor, 1] Swept
 type CalibrateBlend struct {

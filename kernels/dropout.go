@@ -6,8 +6,8 @@ import (
 	"diaghess/gpu"
 )
 
-// DropoutMask draws the masks of all dropout layers of a network: 1 keeps an
-// element, 0 drops it. Element i of a segment is kept where
+// DropoutMask samples the masks of all dropout layers of a network: 1 keeps an
+// element, 0 drops it. Element i of a segment is kept if
 //
 //	Uniform(Random(Seed, segment's stream, State.step, i / 4)[i % 4]) >= segment's rate
 //
@@ -19,19 +19,20 @@ type DropoutMask struct {
 	Seed     uint64
 }
 
-// DropoutSegmentWords is the number of words that describe a block's work:
-// offset in Mask, length, index of its first element in its layer, stream,
-// bits of the rate, and three words of padding.
+// DropoutSegmentWords is the number of words that describe the segment of one block.
+// They are its offset in Mask, its length, the index of its first element in its layer,
+// the random stream, the rate as float32, and three words of padding.
 const DropoutSegmentWords = 8
 
-// DropoutLayer is a layer's part of the mask.
+// DropoutLayer describes the part of the mask that belongs to one layer.
 type DropoutLayer struct {
-	Offset, Elements int // in the mask; Offset is a multiple of 16
-	Stream           uint32
-	Rate             float32
+	Offset, Elements int     // in the mask; Offset is a multiple of 16
+	Stream           uint32  // of random numbers, see RandomStream
+	Rate             float32 // probability that an element is dropped, in [0, 1)
 }
 
-// DropoutSegments cuts the layers into the blocks of a DropoutMask.
+// DropoutSegments divides the layers into segments, one for each block of a DropoutMask:
+// [blocks, DropoutSegmentWords].
 func DropoutSegments(layers []DropoutLayer) []uint32 {
 	var words []uint32
 	for _, l := range layers {
@@ -51,7 +52,7 @@ func (k *DropoutMask) Cost() gpu.Cost {
 	return gpu.Cost{Bytes: int64(k.Mask.Len()) + 4*int64(k.Segments.Len()), Flops: int64(k.Mask.Len())}
 }
 
-// Host draws the masks of segments lo to hi-1.
+// Host samples the masks of segments lo to hi-1.
 func (k *DropoutMask) Host(lo, hi int) {
 	mask, segments, step := k.Mask.Host(), k.Segments.Host(), k.State.Host()[StateStep]
 	seed0, seed1 := uint32(k.Seed), uint32(k.Seed>>32)

@@ -42,10 +42,10 @@ func (k *Gather) Host(lo, hi int) {
 	}
 }
 
-// GatherAugment is Gather with a random crop and a random flip of each picture,
-// drawn anew in each pass: the picture within Padding pixels of zeros on each
-// side is cut to its size at a random place, and then flipped left to right in
-// half of the cases.
+// GatherAugment is Gather with a random crop and a random flip of each picture, which
+// differ from pass to pass. Padding pixels of zeros are added on each side of the picture,
+// and a part of the picture's size is cut out at a random place. Half of the pictures are
+// then flipped left to right.
 //
 //	w0, w1, w2, _ = Random(Seed, Stream, State.pass, sample + r)
 //	dh = (w0 (2 Padding + 1) >> 32) - Padding
@@ -55,8 +55,8 @@ func (k *Gather) Host(lo, hi int) {
 //	                0 beyond the edge
 //	Y[r] = Labels[Order[sample + r]]
 //
-// So what a sample becomes depends on the seed, the pass and its place in it, not
-// on how the pass is cut into batches. He, Zhang, Ren and Sun 2016, "Deep
+// So the result depends on the seed, the pass and the sample's place in it, not on the
+// size of the batches. He, Zhang, Ren and Sun 2016, "Deep
 // residual learning", section 4.2, has Padding 4 and the flip for CIFAR-10.
 type GatherAugment struct {
 	Images   gpu.Slice[uint8]   // [pictures, Height, Width, Channels]

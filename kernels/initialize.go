@@ -11,26 +11,28 @@ import (
 //
 //	Constant + float32((2 Uniform(Random(Seed, Stream, 0, i / 4)[i % 4]) - 1) * Limit)
 //
-// so it depends on the seed, the tensor's stream and the place alone.
+// so it depends only on the seed, the tensor's stream and the place.
 type Initialize struct {
 	Values   gpu.Slice[float32] // the tensors, written; what lies between them is not
 	Segments gpu.Slice[uint32]  // [blocks, InitialSegmentWords], see InitialSegments
 	Seed     uint64
 }
 
-// InitialSegmentWords is the number of words that describe a block's work:
-// offset in Values, length, index of its first element in its tensor, stream,
-// bits of the constant, bits of the limit, and two words of padding.
+// InitialSegmentWords is the number of words that describe the segment of one block. They
+// are its offset in Values, its length, the index of its first element in its tensor, the
+// random stream, the constant and the limit as float32, and two words of padding.
 const InitialSegmentWords = 8
 
-// InitialTensor is a tensor among the values.
+// InitialTensor describes the initial values of one tensor: uniform in [Constant - Limit,
+// Constant + Limit).
 type InitialTensor struct {
-	Offset, Elements int // in the values
-	Stream           uint32
+	Offset, Elements int    // in the values
+	Stream           uint32 // of random numbers, see RandomStream
 	Constant, Limit  float32
 }
 
-// InitialSegments cuts the tensors into the blocks of an Initialize.
+// InitialSegments divides the tensors into segments, one for each block of an Initialize:
+// [blocks, InitialSegmentWords].
 func InitialSegments(tensors []InitialTensor) []uint32 {
 	var words []uint32
 	for _, t := range tensors {

@@ -2,9 +2,9 @@ package kernels
 
 import "hash/fnv"
 
-// Philox is the counter-based generator Philox4x32-10 of Salmon, Moraes, Dror
-// and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011: four 32-bit
-// words, a pure function of a 128-bit counter and a 64-bit key.
+// Philox is the counter-based generator Philox4x32-10. It returns four 32-bit words, a
+// pure function of a 128-bit counter and a 64-bit key. The source is Salmon, Moraes, Dror
+// and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 //
 // The project's convention: key = the run's seed; counter = (index, step,
 // stream), see [Random].

@@ -2,8 +2,9 @@ package kernels
 
 import "diaghess/gpu"
 
-// SampleLabels draws each row's label from the softmax of its logits: the first
-// class up to which the exponentials exceed the drawn part of their sum,
+// SampleLabels samples the label of each row from the softmax of its logits. The label is
+// the first class for which the sum of the exponentials up to it exceeds a random part u
+// of the whole sum:
 //
 //	sum of exp(Logits - largest) up to Labels > u (sum over all)
 //	u = Uniform(Random(Seed, Stream, State.step, Draw 2^32 + row / 4)[row % 4])
@@ -13,7 +14,7 @@ type SampleLabels struct {
 	State   gpu.Slice[uint32]  // [StateWords]
 	Seed    uint64
 	Stream  uint32
-	Draw    uint32 // of the draws at a step
+	Draw    uint32 // number of the sample at a step
 	Rows    int32
 	Classes int32
 }
@@ -26,7 +27,7 @@ func (k *SampleLabels) Cost() gpu.Cost {
 	return gpu.Cost{Bytes: 4 * int64(k.Logits.Len()+int(k.Rows)), Flops: 4 * int64(k.Logits.Len())}
 }
 
-// Host draws the rows of blocks lo to hi-1.
+// Host samples the labels of the rows of blocks lo to hi-1.
 func (k *SampleLabels) Host(lo, hi int) {
 	logits, labels, step := k.Logits.Host(), k.Labels.Host(), k.State.Host()[StateStep]
 	classes := int(k.Classes)

@@ -7,8 +7,8 @@ import (
 	"diaghess/kernels"
 )
 
-// Batch is a network bound to a number of samples: inputs, activations and
-// gradient memory. Batches of different sizes share the network's parameters.
+// Batch is a network bound to a number of samples. It holds inputs, activations and the
+// memory of gradients. Batches of different sizes share the network's parameters.
 type Batch struct {
 	Size   int
 	X      gpu.Slice[float32] // [Size, height, width, channels], the input
@@ -72,7 +72,8 @@ func (b *binder) gradient(n int) gpu.Slice[float32] {
 	return b.gradients.Take(n)
 }
 
-// Bind allocates what batches of the given size need.
+// Bind allocates the memory of batches of the given size, in samples. It returns an error
+// if the device has too little, or no algorithm for a convolution.
 func (n *Network) Bind(size int) (*Batch, error) {
 	a := gpu.NewArena(n.Stream)
 	floats := func(n int) gpu.Slice[float32] { return gpu.Reserve[float32](a, n) }
@@ -108,7 +109,8 @@ func (n *Network) Bind(size int) (*Batch, error) {
 	return batch, nil
 }
 
-// DrawMasks records the dropout masks of the state's step.
+// DrawMasks records the kernel that samples the dropout masks, a function of the seed and
+// the step that state counts. Without dropout it records nothing.
 func (b *Batch) DrawMasks(r *gpu.Recorder, seed uint64, state gpu.Slice[uint32]) {
 	if b.segments.Len() == 0 {
 		return
@@ -118,9 +120,9 @@ func (b *Batch) DrawMasks(r *gpu.Recorder, seed uint64, state gpu.Slice[uint32])
 	})
 }
 
-// Forward records the network from X to Logits: in training with the batch's
-// statistics, updated moving statistics and the dropout masks in Mask, else
-// with the moving statistics.
+// Forward records the network from X to Logits. In training it uses the batch's statistics
+// and the dropout masks in Mask, and updates the moving statistics. Otherwise it uses the
+// moving statistics, without dropout.
 func (b *Batch) Forward(r *gpu.Recorder, training bool) {
 	r.Group("forward", func() {
 		for _, u := range b.units {
@@ -129,8 +131,9 @@ func (b *Batch) Forward(r *gpu.Recorder, training bool) {
 	})
 }
 
-// Loss records the mean cross-entropy of the logits with smoothed labels; with
-// gradient set also its gradient, for Backward.
+// Loss records the cross-entropy of the logits with smoothed labels, into RowLoss, and the
+// predictions. smoothing is the share of a label that is spread over all classes. With
+// gradient set it also records the gradient of the mean loss by the logits, for Backward.
 func (b *Batch) Loss(r *gpu.Recorder, smoothing float32, gradient bool) {
 	k := &kernels.SoftmaxCrossEntropy{
 		Logits: b.Logits, Labels: b.Labels, RowLoss: b.RowLoss, Prediction: b.Prediction,
@@ -142,9 +145,9 @@ func (b *Batch) Loss(r *gpu.Recorder, smoothing float32, gradient bool) {
 	r.Group("loss", func() { r.Record(k) })
 }
 
-// SampledLoss records the gradient of the loss by the logits, for Backward, with
-// labels that are drawn from the network's predictions instead of the batch's: a
-// function of the seed, the state's step and the number of the draw.
+// SampledLoss records the gradient of the mean loss by the logits, for Backward, with
+// labels that are sampled from the network's predictions. They are a function of the seed,
+// the step that state counts, and draw, which numbers the samples at a step.
 func (b *Batch) SampledLoss(r *gpu.Recorder, seed uint64, draw uint32, state gpu.Slice[uint32]) {
 	rows, classes := int32(b.Size), int32(b.network.Classes)
 	r.Group("loss", func() {
@@ -171,8 +174,8 @@ func (b *Batch) Backward(r *gpu.Recorder, gradients gpu.Slice[float32]) {
 	})
 }
 
-// Algorithms names, for the record, what computes each direction of each
-// linear layer: "conv1 forward" -> "im2col + gonum sgemm".
+// Algorithms returns the name of the algorithm of each direction of each linear layer, for
+// the record: "conv1 forward" -> "im2col + gonum sgemm".
 func (b *Batch) Algorithms() map[string]string {
 	names := map[string]string{}
 	for _, c := range b.convolutions {

@@ -11,7 +11,7 @@ import (
 	"diaghess/optim"
 )
 
-// BenchmarkStep is a training step of the seed's network on a batch of 64:
+// BenchmarkStep is a training step of the pilot's network on a batch of 64:
 // masks, forward, loss, backward, AdamW's update.
 func BenchmarkStep(b *testing.B) {
 	const size = 64

@@ -9,7 +9,7 @@ import (
 	"diaghess/kernels"
 )
 
-// Batch normalization's constants, Keras's names and the seed's values.
+// The constants of batch normalization, with Keras's names and the pilot's values.
 const (
 	BatchNormEpsilon  = 1e-3
 	BatchNormMomentum = 0.99

@@ -7,9 +7,9 @@ import (
 	"diaghess/kernels"
 )
 
-// GGNColumns carries the columns of a square root of the Gauss-Newton matrix back
-// through a perceptron, a column for each class, and sums the squares of what
-// each sample gives: the exact diagonal. See package optim/curvature, ggn_exact.go.
+// GGNColumns computes the exact diagonal of the Gauss-Newton matrix of a perceptron. It
+// carries the columns of a square root of the matrix back through the network, one for each
+// class, and sums the squares over the samples. See package optim/curvature, ggn_exact.go.
 type GGNColumns struct {
 	batch           *Batch
 	units           []columnUnit

@@ -8,10 +8,10 @@ import (
 	"diaghess/kernels"
 )
 
-// initializer says what the initial values of a tensor are: uniform around a
-// constant, which the device draws with the bits that any other would, or
-// normal, which the host draws, because logarithm and cosine are rounded
-// otherwise elsewhere. Each is a pure function of the seed and the tensor's name.
+// initializer is the distribution of a tensor's initial values. Uniform values around a
+// constant are made on the device, bit-identical on all devices. Normal values are made on
+// the host, because devices round logarithm and cosine differently. All are pure functions
+// of the seed and the tensor's name.
 type initializer struct {
 	constant, limit float32 // uniform in [constant - limit, constant + limit)
 	deviation       float64 // of the normal distribution with mean 0; 0 for none
@@ -61,8 +61,8 @@ func (i initializer) normal(seed uint64, name string, n int) []float32 {
 	return values
 }
 
-// Initialize gives parameters and statistics their initial values, a pure
-// function of the seed and each tensor's name.
+// Initialize sets parameters and statistics to their initial values, which are a pure
+// function of the seed and each tensor's name. The error is that of the device.
 func (n *Network) Initialize(seed uint64) error {
 	var values, moving []kernels.InitialTensor
 	for _, p := range n.Parameters {

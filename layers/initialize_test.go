@@ -10,7 +10,7 @@ import (
 	"diaghess/layers"
 )
 
-// The initial values of the seed's network, parameters and statistics with the
+// The initial values of the pilot's network, parameters and statistics with the
 // zeros between them, never change: records would no longer be repeated. The
 // sums were made when a plain loop on the host drew the values, before there was
 // a kernel for it.

@@ -19,7 +19,7 @@ func (p *Parameter) Upload(s gpu.Stream, to gpu.Slice[float32], host []float32) 
 	return gpu.Upload(s, to, arranged)
 }
 
-// Download copies the elements of a tensor of the parameter's layout to the host.
+// Download is the inverse of Upload.
 func (p *Parameter) Download(s gpu.Stream, host []float32, from gpu.Slice[float32]) error {
 	arranged := make([]float32, len(host))
 	if err := gpu.Download(s, arranged, from); err != nil {

@@ -8,11 +8,14 @@ import (
 	"diaghess/kernels"
 )
 
-// Initializer says how a kernel's initial weights are drawn.
+// Initializer is the distribution of the initial weights of a kernel.
 type Initializer int
 
 const (
-	GlorotUniform Initializer = iota // Keras's default
+	// GlorotUniform is U(-l, l) with l = sqrt(6 / (fan in + fan out)): Glorot and Bengio
+	// 2010, equation 16. It is Keras's default.
+	GlorotUniform Initializer = iota
+	// HeNormal is N(0, 2 / fan in), not truncated: He et al. 2015.
 	HeNormal
 )
 
@@ -23,9 +26,8 @@ func (i Initializer) draw(fanIn, fanOut int) initializer {
 	return glorotUniform(fanIn, fanOut)
 }
 
-// Conv is a convolution with a square filter, stride 1, same padding and no
-// bias: y = x * kernel, with x [B, H, W, in], kernel [Kernel, Kernel, in,
-// Filters], y [B, H, W, Filters].
+// Conv is a convolution with a square filter, stride 1, same padding and no bias: y = x *
+// kernel. x is [B, H, W, in], kernel [Kernel, Kernel, in, Filters], y [B, H, W, Filters].
 type Conv struct {
 	Name        string
 	Filters     int
@@ -33,8 +35,8 @@ type Conv struct {
 	Initializer Initializer
 }
 
-// Dense is a dense layer without bias: y = x kernel, with x flattened to [B,
-// in], kernel [in, Units], y [B, Units].
+// Dense is a dense layer without bias: y = x kernel. x is flattened to [B, in], kernel is
+// [in, Units], y [B, Units].
 type Dense struct {
 	Name        string
 	Units       int

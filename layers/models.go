@@ -2,10 +2,10 @@ package layers
 
 import "fmt"
 
-// CNN is the seed's convolutional network: for each number of filters a block
-// of two (3x3 convolution, batch normalization, LeakyReLU), 2x2 max pooling and
-// dropout; then two dense layers of Dense units with batch normalization,
-// LeakyReLU and dropout; then the logits.
+// CNN is the pilot's convolutional network. It has one block for each number in Filters:
+// twice a 3x3 convolution, batch normalization and LeakyReLU; then 2x2 max pooling and
+// dropout. Two dense layers of Dense units follow, with batch normalization, LeakyReLU and
+// dropout; then the logits.
 type CNN struct {
 	Filters                    []int
 	Dense                      int
@@ -13,36 +13,36 @@ type CNN struct {
 	Plain                      bool // biases in place of batch normalization
 }
 
-// SeedCNN is the network of the seed's experiments, 1,605,354 parameters for
-// 32x32x3 pictures in 10 classes.
+// SeedCNN returns the network of the pilot: 1,605,354 parameters for 32x32x3 pictures in
+// 10 classes.
 func SeedCNN() CNN {
 	return CNN{Filters: []int{32, 64, 128}, Dense: 512, BlockDropout: 0.4, DenseDropout: 0.5}
 }
 
-// SmallCNN is the seed's structure at a size whose exact curvature takes seconds:
-// 2,094 parameters for 8x8 grey pictures in 10 classes.
+// SmallCNN returns a small network with the pilot's structure, whose exact curvature takes
+// seconds: 2,094 parameters for 8x8 grey pictures in 10 classes.
 func SmallCNN() CNN {
 	return CNN{Filters: []int{4, 8}, Dense: 16, BlockDropout: 0.4, DenseDropout: 0.5}
 }
 
-// DigitCNN is the pilot's structure at a size that learns 8x8 grey pictures well and
-// quickly: 29,658 parameters in 10 classes.
+// DigitCNN returns a network with the pilot's structure that learns 8x8 grey pictures
+// well and quickly: 29,658 parameters in 10 classes.
 func DigitCNN() CNN {
 	return CNN{Filters: []int{16, 32}, Dense: 64, BlockDropout: 0.4, DenseDropout: 0.5}
 }
 
-// PlainCNN is SmallCNN without normalization, to tell what that does to the
-// curvature: 2,038 parameters.
+// PlainCNN returns SmallCNN with biases in place of normalization, to show the effect of
+// normalization on the curvature: 2,038 parameters.
 func PlainCNN() CNN {
 	m := SmallCNN()
 	m.Plain = true
 	return m
 }
 
-// leakySlope is the seed's slope of LeakyReLU for negative inputs.
+// leakySlope is the pilot's slope of LeakyReLU for negative inputs.
 const leakySlope = 0.01
 
-// Layers returns the chain for a number of classes.
+// Layers returns the chain of layers for a number of classes. The last one has the logits.
 func (m CNN) Layers(classes int) []Layer {
 	var chain []Layer
 	norm := 0
@@ -80,10 +80,10 @@ type MLP struct {
 	Dropout       float32
 }
 
-// SeedMLP is the network of the seed's first study.
+// SeedMLP returns the network of the pilot's first study.
 func SeedMLP() MLP { return MLP{Hidden: 10, Units: 64, Dropout: 0.004} }
 
-// Layers returns the chain for a number of classes.
+// Layers returns the chain of layers for a number of classes. The last one has the logits.
 func (m MLP) Layers(classes int) []Layer {
 	var chain []Layer
 	for i := 1; i <= m.Hidden; i++ {
@@ -95,10 +95,11 @@ func (m MLP) Layers(classes int) []Layer {
 	return append(chain, Dense{Name: "out", Units: classes, Initializer: HeNormal}, Epilogue{Name: "out", Slope: 1})
 }
 
-// Models returns the names that Model knows.
+// Models returns the names of the models.
 func Models() []string { return []string{"seedcnn", "smallcnn", "plaincnn", "digitcnn", "mlp"} }
 
-// Model returns the chain of a named model.
+// Model returns the chain of a model by its name, for a number of classes. It returns an
+// error for an unknown name.
 func Model(name string, classes int) ([]Layer, error) {
 	switch name {
 	case "seedcnn":

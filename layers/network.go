@@ -84,13 +84,11 @@ type Network struct {
 	Classes    int
 	Parameters []*Parameter
 	Statistics []*Statistic
-	// Values, Gradients and Moving hold all parameters, their gradients and
-	// all statistics: what an optimizer's update and a checkpoint work on. The
-	// gaps that align the tensors are zero.
+	// Values, Gradients and Moving hold all parameters, their gradients and all
+	// statistics, for updates and checkpoints. Gaps align the tensors and are zero.
 	Values, Gradients, Moving gpu.Slice[float32]
-	// Retain makes the batches that Bind returns keep the gradients by all
-	// activations, as much memory as these take, instead of two of them in turn:
-	// Batch.BindTangent needs them.
+	// Retain makes Bind keep the gradients by all activations, which takes as much memory
+	// as these, instead of two buffers. Batch.BindTangent needs them.
 	Retain bool
 
 	nodes    []node
@@ -129,8 +127,9 @@ func align(n int) int {
 	return (n + kernels.TensorAlignment - 1) / kernels.TensorAlignment * kernels.TensorAlignment
 }
 
-// New makes a network of the layers on the stream's device and gives it the
-// initial weights of the seed. The last layer's output are the logits.
+// New makes a network of the layers on the stream's device, with the initial weights of the
+// seed. The output of the last layer is the logits. New returns an error if the layers do
+// not fit each other, if the last one is not dense, or if the device has too little memory.
 func New(stream gpu.Stream, input Shape, chain []Layer, seed uint64) (*Network, error) {
 	n := &Network{Stream: stream, Input: input}
 	d := &declaration{network: n}

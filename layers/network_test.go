@@ -21,7 +21,7 @@ func newNetwork(t testing.TB, input layers.Shape, chain []layers.Layer, seed uin
 	return n
 }
 
-// The tensors of the seed's network as its Keras model lists them: 1,605,354
+// The tensors of the pilot's network as its Keras model lists them: 1,605,354
 // trainable parameters for 10 classes, 1,651,524 for 100, and 2,944 moving
 // statistics.
 func TestSeedCNNParameters(t *testing.T) {
@@ -58,7 +58,7 @@ func TestSeedCNNParameters(t *testing.T) {
 	}
 }
 
-// The seed's perceptron on MNIST: 784*64+64 + 9*(64*64+64) + 64*10+10.
+// The pilot's perceptron on MNIST: 784*64+64 + 9*(64*64+64) + 64*10+10.
 func TestSeedMLPParameters(t *testing.T) {
 	n := newNetwork(t, layers.Shape{Height: 28, Width: 28, Channels: 1}, layers.SeedMLP().Layers(10), 0)
 	if n.Trainable() != 88330 || len(n.Parameters) != 22 || len(n.Statistics) != 0 {

@@ -7,9 +7,9 @@ import (
 	"diaghess/kernels"
 )
 
-// Recursion carries a diagonal of the Gauss-Newton matrix of the loss down
-// through a network, over the activations of a batch's forward pass: see package
-// optim/curvature, recursion.go, for what it computes and what it drops.
+// Recursion computes an approximate diagonal of the Gauss-Newton matrix of the loss, in
+// one sweep from the logits down. It reads the activations of a batch's forward pass.
+// Package optim/curvature, recursion.go, has the formulas, and says what it drops.
 type Recursion struct {
 	batch   *Batch
 	units   []recursionUnit

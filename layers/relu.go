@@ -9,7 +9,7 @@ import (
 
 // ReLU is a = max(0, y), elementwise, for an input of any shape; its derivative at 0 is
 // 0. It has no parameters. Behind a normalization or a bias, [Epilogue] with Slope 0
-// computes the same bits without a pass over memory of its own.
+// computes bit-identical values without a pass over memory of its own.
 type ReLU struct {
 	Name string
 }

@@ -7,12 +7,13 @@ import (
 	"diaghess/kernels"
 )
 
-// Tangent carries a direction in the space of the parameters through a training
-// step: the derivatives along it of all that forward pass, loss and backward pass
-// have computed of a batch, the last of them the product of the loss's Hessian with
-// the direction. It is Pearlmutter's R-operator, see package kernels, tangent.go, and
-// exact, through the batch's own statistics too, but for the decisions of LeakyReLU
-// and pooling: the loss is piecewise smooth, and the Hessian that of its piece.
+// Tangent computes the product of the loss's Hessian with a direction in the space of the
+// parameters. It computes the derivatives along the direction of all results of forward
+// pass, loss and backward pass. The last of them is the product. This is Pearlmutter's
+// R-operator, see package kernels, tangent.go.
+//
+// The product is exact, also through the batch's own statistics. LeakyReLU and pooling
+// make the loss piecewise smooth; the Hessian is that of the piece.
 type Tangent struct {
 	batch  *Batch
 	stages []tangentStage

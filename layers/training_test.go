@@ -33,7 +33,7 @@ func mixed() network {
 // Training moves the statistics as Keras does: .99 of the old and .01 of the
 // batch's, whose variance is the unbiased one for pictures (the fused kernel)
 // and the biased one behind a dense layer. (Measured with Keras 2.15 on the
-// seed's network.)
+// pilot's network.)
 func TestMovingStatistics(t *testing.T) {
 	networks := []network{mixed()}
 	for _, rows := range []int{1, 2, 3} {

@@ -7,10 +7,10 @@ import (
 	"diaghess/kernels"
 )
 
-// AdaBelief is AdaBelief, Zhuang et al. 2020, in TensorFlow Addons's
-// convention, the seed's baseline: eps is added to v at every step and to its
-// root, the weight decay is decoupled, and the step is rectified as in RAdam
-// (Liu et al. 2020),
+// AdaBelief is AdaBelief, Zhuang et al. 2020, in the convention of TensorFlow Addons,
+// whose AdaBelief the pilot used as a baseline. eps is added to v at every step and to
+// its root. The weight decay is decoupled. The step is rectified as in RAdam (Liu et al.
+// 2020):
 //
 //	m  = beta1 m + (1 - beta1) g
 //	v  = beta2 v + (1 - beta2) (g - m)^2 + eps
@@ -18,7 +18,7 @@ import (
 //	w -= lr (s + weight-decay w)
 //
 // where, with L = 2/(1 - beta2) - 1 and l = L - 2 t beta2^t / (1 - beta2^t),
-// r = sqrt((l-4)/(L-4) (l-2)/(L-2) L/l); while l < 5 the step is m / (1 -
+// r = sqrt((l-4)/(L-4) (l-2)/(L-2) L/l). While l < 5 the step is m / (1 -
 // beta1^t) without a denominator. rectify=false sets r to 1.
 //
 // Source: TensorFlow Addons 0.22, optimizers/adabelief.py.
@@ -31,7 +31,7 @@ type AdaBelief struct {
 
 var _ Rule = (*AdaBelief)(nil)
 
-// NewAdaBelief returns the rule with the constants of the seed's study.
+// NewAdaBelief returns the rule with the constants of the pilot.
 func NewAdaBelief() *AdaBelief {
 	return &AdaBelief{Schedule: schedule(1e-3), Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-14, Rectify: true, WeightDecay: 1e-4}
 }
@@ -49,8 +49,8 @@ func (o *AdaBelief) tunables() []tunable {
 		nonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
 }
 
-// Coefficients are the rate, the two bias corrections and r, 0 for a step
-// without a denominator.
+// Coefficients returns rate, 1 - beta1^t, 1 - beta2^t and r. r is 0 for a step without a
+// denominator.
 func (o *AdaBelief) Coefficients(step int, rate float32) [kernels.CoefficientWords]float32 {
 	rectification := 1.0
 	if o.Rectify {
@@ -66,7 +66,7 @@ func (o *AdaBelief) Coefficients(step int, rate float32) [kernels.CoefficientWor
 	return [...]float32{rate, 1 - power(o.Beta1, step), 1 - power(o.Beta2, step), float32(rectification)}
 }
 
-// Record is one pass.
+// Record records one kernel, which reads and writes each tensor once.
 func (o *AdaBelief) Record(r *gpu.Recorder, b *Buffers) {
 	r.Record(&kernels.AdaBeliefUpdate{
 		W: b.Values, G: b.Gradients, M: b.Slots[0], V: b.Slots[1],

@@ -6,19 +6,22 @@ import (
 	"diaghess/optim/curvature"
 )
 
-// AdaHessian is Adam with a diagonal h of the curvature in the place of the
-// gradient in the second moment, t the step from 1:
+// AdaHessian is Adam whose second moment is that of a diagonal h of the curvature in place
+// of the gradient. t is the step, counted from 1:
 //
 //	m  = beta1 m + (1 - beta1) g        mhat = m / (1 - beta1^t)
 //	v  = beta2 v + (1 - beta2) h^2      vhat = v / (1 - beta2^t)
 //	w -= lr (mhat / (sqrt(vhat) + eps) + weight-decay w)
 //
-// with two sets of defaults, each its authors'. AdaHessian, Yao, Gholami, Shen,
-// Mustafa, Keutzer and Mahoney 2021, takes the absolute values of Hutchinson's
-// estimate, averaged over the taps of a convolution's filter; in its programs eps
-// is added to the corrected root, as here, and its Hessian power is 1. AdaHesScale,
-// Elsayed and Mahmood 2022, takes the diagonal that the recursion gives. Where h
-// is estimated every k steps only, v takes the last one again in between.
+// There are two sets of defaults, each that of its authors.
+//
+// AdaHessian, Yao, Gholami, Shen, Mustafa, Keutzer and Mahoney 2021, uses the absolute
+// values of Hutchinson's estimate, averaged over the taps of a convolution's filter. As in
+// its programs, eps is added to the corrected root and the Hessian power is 1.
+//
+// AdaHesScale, Elsayed and Mahmood 2022, uses the diagonal of the recursion.
+//
+// If h is estimated only at every k-th step, the steps between use the last h again.
 type AdaHessian struct {
 	Schedule
 	Beta1, Beta2, Epsilon float64
@@ -57,13 +60,12 @@ func (o *AdaHessian) tunables() []tunable {
 		nonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
 }
 
-// Coefficients are the rate, the rate over the correction of m, and the inverse
-// root of that of v.
+// Coefficients returns rate, rate / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
 func (o *AdaHessian) Coefficients(step int, rate float32) [kernels.CoefficientWords]float32 {
 	return [...]float32{rate, rate / (1 - power(o.Beta1, step)), 1 / root(1-power(o.Beta2, step)), 0}
 }
 
-// Record is one pass.
+// Record records one kernel, which reads and writes each tensor once.
 func (o *AdaHessian) Record(r *gpu.Recorder, b *Buffers) {
 	r.Record(&kernels.AdaHessianUpdate{
 		W: b.Values, G: b.Gradients, H: b.Curvature, M: b.Slots[0], V: b.Slots[1],

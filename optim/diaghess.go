@@ -8,9 +8,8 @@ import (
 	"diaghess/optim/curvature"
 )
 
-// DiagHess is the seed's rule: RMSprop of the curvature with damping. With g
-// the gradient of the batch's mean loss, h a diagonal of its curvature, t the
-// step from 1,
+// DiagHess is the pilot's rule: RMSprop of the curvature, with damping. g is the gradient
+// of the batch's mean loss, h a diagonal of its curvature, t the step, counted from 1:
 //
 //	n   = c2 g^2 + c1 h                     entries that are not finite are 0
 //	lam = max(0, -min n over the tensor) + lambda
@@ -19,16 +18,17 @@ import (
 //	v   = beta2 v + (1 - beta2) n^2         vhat = v / (1 - beta2^t), n without lam
 //	w  -= lr mhat / (sqrt(vhat) + eps)
 //
-// with c1 = square diff^(square - 1) and c2 = square (square - 1) diff^(square -
-// 2), the first and second derivative of x^square at diff: the rule descends on
-// loss^square, whose curvature holds g^2 whatever h is. No weight decay.
+// c1 = square diff^(square - 1) and c2 = square (square - 1) diff^(square - 2) are the
+// first and second derivative of x^square at diff. The rule descends on loss^square, whose
+// curvature contains g^2 for any h. There is no weight decay.
 //
-// The seed's perceptrons took the minimum over a layer's kernel and bias together; of
-// the exact diagonal that they had, which is never negative, either is lambda.
+// The pilot's perceptrons took the minimum over the kernel and the bias of a layer
+// together. They had the exact diagonal, which is never negative, so lam is lambda in both
+// forms.
 //
-// Source: github.com/YunInSung/diagonal-hessian-cnn, MyModel.train_step. As
-// published the network's h was identically zero, which is curvature=none; see
-// package curvature for what else h can be.
+// Source: github.com/YunInSung/diagonal-hessian-cnn, MyModel.train_step. As published,
+// the network's h was identically zero, which is curvature=none. Package curvature has
+// the other values of h.
 type DiagHess struct {
 	Schedule
 	Beta1, Beta2, Epsilon float64
@@ -39,7 +39,7 @@ type DiagHess struct {
 
 var _ Rule = (*DiagHess)(nil)
 
-// NewDiagHess returns the rule with the seed's constants.
+// NewDiagHess returns the rule with the pilot's constants.
 func NewDiagHess() *DiagHess {
 	return &DiagHess{
 		Schedule: schedule(1e-6), Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7,
@@ -59,25 +59,25 @@ func (o *DiagHess) tunables() []tunable {
 		fraction("beta2", "decay of the second moment", &o.Beta2),
 		positive("eps", "added to the root of the second moment", &o.Epsilon),
 		positive("lambda", "damping of the curvature", &o.Lambda),
-		positive("diff", "where loss^square is expanded", &o.Diff),
+		positive("diff", "value of the loss at which loss^square is differentiated", &o.Diff),
 		atLeastOne("square", "power of the loss; below 1 its curvature would be negative", &o.Square))
 }
 
-// Constants returns c1 and c2.
+// Constants returns the rule's factors c1, of the curvature, and c2, of the squared
+// gradient.
 func (o *DiagHess) Constants() (c1, c2 float64) {
 	return o.Square * math.Pow(o.Diff, o.Square-1), o.Square * (o.Square - 1) * math.Pow(o.Diff, o.Square-2)
 }
 
-// Coefficients are the rate over the correction of m and the inverse root of
-// that of v. The corrections are the seed's, in float32; drawing them out of
-// mhat and vhat saves two divisions an element and moves the step by an ulp or
-// two.
+// Coefficients returns rate / (1 - beta1^t) and 1 / sqrt(1 - beta2^t). The corrections are
+// those of the pilot, in float32. Here they are factors of the step instead of divisors of
+// m and v. That saves two divisions per element and changes the step by an ulp or two.
 func (o *DiagHess) Coefficients(step int, rate float32) [kernels.CoefficientWords]float32 {
 	return [...]float32{rate / (1 - power(o.Beta1, step)), 1 / root(1-power(o.Beta2, step)), 0, 0}
 }
 
-// Record is one pass where n cannot be negative, and two with the minimum
-// between them where it can.
+// Record records one kernel if n cannot be negative. Otherwise it records three: two that
+// find the minimum of each tensor, and the update.
 func (o *DiagHess) Record(r *gpu.Recorder, b *Buffers) {
 	c1, c2 := o.Constants()
 	update := &kernels.DiagHessUpdate{

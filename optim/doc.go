@@ -1,9 +1,13 @@
-// Package optim holds the update rules, one a file: formula, convention and
-// source, its tunables with their defaults, and the kernel that applies it to
-// all tensors of a network in one launch.
+// Package optim has the update rules, one in each file. A file has the formula, the
+// convention and the source of its rule, and the settings with their defaults. One
+// launch of the rule's kernel updates all tensors of a network.
 //
 // A rule is written on the command line as name:key=value,..., see [Parse].
-// What changes from step to step, learning rate and bias corrections, is made
-// on the host for the whole run, as a table that the kernels index by step:
-// the bits are the same on every device, and a step copies nothing.
+//
+// Learning rate and bias corrections change from step to step. The host computes them
+// for the whole run, as a table that the kernels index by step. So they are
+// bit-identical on every device, and a step copies nothing.
+//
+// What does not belong here: arithmetic on tensors, which is in package kernels; the
+// training loop; records.
 package optim

@@ -6,7 +6,7 @@ import (
 	"diaghess/gpu"
 )
 
-// Observation says what a rule made of its curvature at the last step.
+// Observation describes the curvature that a rule used at the last step.
 type Observation struct {
 	Norm     float64 // of h, Euclidean
 	Negative float64 // share of the entries of h that are below 0
@@ -27,8 +27,9 @@ type observer interface {
 	observed(o *Observation, clipped float64, damped int)
 }
 
-// Observe looks at the last step: between steps, since it copies from the device.
-// It is nil for a rule without curvature, and where h is not finite.
+// Observe describes the last step. Call it between steps: it copies all buffers from the
+// device. It returns nil for a rule without curvature, and if h is not finite. The error
+// is that of a copy.
 func (o *Optimizer) Observe() (*Observation, error) {
 	b := &o.buffers
 	if b.Curvature.IsNull() {

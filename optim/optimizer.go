@@ -8,14 +8,15 @@ import (
 	"diaghess/layers"
 )
 
-// Tensors are the tensors that an optimizer updates: where they lie in the
-// buffers of values and gradients, in elements.
+// Tensors describes the tensors that an optimizer updates. Values and Gradients hold
+// all of them. Offsets and Lengths have one number for each tensor, in elements.
 type Tensors struct {
 	Values, Gradients gpu.Slice[float32]
 	Offsets, Lengths  []int
 }
 
-// TensorsOf returns the parameters of a network.
+// TensorsOf returns the buffers of a network's values and gradients, and the offset and
+// length of each parameter in them, in the order of Network.Parameters.
 func TensorsOf(n *layers.Network) Tensors {
 	t := Tensors{Values: n.Values, Gradients: n.Gradients}
 	for _, p := range n.Parameters {
@@ -28,8 +29,8 @@ func TensorsOf(n *layers.Network) Tensors {
 // Optimizer is a rule bound to tensors on a device.
 type Optimizer struct {
 	Rule Rule
-	// Slots holds the rule's slots one after the other, each with the layout
-	// of the values: what a checkpoint keeps.
+	// Slots holds the rule's slots one after the other, each with the layout of
+	// Tensors.Values. A checkpoint stores them.
 	Slots gpu.Slice[float32]
 	// State counts the steps; see package kernels, state.go.
 	State gpu.Slice[uint32]
@@ -38,9 +39,11 @@ type Optimizer struct {
 	buffers Buffers
 }
 
-// New binds a rule to tensors for a run of the given length. curvature is the
-// diagonal that the rule uses, null for none; nonNegative says that no entry of
-// it is negative.
+// New binds a rule to tensors for a run of the given length. curvature is the diagonal
+// that the rule uses, with the layout of t.Values, or null for none. nonNegative says that
+// no entry of it is negative. New allocates the slots and uploads the table of
+// coefficients, [run.Steps, kernels.CoefficientWords]. It returns an error if the schedule
+// does not fit the run, or if the device has too little memory.
 func New(stream gpu.Stream, rule Rule, t Tensors, run Length, curvature gpu.Slice[float32], nonNegative bool) (*Optimizer, error) {
 	fail := func(err error) (*Optimizer, error) {
 		return nil, fmt.Errorf("optimizer %s: %w", rule.Name(), err)
@@ -77,8 +80,8 @@ func New(stream gpu.Stream, rule Rule, t Tensors, run Length, curvature gpu.Slic
 	return o, nil
 }
 
-// Slot returns a slot by its name, in the layout of the values. It panics on a
-// name that the rule does not have.
+// Slot returns a slot by its name, with the layout of Tensors.Values. It panics if the
+// rule has no such slot.
 func (o *Optimizer) Slot(name string) gpu.Slice[float32] {
 	for i, slot := range o.Rule.Slots() {
 		if slot == name {
@@ -88,8 +91,8 @@ func (o *Optimizer) Slot(name string) gpu.Slice[float32] {
 	panic(fmt.Sprintf("optim: %s has no slot %q", o.Rule.Name(), name))
 }
 
-// Record records the update of all tensors. It does not count the step: see
-// kernels.Advance.
+// Record records the update of all tensors. The kernel kernels.Advance counts the step.
+// The error is that of an allocation.
 func (o *Optimizer) Record(r *gpu.Recorder) error {
 	r.Group("update", func() { o.Rule.Record(r, &o.buffers) })
 	return o.buffers.arena.Allocate()

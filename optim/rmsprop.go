@@ -5,9 +5,9 @@ import (
 	"diaghess/kernels"
 )
 
-// RMSProp is RMSprop, Hinton's lecture 6e of 2012, in Keras's convention with
-// eps under the root, or with legacy=true beside it, as in Keras's legacy
-// optimizer (and PyTorch):
+// RMSProp is RMSprop, Hinton's lecture 6e of 2012, in the convention of Keras, with eps
+// under the root. With legacy=true eps is outside the root, as in Keras's legacy optimizer
+// and in PyTorch:
 //
 //	v  = rho v + (1 - rho) g^2
 //	w -= lr g / sqrt(v + eps)      legacy: lr g / (sqrt(v) + eps)
@@ -37,7 +37,7 @@ func (o *RMSProp) tunables() []tunable {
 	return append(o.Schedule.tunables(),
 		fraction("rho", "decay of the mean square", &o.Rho),
 		positive("eps", "added under the root", &o.Epsilon),
-		boolean("legacy", "add eps beside the root", &o.Legacy),
+		boolean("legacy", "add eps outside the root", &o.Legacy),
 		nonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
 }
 
@@ -46,7 +46,7 @@ func (o *RMSProp) Coefficients(_ int, rate float32) [kernels.CoefficientWords]fl
 	return [...]float32{rate, 0, 0, 0}
 }
 
-// Record is one pass.
+// Record records one kernel, which reads and writes each tensor once.
 func (o *RMSProp) Record(r *gpu.Recorder, b *Buffers) {
 	r.Record(&kernels.RMSPropUpdate{
 		W: b.Values, G: b.Gradients, V: b.Slots[0],

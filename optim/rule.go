@@ -7,17 +7,17 @@ import (
 	"diaghess/kernels"
 )
 
-// Rule is an update rule with its tunables.
+// Rule is an update rule with its settings.
 type Rule interface {
 	// Name is the rule's name in a spec: "adamw".
 	Name() string
-	// Slots names the tensors of the parameters' shape that the rule keeps
-	// from step to step, all zero at first.
+	// Slots returns the names of the rule's slots: tensors that it keeps from step
+	// to step. Each has the layout of the parameters and is zero at first.
 	Slots() []string
-	// Coefficients returns the row of the coefficient table of a step,
-	// counted from 1, at the given learning rate.
+	// Coefficients returns the row of the coefficient table for a step, counted from
+	// 1, at the given learning rate. The rule's file says what the numbers are.
 	Coefficients(step int, rate float32) [kernels.CoefficientWords]float32
-	// Record records the update.
+	// Record records the kernels that update all parameters by one step.
 	Record(r *gpu.Recorder, b *Buffers)
 
 	tunables() []tunable
@@ -25,7 +25,8 @@ type Rule interface {
 	schedule() *Schedule
 }
 
-// Buffers is what a rule's kernel works on: see package kernels, update.go.
+// Buffers is the memory that a rule's kernel reads and writes, see package kernels,
+// update.go. Values, Gradients, Curvature and each slot have the same layout.
 type Buffers struct {
 	Values, Gradients gpu.Slice[float32]
 	// Curvature is the diagonal of the curvature, or null for none.
@@ -44,8 +45,8 @@ type Buffers struct {
 	scratch *gpu.Scratch
 }
 
-// power is float32 pow as the seed and Keras evaluate it: base and result
-// rounded to float32.
+// power is float32 pow as the pilot and Keras evaluate it: base and result are rounded
+// to float32.
 func power(base float64, exponent int) float32 {
 	return float32(math.Pow(float64(float32(base)), float64(exponent)))
 }

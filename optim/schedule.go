@@ -5,21 +5,21 @@ import (
 	"math"
 )
 
-// Length is how long a run is.
+// Length is the length of a run in steps.
 type Length struct {
-	Steps         int // in all
+	Steps         int // of the whole run
 	StepsPerEpoch int
 }
 
-// Schedule is a learning rate and how it changes over a run:
+// Schedule is a learning rate and its change over a run:
 //
 //	constant  LR
 //	cosine    LR times (1 + cos(pi s)) / 2, s from 0 to 1 over the steps after
 //	          the warm-up: Loshchilov and Hutter 2017 without restarts
 //	step      LR times Factor^(whole multiples of Every epochs done)
 //
-// all after a linear warm-up over the first Warmup epochs, in which step i of n
-// has i/n of the rate that the schedule begins with.
+// Each follows a linear warm-up over the first Warmup epochs, in which step i of n has
+// i/n of the schedule's first rate.
 type Schedule struct {
 	LR     float64
 	Kind   string  // constant, cosine or step
@@ -40,14 +40,15 @@ func schedule(lr float64) Schedule {
 func (s *Schedule) tunables() []tunable {
 	return []tunable{
 		positive("lr", "learning rate", &s.LR),
-		choice("schedule", "how the learning rate changes", &s.Kind, Schedules()),
+		choice("schedule", "change of the learning rate", &s.Kind, Schedules()),
 		nonNegative("warmup", "epochs of linear warm-up", &s.Warmup),
 		positive("step-every", "epochs between the steps of schedule=step", &s.Every),
-		positive("step-factor", "what schedule=step multiplies the rate by", &s.Factor),
+		positive("step-factor", "factor of the rate at a step of schedule=step", &s.Factor),
 	}
 }
 
-// Rates returns the learning rate of each step of a run.
+// Rates returns the learning rate of each step of a run: run.Steps numbers. It returns an
+// error if the warm-up is longer than the run.
 func (s *Schedule) Rates(run Length) ([]float32, error) {
 	warmup := int(math.Round(s.Warmup * float64(run.StepsPerEpoch)))
 	if warmup > run.Steps {

@@ -85,7 +85,7 @@ func TestCoefficients(t *testing.T) {
 	}
 }
 
-// Values worked out by hand: at step 1 of the seed's rule in float32,
+// Values worked out by hand: at step 1 of the pilot's rule in float32,
 // 1 - .999 is 9.99987125e-4; a step of Adam at t = 1 is lr sqrt(.001) / .1.
 func TestFirstCoefficients(t *testing.T) {
 	if got := parse(t, "adabelief").Coefficients(1, 1); got[2] != 9.99987125e-4 {

@@ -5,14 +5,14 @@ import (
 	"diaghess/kernels"
 )
 
-// SGD is stochastic gradient descent with momentum in Keras's convention, where
-// the velocity holds the learning rate:
+// SGD is stochastic gradient descent with momentum in the convention of Keras, where the
+// velocity includes the learning rate:
 //
 //	v  = momentum v - lr g
 //	w += momentum v - lr g   with nesterov, else w += v
 //
-// PyTorch's velocity does not hold it: the two differ where lr changes during a
-// run. Weight decay is decoupled, w -= lr weight-decay w, before the step.
+// PyTorch's velocity does not include it: the two differ if lr changes during a run.
+// Weight decay is decoupled, w -= lr weight-decay w, before the step.
 //
 // Source: Keras 2.15, optimizers/sgd.py; Sutskever et al. 2013 for Nesterov's
 // form.
@@ -25,7 +25,7 @@ type SGD struct {
 
 var _ Rule = (*SGD)(nil)
 
-// NewSGD returns SGD with momentum .9 and Nesterov's step at Keras's rate.
+// NewSGD returns SGD with momentum .9, Nesterov's step and Keras's learning rate, .01.
 func NewSGD() *SGD {
 	return &SGD{Schedule: schedule(1e-2), Momentum: 0.9, Nesterov: true}
 }
@@ -41,12 +41,12 @@ func (o *SGD) tunables() []tunable {
 		nonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
 }
 
-// Coefficients hold the rate.
+// Coefficients returns the rate.
 func (o *SGD) Coefficients(_ int, rate float32) [kernels.CoefficientWords]float32 {
 	return [...]float32{rate, 0, 0, 0}
 }
 
-// Record is one pass.
+// Record records one kernel, which reads and writes each tensor once.
 func (o *SGD) Record(r *gpu.Recorder, b *Buffers) {
 	r.Record(&kernels.SGDUpdate{
 		W: b.Values, G: b.Gradients, V: b.Slots[0],

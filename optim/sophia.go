@@ -8,18 +8,19 @@ import (
 	"diaghess/optim/curvature"
 )
 
-// Sophia, Liu, Li, Hall, Liang and Ma 2023, algorithm 3, divides the momentum by
-// a diagonal h of the curvature and clips what comes out:
+// Sophia, Liu, Li, Hall, Liang and Ma 2023, algorithm 3, divides the momentum by a
+// diagonal h of the curvature and clips the result:
 //
 //	m  = beta1 m + (1 - beta1) g
 //	w -= lr weight-decay w
 //	w -= lr clip(m / max(rho h, eps), -1, 1)
 //
-// with h the exponential average of the estimates, begun at 0 and not corrected
-// for that: early on more is clipped. With curvature=gnb it is Sophia-G, whose
-// program's defaults these are but for eps, which is the paper's: the program adds
-// 1e-15 where the paper takes the larger one. With curvature=hutchinson it is
-// Sophia-H.
+// h is the exponential average of the estimates. It begins at 0 and is not corrected for
+// that, so early steps clip more.
+//
+// With curvature=gnb the rule is Sophia-G, with the defaults of the authors' program
+// except for eps. There the program adds 1e-15, and the paper takes the larger one, as
+// here. With curvature=hutchinson the rule is Sophia-H.
 type Sophia struct {
 	Schedule
 	Beta1, Rho, Epsilon float64

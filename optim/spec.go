@@ -95,11 +95,11 @@ func curvatureOptions(kind string) curvature.Options {
 // those that it can do with.
 func curvatureTunables(o *curvature.Options, kinds []string) []tunable {
 	return []tunable{
-		choice("curvature", "estimator of the curvature's diagonal", &o.Kind, kinds),
+		choice("curvature", "estimator of the curvature diagonal", &o.Kind, kinds),
 		count("every", "steps from one estimate to the next", &o.Every),
-		count("samples", "draws that an estimate is the mean of", &o.Samples),
-		fraction("decay", "decay of the average over estimates; 0 is none", &o.Decay),
-		boolean("abs", "of hutchinson the absolute values, a filter's averaged over its taps", &o.Absolute),
+		count("samples", "samples per estimate, which is their mean", &o.Samples),
+		fraction("decay", "decay of the average over estimates; 0 means no average", &o.Decay),
+		boolean("abs", "for hutchinson: absolute values, averaged over the taps of a filter", &o.Absolute),
 	}
 }
 
@@ -108,8 +108,8 @@ func someCurvature() []string {
 	return slices.DeleteFunc(curvature.Kinds(), func(kind string) bool { return kind == curvature.None })
 }
 
-// CurvatureOf returns what estimates the curvature for a rule; its kind is
-// curvature.None for one that uses none.
+// CurvatureOf returns the options of the rule's estimator of the curvature. Their kind is
+// curvature.None if the rule uses none.
 func CurvatureOf(rule Rule) curvature.Options {
 	if c, ok := rule.(interface{ curvature() *curvature.Options }); ok {
 		return *c.curvature()
@@ -132,7 +132,7 @@ func Names() []string {
 	return names
 }
 
-// Help describes each rule's keys with their defaults, for a person.
+// Help returns a list of the rules with their keys and defaults, for a person.
 func Help() string {
 	var b strings.Builder
 	for _, r := range rules() {
@@ -144,8 +144,9 @@ func Help() string {
 	return b.String()
 }
 
-// Parse reads a spec, name:key=value,..., over the rule's defaults. An unknown
-// name or key is an error that lists the known ones.
+// Parse reads a spec, name or name:key=value,..., and returns the rule. Keys that the spec
+// leaves out keep their defaults. An unknown name or key is an error that lists the known
+// ones. A key that is given twice and a value that is out of range are errors too.
 func Parse(spec string) (Rule, error) {
 	name, settings, _ := strings.Cut(spec, ":")
 	var rule Rule
@@ -217,8 +218,8 @@ func set(tunables []tunable, settings string) error {
 	return nil
 }
 
-// Spec is the shortest spec that Parse turns into the rule: its name and what
-// differs from the defaults.
+// Spec returns the shortest spec of a rule: its name and the settings that differ from
+// the defaults. Parse turns it into an equal rule.
 func Spec(rule Rule) string {
 	defaults, err := Parse(rule.Name())
 	if err != nil {
@@ -236,7 +237,7 @@ func Spec(rule Rule) string {
 	return rule.Name() + ":" + strings.Join(settings, ",")
 }
 
-// Settings returns every key with its value, for the record.
+// Settings returns the value of every key, for the record.
 func Settings(rule Rule) map[string]string {
 	settings := map[string]string{}
 	for _, t := range rule.tunables() {
@@ -245,8 +246,8 @@ func Settings(rule Rule) map[string]string {
 	return settings
 }
 
-// SplitList splits a list of specs at the commas that are not inside one: an
-// element with = and no name before it belongs to the spec before.
+// SplitList splits a list of specs at the commas between specs. An element key=value
+// belongs to the spec before it.
 func SplitList(list string) []string {
 	var specs []string
 	for element := range strings.SplitSeq(list, ",") {

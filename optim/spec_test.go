@@ -82,7 +82,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// The defaults are those of the seed's study, Keras's but for AdamW's decay, and
+// The defaults are those of the pilot's study, Keras's but for AdamW's decay, and
 // of the authors of the rules with a curvature.
 func TestDefaults(t *testing.T) {
 	for name, want := range map[string]map[string]string{
@@ -185,7 +185,7 @@ func TestSettingsSurviveFloat32(t *testing.T) {
 	}
 }
 
-// DiagHess's constants are the derivatives of x^square at diff: the seed's are
+// DiagHess's constants are the derivatives of x^square at diff: the pilot's are
 // exact in binary, 9 (1/4)^8 and 72 (1/4)^7.
 func TestDiagHessConstants(t *testing.T) {
 	for _, c := range []struct {

@@ -7,16 +7,16 @@ import (
 	"diaghess/train/record"
 )
 
-// The augmentations: what becomes of a training picture each time that it is
-// used. It is drawn from the seed, the epoch and the picture's place in the
-// epoch, so all arms of a pair see the same. Evaluation never augments.
+// The augmentations change a training picture each time that it is used. The random
+// choice depends on the seed, the epoch and the picture's place in the epoch, so all arms
+// of a pair see the same. Evaluation never augments.
 const (
 	AugmentFlip     = "flip"      // left to right, half of the pictures
 	AugmentCrop     = "crop"      // out of CropPadding pixels of zeros on each side
 	AugmentFlipCrop = "flip+crop" // both
 )
 
-// CropPadding is how many pixels a crop moves a picture at most: CIFAR's usual 4.
+// CropPadding is the most pixels by which a crop moves a picture: CIFAR's usual 4.
 const CropPadding = 4
 
 // Augmentations returns the names of the augmentations.

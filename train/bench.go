@@ -11,7 +11,7 @@ import (
 	"diaghess/train/record"
 )
 
-// StepCost is what a training step of an optimizer was measured to cost.
+// StepCost is the measured cost of a training step of an optimizer.
 type StepCost struct {
 	Optimizer string        `json:"optimizer"`
 	Step      time.Duration `json:"step_ns"`    // median of whole steps
@@ -30,7 +30,7 @@ type StepCost struct {
 	Nodes int `json:"graph_nodes,omitempty"`
 }
 
-// FamilyCost is what the ops of one entry cost in a step.
+// FamilyCost is the cost of the ops with one entry in a step.
 type FamilyCost struct {
 	Entry    string        `json:"entry"`
 	Launches int           `json:"launches"`
@@ -41,7 +41,7 @@ type FamilyCost struct {
 	Traffic *gpu.Traffic `json:"traffic,omitempty"`
 }
 
-// Bench measures a step of each optimizer on drawn pictures of CIFAR's shape, n
+// Bench measures a step of each optimizer on random pictures of CIFAR's shape, n
 // times each, in turn, so that a slow moment of the machine hits all of them. profile
 // has a profiler record steps of the first optimizer after that.
 func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, classes, n int, profile bool) ([]StepCost, error) {

@@ -13,20 +13,20 @@ import (
 	"diaghess/train/record"
 )
 
-// Load is what a device's speed is measured with: steps on drawn pictures of CIFAR's
-// shape, queued a block at a time. A host that waits for a GPU sleeps, and wakes tens of
-// microseconds late: a block is long against that.
+// Load is the work by which the speed of a device is measured: training steps on random
+// pictures of CIFAR's shape. The host queues a block of steps and then waits. A host that
+// waits for a GPU sleeps, and wakes tens of microseconds late; a block takes much longer.
 type Load struct {
 	record.Settings
 	Optimizers []string // specs, see optim.Parse
 	Classes    int
 	Block      int // steps between two waits
-	Blocks     int // that are measured
+	Blocks     int // number of measured blocks
 }
 
-// CopyBandwidth measures how fast a stream reads one buffer and writes another, in bytes
-// a second, read and written ones added up: the median over blocks of so many replays of
-// a kernel that does little else. The buffers should be large against the caches.
+// CopyBandwidth returns how fast a stream reads one buffer and writes another: the bytes
+// read plus the bytes written, per second. It is the median over blocks; a block replays a
+// small kernel the given number of times. The buffers should be larger than the caches.
 func CopyBandwidth(stream gpu.Stream, bufferBytes, replays, blocks int) (float64, error) {
 	elements := bufferBytes / 4
 	x, err := gpu.Alloc[float32](stream, elements)
@@ -148,7 +148,7 @@ func (l Load) job(spec string) record.Job {
 	return record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}
 }
 
-// Throughput is what several runs at once do together.
+// Throughput is the measured speed of several runs at once.
 type Throughput struct {
 	Runs            int     `json:"runs"`
 	Steps           int     `json:"steps"` // that were measured, of all runs
@@ -158,10 +158,10 @@ type Throughput struct {
 	Memory          int64   `json:"memory_bytes"` // of the runs and the dataset, on the device
 }
 
-// Throughput measures so many runs at once for about a time, each on a stream and a
-// goroutine of its own, as a study does them: every so many steps a run waits and looks
-// at its losses. The runs take the optimizers in turn. Its error is a *[gpu.OutOfMemory]
-// where they do not all have room.
+// Throughput measures the given number of runs at once, for about the given time. As in a
+// study, each has its own stream and goroutine, and waits now and then to look at its
+// losses. The runs take the optimizers in turn. The error is a *[gpu.OutOfMemory] if the
+// device has too little memory for all of them.
 func (l Load) Throughput(ctx context.Context, device gpu.Device, runs int, about time.Duration) (t Throughput, err error) {
 	owner, err := device.NewStream()
 	if err != nil {
@@ -236,8 +236,8 @@ func (r *Trainer) repeatEpoch(ctx context.Context, times int) error {
 	return nil
 }
 
-// Projection is how long the pilot's study would take: 40 runs of 50 epochs on CIFAR-10,
-// validated on the test pictures after each.
+// Projection is the projected time of the pilot's study: 40 runs of 50 epochs on CIFAR-10,
+// validated on the test pictures after each epoch.
 type Projection struct {
 	Runs        int     `json:"runs"`
 	Steps       int     `json:"steps"`       // of a run
@@ -246,8 +246,9 @@ type Projection struct {
 	Seconds     float64 `json:"seconds"`
 }
 
-// Project projects the pilot's study from the best throughput; an evaluation batch counts
-// as so much of a step as it takes alone. It takes at least one of both.
+// Project returns the projected time of the pilot's study at the best of the throughputs.
+// An evaluation batch counts as the part of a step that costs says it takes. Both slices
+// must have at least one element.
 func (l Load) Project(costs []BlockCost, throughputs []Throughput) Projection {
 	const runs, epochs, trainPictures, testPictures = 40, 50, 50_000, 10_000
 	batches := func(pictures int) int { return (pictures + l.Batch - 1) / l.Batch }

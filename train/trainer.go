@@ -81,7 +81,7 @@ const defaultCheckpointEvery = 30 * time.Second
 const waitEvery = 16
 
 // New makes everything that a run needs: after it nothing is allocated on the
-// device. It returns a [gpu.OutOfMemory] error where there is no room for that.
+// device. It returns a [gpu.OutOfMemory] error where there is not enough memory for that.
 func New(stream gpu.Stream, set *Resident, job record.Job) (*Trainer, error) {
 	r := &Trainer{Options: Options{CheckpointEvery: defaultCheckpointEvery}, job: job, stream: stream, batches: map[int]*layers.Batch{}}
 	rule, err := optim.Parse(job.Optimizer)

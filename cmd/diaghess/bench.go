@@ -21,16 +21,16 @@ func benchCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure a step of each of `LIST`"},
 		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
-		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
+		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per step"},
 		augmentFlag(),
-		&cli.IntFlag{Name: "classes", Value: 10, Usage: "classes of the network"},
-		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "steps that are measured"},
+		&cli.IntFlag{Name: "classes", Value: 10, Usage: "number of classes of the network"},
+		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "number of steps to measure"},
 		profileFlag("of the first optimizer, at the end"),
 		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 	}
 	return &cli.Command{
 		Name:  "bench",
-		Usage: "measure a training step on drawn 32x32x3 pictures, by kernel family, against the work that it needs",
+		Usage: "measure a training step on random 32x32x3 pictures, and compare each kind of kernel with the work that it needs",
 		Flags: append(flags, machineFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {

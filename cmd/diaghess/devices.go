@@ -16,11 +16,11 @@ import (
 func devicesCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "devices",
-		Usage: "list what runs can go on, and test that it computes what it should",
-		Description: "The test runs every kernel at many sizes and two convolutions in all directions against what they are defined to compute. " +
-			"A device that is not there is no failure; one that computes something else is.",
+		Usage: "list the devices that can train, and test that each computes the right values",
+		Description: "The test runs every kernel at many sizes, and two convolutions in all directions, and compares the results with the definitions. " +
+			"A missing device is not a failure; a wrong result is.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "device", Usage: "look at `LIST` (default: all that there are)"},
+			&cli.StringFlag{Name: "device", Usage: "test the devices of `LIST` (default: all)"},
 			&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`"},
 			&cli.StringFlag{Name: "math", Value: gpu.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32 or tf32"},
 			&cli.BoolFlag{Name: "list", Usage: "do not test"},

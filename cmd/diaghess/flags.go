@@ -25,11 +25,11 @@ func settingsFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "train the network `NAME`: " + strings.Join(layers.Models(), ", ")},
 		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "passes over the training pictures"},
-		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
-		&cli.StringFlag{Name: "protocol", Value: s.Protocol, Usage: "`NAME`: seed (validate on the test set after every epoch) or holdout (on 5,000 training pictures kept aside, and the test set once at the end)"},
+		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per step"},
+		&cli.StringFlag{Name: "protocol", Value: s.Protocol, Usage: "choose the validation pictures by `NAME`: seed (the test set, as the pilot) or holdout (5,000 training pictures kept aside; the test set is used once, at the end)"},
 		augmentFlag(),
 		&cli.IntFlag{Name: "limit", Usage: "train on the first `N` pictures, for a quick look; 0 for all"},
-		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of the label spread over all classes, in training"},
+		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of each label that is spread over all classes, in training"},
 	}
 }
 
@@ -42,7 +42,7 @@ func settings(c *cli.Context) record.Settings {
 
 func augmentFlag() cli.Flag {
 	return &cli.StringFlag{Name: "augment", Value: train.DefaultSettings().Augment, Usage: fmt.Sprintf(
-		"change the training pictures by `NAME`: %s (a flip is left to right, a crop moves by up to %d pixels)",
+		"augment the training pictures by `NAME`: %s (flip mirrors left to right, crop shifts by up to %d pixels)",
 		strings.Join(train.Augmentations(), ", "), train.CropPadding)}
 }
 
@@ -58,12 +58,12 @@ func machineFlags() []cli.Flag {
 }
 
 func parallelFlag() cli.Flag {
-	return &cli.IntFlag{Name: "parallel", Usage: "runs side by side (default: as many as there are processors; on a GPU as its memory takes, at most 40); does not change results"}
+	return &cli.IntFlag{Name: "parallel", Usage: "number of runs side by side (default: one per processor; on a GPU as many as fit in its memory, at most 40); does not change results"}
 }
 
 // profileFlag has a profiler record steps.
 func profileFlag(which string) cli.Flag {
-	return &cli.BoolFlag{Name: "profile", Usage: "have a profiler that waits for it (nsys profile -c cudaProfilerApi --capture-range-end=stop) record a few steps on a GPU, " + which + ", op by op"}
+	return &cli.BoolFlag{Name: "profile", Usage: "let a profiler record a few steps on a GPU, " + which + ", op by op (start it as nsys profile -c cudaProfilerApi --capture-range-end=stop)"}
 }
 
 // device reads the device's name. It says in a short line what auto stands for, so it
@@ -110,7 +110,7 @@ func openDevice(c *cli.Context) (gpu.Device, error) {
 
 // outFlag and dataFlag are where records and datasets lie.
 func outFlag(value string) cli.Flag {
-	return &cli.StringFlag{Name: "out", Value: value, Usage: "keep the records in `DIR`; where its file system has no flock, set " + lock.Variable + "=file in the environment"}
+	return &cli.StringFlag{Name: "out", Value: value, Usage: "write the records to `DIR`; if its file system has no flock, set the environment variable " + lock.Variable + "=file"}
 }
 
 func dataFlag() cli.Flag {

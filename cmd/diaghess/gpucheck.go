@@ -30,23 +30,23 @@ func gpuCheckCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "gpu-check",
-		Usage: "test a GPU and measure it, as one JSON and one table",
-		Description: "Its parts, of which one that fails does not stop the others, are " + strings.Join(parts, ", ") + ". sanitizer needs NVIDIA's compute-sanitizer, " +
-			"golden the golden.test of make gpu-check beside the program: without them they are skipped.",
+		Usage: "test and measure a GPU; writes one JSON file and prints one table",
+		Description: "The parts are " + strings.Join(parts, ", ") + ". If one fails, the others still run. memcheck and racecheck need NVIDIA's compute-sanitizer. " +
+			"golden needs the file golden.test of make gpu-check beside the program. Without them these parts are skipped.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(devices.Names(), ", ")},
 			&cli.StringFlag{Name: "math", Value: s.Math, Usage: "arithmetic of the convolutions: fp32 or tf32; golden is always fp32"},
-			&cli.StringFlag{Name: "only", Usage: "do the parts of `LIST` alone"},
+			&cli.StringFlag{Name: "only", Usage: "run only the parts of `LIST`"},
 			&cli.StringFlag{Name: "out", Value: "gpu-check.json", Usage: "write the JSON to `FILE`"},
-			&cli.StringFlag{Name: "sanitizer", Usage: "use the compute-sanitizer `FILE` (default: that on PATH, or in CUDA_HOME)"},
+			&cli.StringFlag{Name: "sanitizer", Usage: "use the compute-sanitizer `FILE` (default: the one on PATH or in CUDA_HOME)"},
 			&cli.StringFlag{Name: "golden", Usage: "find the golden cases in `DIR` (default: golden beside the program)"},
-			&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure each of `LIST`"},
+			&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure the optimizers of `LIST`"},
 			&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
-			&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures a step"},
-			&cli.IntFlag{Name: "block", Value: 50, Usage: "steps between two waits"},
-			&cli.IntFlag{Name: "blocks", Value: 20, Usage: "blocks that are measured"},
-			&cli.IntFlag{Name: "copy-mb", Value: 256, Usage: "megabytes of each of the two buffers that bandwidth is measured with"},
-			&cli.StringFlag{Name: "runs", Value: "1,4,16,40", Usage: "measure the throughput of so many runs at once, for each of `LIST`"},
+			&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per step"},
+			&cli.IntFlag{Name: "block", Value: 50, Usage: "steps in a block; the host waits after each block"},
+			&cli.IntFlag{Name: "blocks", Value: 20, Usage: "number of blocks to measure"},
+			&cli.IntFlag{Name: "copy-mb", Value: 256, Usage: "megabytes of each of the two buffers of the bandwidth measurement"},
+			&cli.StringFlag{Name: "runs", Value: "1,4,16,40", Usage: "measure the throughput for each number of parallel runs of `LIST`"},
 			&cli.DurationFlag{Name: "time", Value: 5 * time.Second, Usage: "measure each throughput for about `TIME`"},
 		},
 		Action: func(c *cli.Context) error {
@@ -121,7 +121,7 @@ func (g *gpuCheck) parts() []part {
 	}
 }
 
-// skipped is the error of a part that could not be done for want of something.
+// skipped is the error of a part that lacks something it needs.
 type skipped string
 
 func (s skipped) Error() string { return string(s) }

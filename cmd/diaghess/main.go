@@ -1,6 +1,8 @@
-// Command diaghess trains small networks with optimizers preconditioned by a
-// diagonal of the curvature and finds out over paired, seeded runs whether they
-// beat Adam, AdamW and SGD.
+// Command diaghess trains small networks with optimizers that scale each parameter's
+// step by a diagonal of the curvature. Paired, seeded runs and statistics show whether
+// they beat Adam, AdamW and SGD.
+//
+// What does not belong here: anything but reading flags and printing results.
 package main
 
 import (
@@ -42,7 +44,7 @@ func main() {
 func newApp() *cli.App {
 	return &cli.App{
 		Name:                 "diaghess",
-		Usage:                "paired studies of optimizers preconditioned by a diagonal of the curvature",
+		Usage:                "compare optimizers that use a diagonal of the curvature with Adam, AdamW and SGD, in paired studies",
 		Version:              version(),
 		EnableBashCompletion: true,
 		Commands: []*cli.Command{

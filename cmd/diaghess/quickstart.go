@@ -44,9 +44,10 @@ func quickStudy() (*study.Study, error) {
 func quickstartCommand(makeStudy func() (*study.Study, error)) *cli.Command {
 	return &cli.Command{
 		Name:  "quickstart",
-		Usage: "make two pages in a minute: the pilot's published results, and a small study trained now",
+		Usage: "make two pages in a minute: the pilot's published results, and a small new study",
 		Description: "Needs no download. The study trains a small convolutional network on the built-in digits with adamw, sgd and\n" +
-			"diaghess from 20 seeds each, at settings that were the best of equally many trials. The same command goes on where it was interrupted.",
+			"diaghess, 20 random seeds each. Each optimizer has the best settings of equally many trials.\n" +
+			"The same command resumes an interrupted study.",
 		Flags:  []cli.Flag{outFlag("results/quick")},
 		Action: func(c *cli.Context) error { return runQuickstart(c, makeStudy) },
 	}

@@ -20,9 +20,10 @@ func reportCommand() *cli.Command {
 		Usage:     "compare the optimizers of a study, from its result folder, a zip archive of it, or CSV files",
 		ArgsUsage: "DIR|ZIP|CSV...",
 		Description: "Pairs the runs by seed and prints mean, standard deviation, difference and paired t-test for every metric,\n" +
-			"with intervals and with p corrected for the number of tests. --out adds a page with figures and all other statistics.\n" +
-			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time; summary and t-test files\n" +
-			"(dataset,optimizer,metric,mean,std and dataset,metric,t_stat,p_value) that are named too are checked against it.",
+			"with intervals and with p adjusted for the number of tests. --out adds a page with figures and all other statistics.\n\n" +
+			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time. You can also name files with\n" +
+			"summaries (dataset,optimizer,metric,mean,std) and t-tests (dataset,metric,t_stat,p_value): they are checked\n" +
+			"against the runs.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{
 				Name:  "baseline",
@@ -35,7 +36,7 @@ func reportCommand() *cli.Command {
 			},
 			&cli.StringFlag{
 				Name:  "out",
-				Usage: "also write a page, index.html, report.md and CSV files into `DIR`",
+				Usage: "also write a page (index.html), report.md and CSV files to `DIR`",
 			},
 			&cli.BoolFlag{
 				Name:  "png",
@@ -43,7 +44,7 @@ func reportCommand() *cli.Command {
 			},
 			&cli.StringFlag{
 				Name:  "targets",
-				Usage: "time the runs to the validation accuracies of `LIST`, such as 0.8,0.85 (default: shares of the best optimizer's accuracy)",
+				Usage: "measure the time to each validation accuracy of `LIST`, such as 0.8,0.85 (default: shares of the best optimizer's accuracy)",
 			},
 		},
 		Action: printReport,

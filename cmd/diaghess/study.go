@@ -20,20 +20,20 @@ import (
 // studyCommand is `diaghess study`, the main job.
 func studyCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "datasets", Value: "cifar10", Usage: "train on `LIST`: " + dataDescription()},
-		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "compare `LIST`, or the best trials of a tuning, @FILE; the first is the baseline"},
-		&cli.StringFlag{Name: "seeds", Value: "0-19", Usage: "`LIST` of numbers and ranges"},
+		&cli.StringFlag{Name: "datasets", Value: "cifar10", Usage: "train on the datasets of `LIST`: " + dataDescription()},
+		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "compare the optimizers of `LIST`, or the best trials of a tuning, @FILE; the first is the baseline"},
+		&cli.StringFlag{Name: "seeds", Value: "0-19", Usage: "train from each random seed of `LIST`: numbers and ranges"},
 	}
 	flags = append(flags, settingsFlags()...)
 	flags = append(flags, outFlag("results/study"), dataFlag())
 	flags = append(flags, machineFlags()...)
 	flags = append(flags, parallelFlag(),
-		&cli.StringFlag{Name: "plan", Usage: "hold the study against the plan in `FILE`, which is written before the first run where there is none; the report says whether it was followed"},
-		&cli.StringFlag{Name: "margins", Usage: "plan `LIST` of differences too small to matter, such as val_acc=0.005,val_loss=0.01; the report tests them"})
+		&cli.StringFlag{Name: "plan", Usage: "compare the study with the plan in `FILE`; without that file, write it before the first run; the report says whether the plan was followed"},
+		&cli.StringFlag{Name: "margins", Usage: "plan a `LIST` of differences too small to matter, such as val_acc=0.005,val_loss=0.01; the report tests them"})
 	return &cli.Command{
 		Name:        "study",
-		Usage:       "train every optimizer on every dataset from every seed, paired, and compare them",
-		Description: "The same command goes on where it was interrupted.\n\n" + optimizerHelp(),
+		Usage:       "train every optimizer on every dataset from every random seed, in pairs, and compare them",
+		Description: "The same command resumes an interrupted study.\n\n" + optimizerHelp(),
 		Flags:       flags,
 		Action:      runStudy,
 	}

@@ -9,9 +9,9 @@ import (
 // trainCommand is `diaghess train`: a study of one run, without a table.
 func trainCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "dataset", Value: "cifar10", Usage: "train on `NAME`: " + dataDescription()},
-		&cli.StringFlag{Name: "optimizer", Value: "diaghess", Usage: "`SPEC`"},
-		&cli.IntFlag{Name: "seed", Usage: "seed of weights, order and dropout"},
+		&cli.StringFlag{Name: "dataset", Value: "cifar10", Usage: "train on the dataset `NAME`: " + dataDescription()},
+		&cli.StringFlag{Name: "optimizer", Value: "diaghess", Usage: "train with `SPEC`"},
+		&cli.IntFlag{Name: "seed", Usage: "random seed of weights, order and dropout"},
 	}
 	flags = append(flags, settingsFlags()...)
 	flags = append(flags, outFlag("results/train"), dataFlag())
@@ -19,8 +19,8 @@ func trainCommand() *cli.Command {
 	flags = append(flags, profileFlag("after the first 20"))
 	return &cli.Command{
 		Name:        "train",
-		Usage:       "train one network with one optimizer from one seed",
-		Description: "The same command goes on where it was interrupted.\n\n" + optimizerHelp(),
+		Usage:       "train one network with one optimizer from one random seed",
+		Description: "The same command resumes an interrupted run.\n\n" + optimizerHelp(),
 		Flags:       flags,
 		Action:      runTrain,
 	}

@@ -22,7 +22,7 @@ import (
 func tuneCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "dataset", Value: "cifar10", Usage: "tune on `NAME`: " + dataDescription()},
-		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "tune `LIST`; what a spec sets is not drawn; the first is the baseline of the study to come"},
+		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "tune `LIST`; what a spec sets is not sampled; the first is the baseline of the study to come"},
 		&cli.IntFlag{Name: "trials", Value: 16, Usage: "`N` draws for each optimizer"},
 		&cli.IntFlag{Name: "halving", Usage: "successive halving: after 1/`N` of the epochs train only the best 1/N of each optimizer's trials on, and so again; 0 trains all to the end"},
 		&cli.StringFlag{Name: "space", Usage: "draw from `SPACE` instead of lr and weight-decay from 1/100 to 100 times the default: \"lr=1e-5..1e-1 log; sgd: lr=1e-3..1 log, momentum=0..0.99\""},
@@ -40,9 +40,9 @@ func tuneCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "tune",
 		Usage: "choose the settings of each optimizer from equally many trials",
-		Description: "Trials are quasi-random draws, validated on training pictures kept aside (protocol holdout); the test set is not looked at.\n" +
-			"Budgets are equal in trials, epochs and seeds, not in seconds. The same command goes on where it was interrupted.\n" +
-			"The result, tuned.json, goes into a study: diaghess study --optimizers @DIR/tuned.json\n\n" + optimizerHelp(),
+		Description: "Trials are quasi-random samples, validated on training pictures kept aside (protocol holdout). The test set is not used.\n" +
+			"Budgets are equal in trials, epochs and seeds, not in seconds. The same command resumes an interrupted tuning.\n" +
+			"A study uses the result, tuned.json: diaghess study --optimizers @DIR/tuned.json\n\n" + optimizerHelp(),
 		Flags:  flags,
 		Action: runTune,
 	}

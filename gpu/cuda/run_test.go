@@ -19,7 +19,7 @@ import (
 	"diaghess/optim"
 )
 
-// smallRun trains a small network of the seed's kind on drawn pictures, on a stream of
+// smallRun trains a small network of the pilot's kind on drawn pictures, on a stream of
 // its own, and returns its parameters; then it replays the step once more to time it
 // and once for a profiler. It stops at the first error, and closes the stream.
 func smallRun(device gpu.Device, seed uint64, steps int) (values []float32, err error) {

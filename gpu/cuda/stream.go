@@ -74,7 +74,7 @@ func (s *stream) open() error {
 
 func (s *stream) Device() gpu.Device { return s.device }
 
-// Alloc makes zeroed memory. Its error is a *gpu.OutOfMemory where there is no room.
+// Alloc makes zeroed memory. Its error is a *gpu.OutOfMemory if the card has too little.
 func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
 	var a allocation
 	err := s.thread.do(func() error {

@@ -1,6 +1,6 @@
 // Package devices opens a device by its name. It is the one package that knows all of
-// them: beside the sub-packages of gpu it imports package kernels, for the PTX that emu
-// and cuda run, and nothing else of the project.
+// them. It imports the sub-packages of gpu, package kernels for the PTX that emu and cuda
+// run, and nothing else of the project.
 package devices
 
 import (
@@ -99,7 +99,7 @@ func try(o Options) error {
 // GPU is a card that the driver shows. It may still lack cuDNN.
 type GPU struct{ Name, Description string }
 
-// GPUs returns the cards that there are. Its error says why there can be none.
+// GPUs returns the cards of this machine. Its error says why there can be none.
 func GPUs() ([]GPU, error) {
 	cards, err := cudaCards()
 	var all []GPU

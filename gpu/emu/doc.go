@@ -1,8 +1,10 @@
-// Package emu is a device that runs the kernels' PTX without a GPU: package ptx
-// interprets it, checks it like a sanitizer and counts what it moves. A kernel
-// engineer changes a .cu and finds out on a laptop whether it still computes the
-// same function, stays in bounds, has no race, and how many bytes it moves.
+// Package emu is a device that runs the kernels' PTX without a GPU. Package ptx
+// interprets it, checks it like a sanitizer, and counts its memory traffic. After a
+// change of a .cu file, a laptop can show whether the kernel still computes the same
+// function, without accesses out of bounds and without races.
 //
-// Convolutions and dense products are the cpu device's: they belong to a library
-// on every device. Memory is the host's, so both see the same buffers.
+// Convolutions and matrix products are those of the device cpu, as they belong to a
+// library on every device. Both devices use host memory, so they share buffers.
+//
+// What does not belong here: kernels, and any knowledge of networks.
 package emu

@@ -1,7 +1,9 @@
-// Package vector tells which vector instructions the Go assembly of this module
-// may use. Every path computes the same sums in the same order, so results are
-// bit-identical with AVX-512 and with AVX2; without vectors the convolutions come
-// from another library, see package cpu.
+// Package vector says which vector instructions the Go assembly of this module may
+// use. Results are bit-identical with AVX-512 and with AVX2, as both compute the same
+// sums in the same order. Without vectors the convolutions come from another library,
+// see package cpu.
+//
+// What does not belong here: code that uses the instructions.
 package vector
 
 import (

@@ -8,7 +8,7 @@ import (
 	"diaghess/kernels"
 )
 
-// The constants of the seed's rule, and its damping.
+// The constants of the pilot's rule, and its damping.
 const (
 	diagHessC1, diagHessC2 = float32(1.373291015625e-4), float32(4.39453125e-3)
 	damping                = float32(1e-3)

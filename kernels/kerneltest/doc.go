@@ -1,7 +1,7 @@
-// Package kerneltest says what every kernel must compute, as a table that any
-// device can be held against: each case is a kernel at one size on inputs drawn
-// from a seed, with a plain transcription of its contract in float64 that gives
-// the wanted outputs and bounds their float32 error.
+// Package kerneltest specifies what every kernel must compute, as a table of cases for
+// any device. A case is a kernel at one size on random inputs with a fixed seed. A plain
+// transcription of its contract in float64 gives the wanted outputs and bounds their
+// float32 error.
 //
 // Buffers lie between guard words that must survive, outputs are poisoned
 // before a run, and inputs must come out as they went in. Tests walk [Cases] on a

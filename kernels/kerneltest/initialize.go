@@ -21,7 +21,7 @@ func initialCases() []Case {
 }
 
 // initialize draws tensors of all lengths at once, each with a neighbour that is
-// a constant. The gaps that align them must be left alone. A layer of the seed's
+// a constant. The gaps that align them must be left alone. A layer of the pilot's
 // network has a limit like that here.
 func initialize(p *placer, seed uint64) gpu.Kernel {
 	var tensors []kernels.InitialTensor

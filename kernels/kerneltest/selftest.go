@@ -11,9 +11,9 @@ import (
 	"diaghess/gpu"
 )
 
-// SelfTest runs on a device what a network is made of: every kernel at every size of
-// its table, and two convolutions in their three directions, twice each, whose bits must
-// be the same. It returns how many checks were made; its error tells all that failed.
+// SelfTest checks the parts of a network on a device. It runs every kernel at every size of
+// its table. It runs two convolutions in their three directions, twice each; both results
+// must be bit-identical. It returns the number of checks; the error lists all failures.
 func SelfTest(ctx context.Context, device gpu.Device) (checks int, err error) {
 	var failed []error
 	note := func(err error) {

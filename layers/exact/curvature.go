@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// HessianVector returns the product of the Hessian of the loss with a vector.
-// It panics if the vector does not have the layout of Network.Values.
+// HessianVector returns the product of the Hessian of the loss with a vector. Both have
+// the layout of Network.Values. It panics if the vector has another length.
 func (p *Pass) HessianVector(z []float64) []float64 {
 	if len(z) != len(p.network.Values) {
 		panic("exact: the vector of a Hessian product does not have the layout of the network's values")
@@ -65,9 +65,10 @@ func (p *Pass) lossTangent(r []float64) []float64 {
 	return rd
 }
 
-// HessianDiagonal returns the diagonal of the Hessian of the loss: a
-// Hessian-vector product for each parameter, on all processors. It takes
-// seconds for a few thousand parameters, and fails if the context ends.
+// HessianDiagonal returns the diagonal of the Hessian of the loss, with the layout of
+// Network.Values. It computes a Hessian-vector product for each parameter, on all
+// processors, which takes seconds for a few thousand parameters. It returns the context's
+// error if the context ends.
 func (p *Pass) HessianDiagonal(ctx context.Context) ([]float64, error) {
 	diagonal := make([]float64, len(p.network.Values))
 	outputGradients := p.outputGradients()
@@ -104,8 +105,8 @@ func (p *Pass) hessianElement(element, layer int, outputGradients [][]float64) f
 // with J the Jacobian of the row's logits by the parameters. Each column of a
 // square root of the middle matrix, sqrt(p[c]) (e[c] - p) for class c, goes
 // backward and is squared. Normalization with the batch's own statistics makes
-// a row's logits depend on all rows, so that it takes a backward pass of the
-// batch for each row and class; else each row is a batch of its own. The passes
+// the logits of a row depend on all rows. Then each row and class takes a backward pass of
+// the batch; otherwise each row is a batch of its own. The passes
 // share all processors. It fails if the context ends.
 func (p *Pass) GaussNewtonDiagonal(ctx context.Context) ([]float64, error) {
 	// Rows are summed in stripes, whose number is fixed so that the order of

@@ -1,23 +1,24 @@
-// Package exact is the float64 twin of package layers: the same networks, built
-// from the same chains of [layers.Layer], as a plain program without devices.
-// What package layers computes approximately or cheaply, this one computes in
-// full, so it is the oracle that kernels are held against and the exact column
-// of a comparison of curvature estimates:
+// Package exact computes in float64 what package layers computes on a device, and more.
+// It builds the same networks from the same chains of [layers.Layer], as a plain program
+// without devices. It is the reference of the kernels' tests, and the exact column of a
+// comparison of curvature estimates. It computes:
 //
 //   - loss, logits and gradient;
 //   - the product of the Hessian of the loss with any vector, by the R-operator
 //     (Pearlmutter 1994, "Fast exact multiplication by the Hessian"), through
 //     training-mode batch normalization;
-//   - the diagonal of the Hessian, a product for each parameter;
-//   - the diagonal of the Gauss-Newton matrix, a backward pass for each logit;
-//   - the approximation of that diagonal by HesScale's recursion, which is what a
-//     device can afford at every step.
+//   - the diagonal of the Hessian, with a product for each parameter;
+//   - the diagonal of the Gauss-Newton matrix, with a backward pass for each logit;
+//   - the approximation of that diagonal by HesScale's recursion, which a device can
+//     compute at every step.
 //
-// [Network.Forward] makes a [Pass], and the pass all the rest. Everything is of
-// the loss as the batch has it, the mean over its rows.
+// [Network.Forward] makes a [Pass], and the pass makes everything else. The loss is the
+// mean over the rows of the batch.
 //
-// The networks are piecewise linear but for normalization and the loss: all
-// derivatives are those of the piece that the parameters are in, with the
-// derivative of LeakyReLU at 0 its slope, and the first of equal maxima of a
-// pooling window. [Pass.Decisions] tells the piece.
+// Except for normalization and the loss, the networks are piecewise linear. All
+// derivatives are those of the piece that contains the parameters. The derivative of
+// LeakyReLU at 0 is its slope. Of equal maxima in a pooling window the first counts.
+// [Pass.Decisions] identifies the piece.
+//
+// What does not belong here: speed, and code that package layers uses.
 package exact

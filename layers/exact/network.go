@@ -29,8 +29,8 @@ type Network struct {
 	stages []stage
 }
 
-// New makes a network of the layers, all parameters and statistics zero. The
-// last layer's output are the logits.
+// New makes a network of the layers, with all parameters and statistics zero. The output
+// of the last layer is the logits. New returns an error if the layers do not fit each other.
 func New(input layers.Shape, chain []layers.Layer) (*Network, error) {
 	n := &Network{Input: input}
 	shape := input
@@ -119,8 +119,8 @@ func (n *Network) Tensor(name string) *Tensor {
 	return nil
 }
 
-// Load copies parameters and statistics from a network of the same chain. It
-// fails where the chains differ and where the device does.
+// Load copies parameters and statistics from a network of the same chain. It returns an
+// error if the chains differ, or if the device fails.
 func (n *Network) Load(from *layers.Network) error {
 	if len(from.Parameters) != len(n.Parameters) || len(from.Statistics) != len(n.Statistics) {
 		return fmt.Errorf("copy to the float64 network: %d parameters and %d statistics for %d and %d",
@@ -152,7 +152,7 @@ func (n *Network) Load(from *layers.Network) error {
 	return nil
 }
 
-// Widen converts to float64.
+// Widen converts float32 to float64.
 func Widen(values []float32) []float64 {
 	wide := make([]float64, len(values))
 	for i, v := range values {
@@ -161,8 +161,8 @@ func Widen(values []float32) []float64 {
 	return wide
 }
 
-// Masks cuts the memory of layers.Batch.Mask, for a batch of a size, into the
-// masks of the layers with dropout. It panics on a length that is not that.
+// Masks divides the memory of layers.Batch.Mask, for a batch of size samples, into the
+// masks of the layers with dropout. It panics if all has another length.
 func (n *Network) Masks(all []uint8, size int) [][]uint8 {
 	var masks [][]uint8
 	at := 0

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Batch is what a network is fed.
+// Batch is the input of a network.
 type Batch struct {
 	X         []float64 // [rows, height, width, channels]
 	Labels    []int32   // [rows]
@@ -18,14 +18,14 @@ type Batch struct {
 	Masks [][]uint8
 }
 
-// BatchStatistics are what a normalization found in a batch.
+// BatchStatistics are the mean and the variance that a normalization found in a batch.
 type BatchStatistics struct {
 	Mean, Variance []float64 // [channels], the variance biased
 	Rows           int       // that each was taken over
 }
 
-// Pass is a network at one batch and one setting of its parameters. It keeps
-// what derivatives need, so it is of no use once the network's values change.
+// Pass holds the results of a network for one batch and one setting of its parameters. It
+// is invalid after the network's values change.
 type Pass struct {
 	Loss   float64   // mean over the rows
 	Logits []float64 // [rows, classes]
@@ -76,8 +76,8 @@ type trace interface {
 	centres() bool
 }
 
-// Forward runs the network on a batch. It panics where the lengths of the
-// batch's parts are not the network's, or a label is no class.
+// Forward runs the network on a batch. It panics if a part of the batch does not have the
+// network's length, or if a label is not a class.
 func (n *Network) Forward(b Batch) *Pass {
 	if rows := len(b.Labels); rows == 0 || len(b.X) != rows*n.Input.Elements() {
 		panic(fmt.Sprintf("exact: %d labels and an input of %d elements, %d a row", rows, len(b.X), n.Input.Elements()))
@@ -171,12 +171,13 @@ func (p *Pass) lossGradient(labels []int32) []float64 {
 	return d
 }
 
-// Gradient returns the gradient of the loss.
+// Gradient returns the gradient of the loss, with the layout of Network.Values.
 func (p *Pass) Gradient() []float64 { return p.JacobianTransposed(p.lossGradient(p.batch.Labels)) }
 
-// JacobianTransposed returns J^T u, with J the Jacobian of all logits by the
-// parameters and u of the layout of Logits: the gradient, where u is that of a loss
-// by the logits. It panics on another length.
+// JacobianTransposed returns J^T u, with the layout of Network.Values. J is the Jacobian of
+// all logits by the parameters, and u has the layout of Logits. If u is the gradient of a
+// loss by the logits, the result is the gradient by the parameters. It panics if u has
+// another length.
 func (p *Pass) JacobianTransposed(u []float64) []float64 {
 	gradient := make([]float64, len(p.network.Values))
 	p.backward(u, func(t trace, dout []float64) { t.gradient(dout, gradient) })

@@ -1,31 +1,32 @@
 package exact
 
-// Recursion returns an approximation of the diagonal of the Gauss-Newton matrix
-// by one backward sweep of squares: HesScale (Elsayed and Mahmood 2022,
-// "HesScale: Scalable Computation of Hessian Diagonals") in Gauss-Newton form. It
-// keeps the diagonal D of the curvature by each layer's output and drops the rest,
-// from D = p (1 - p) / rows at the logits down:
+// Recursion returns an approximation of the diagonal of the Gauss-Newton matrix, with the
+// layout of Network.Values, by one backward sweep of squares. It is HesScale (Elsayed and
+// Mahmood 2022, "HesScale: Scalable Computation of Hessian Diagonals") in Gauss-Newton
+// form. It keeps the diagonal D of the curvature by each layer's output and drops the rest.
+// At the logits D = p (1 - p) / rows; then downwards:
 //
 //	linear       h = sum of squared inputs times D, D = squared weights times D
 //	activations  D = factor^2 D, at the element of z that the output comes from
 //	beta, gamma  h = sum D, sum D xhat^2 over the rows
 //	bias         h = sum D
 //
-// and through normalization with the batch's own statistics, of which with N
-// rows, scale = gamma invStd and xhat the normalized values
+// Normalization with the batch's own statistics has N rows, scale = gamma invStd and the
+// normalized values xhat:
 //
 //	D[n] = scale^2 sum over m of D[m] (1[n=m] - 1/N - xhat[n] xhat[m]/N)^2
 //	     = scale^2 (D[n] (1 - 2 (1 + xhat[n]^2)/N) + (S0 + 2 xhat[n] S1 + xhat[n]^2 S2)/N^2)
 //
-// with Sk = sum over m of D[m] xhat[m]^k. A layer behind which such a normalization
-// follows takes its inputs less their mean in each channel: what a weight adds to
-// all rows alike the normalization takes out again, which the diagonal of D does
-// not know. Most inputs are far from zero against their deviation, so this is
-// what the scale of the result depends on.
+// with Sk = sum over m of D[m] xhat[m]^k.
 //
-// It is exact for the last linear layer and its bias, and else drops
-// correlations: between the outputs of a sample, between positions of a picture,
-// and what is left of those that normalization makes between rows.
+// A layer before such a normalization uses its inputs minus their mean in each channel.
+// The reason: the normalization removes what a weight adds to all rows alike, and the
+// diagonal of D does not contain that. Most inputs have a mean that is large against their
+// deviation, so this determines the scale of the result.
+//
+// The result is exact for the last linear layer and its bias. For the others it drops
+// correlations between the outputs of a sample and between positions of a picture. It also
+// drops the rest of the correlations that normalization makes between rows.
 func (p *Pass) Recursion() []float64 {
 	d := make([]float64, len(p.Logits))
 	for i, q := range p.probability {

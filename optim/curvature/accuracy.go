@@ -13,9 +13,9 @@ import (
 	"diaghess/layers/exact"
 )
 
-// Comparison compares estimates of the curvature's diagonal with the exact one, for a
-// network with fixed weights on some batches, in training: with dropout and, where the
-// network has it, normalization by the batch. Every estimate stands alone, without an
+// Comparison compares estimates of the curvature diagonal with the exact diagonal, for a
+// network with fixed weights on some batches. The network is in training mode: with dropout
+// and, where it has that, normalization by the batch. Every estimate stands alone, without an
 // average over steps.
 type Comparison struct {
 	Input layers.Shape
@@ -26,7 +26,7 @@ type Comparison struct {
 	// nil for the initial ones.
 	Values, Moving []float32
 	// Step is the number of steps that count as done before the first batch: what is
-	// drawn depends on it.
+	// sampled depends on it.
 	Step           int
 	Batches        []HostBatch // all of one size
 	LabelSmoothing float64

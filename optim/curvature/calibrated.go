@@ -8,31 +8,33 @@ import (
 	"diaghess/layers"
 )
 
-// calibrated pulls gnb, which has no bias and much noise, towards the recursion,
-// which has no noise, about the right shape within a tensor, and the wrong size. With
-// d the average of gnb over the estimates so far, s that of the recursion, and sums
-// over the entries of a tensor,
+// calibrated combines gnb, which is unbiased and noisy, with the recursion, which has no
+// noise, about the right order within a tensor, and the wrong scale. d is the average of
+// gnb over the estimates so far, s that of the recursion. Sums are over the entries of a
+// tensor:
 //
-//	c = s sum d / sum s                    the recursion with the size of gnb
+//	c = s sum d / sum s                    the recursion with the scale of gnb
 //	w = max(0, 1 - 2 sum d^2 / ((n + 2) sum (d - c)^2))
 //	h = w d + (1 - w) c
 //
-// This is James and Stein's shrinkage (1961, "Estimation with quadratic loss",
-// section 2; its positive part) of d towards c. A draw of gnb is B g^2 of a g that is
-// about normal, so d, worth n draws of the true h, has variance 2 h^2 / n, and sum d^2
-// is about (n + 2) / n sum h^2: the fraction is the part of sum (d - c)^2 that noise
-// explains. Where it explains all, h is c; what it does not explain is the recursion's
-// error, and h goes towards d. So the weights are learnt, of each tensor and as the
-// network trains: a first draw leaves little but c, and the more draws the average is
-// worth, the less of the recursion's error remains. With many it is gnb.
+// This is James and Stein's shrinkage of d towards c (1961, "Estimation with quadratic
+// loss", section 2; its positive part). A sample of gnb is B g^2 with a g that is about
+// normal. So d, worth n samples of the true h, has variance 2 h^2 / n, and sum d^2 is about
+// (n + 2) / n sum h^2. The fraction in w is then the part of sum (d - c)^2 that noise
+// explains. If noise explains all of it, h is c. The rest is the error of the recursion,
+// and moves h towards d.
 //
-// d and s are averages with the same decay, so c needs no correction for their
-// beginning. With decay a, the k-th of them is worth n = m (1 + a) (1 - a^k) / ((1 - a)
-// (1 + a^k)) draws, for m = Samples draws an estimate: the inverse of the sum of its
-// squared weights. Where the recursion is zero in a whole tensor, h is d.
+// So the weights adapt to each tensor and to the state of training. After one sample h is
+// close to c. The more samples the average is worth, the less of the recursion's error
+// remains. With many samples h is gnb.
 //
-// It is this project's. Its expectation is not the exact diagonal before many draws;
-// docs/curvature.md has how far it is from it.
+// d and s are averages with the same decay, so c needs no correction for their beginning.
+// With decay a and m = Samples samples per estimate, the k-th average is worth n = m (1 +
+// a) (1 - a^k) / ((1 - a) (1 + a^k)) samples: the inverse of the sum of its squared
+// weights. If the recursion is zero in a whole tensor, h is d.
+//
+// The combination is this project's. Its expectation is not the exact diagonal before many
+// samples; docs/curvature.md has the distance.
 type calibrated struct {
 	*gnb
 	recursion               *recursion

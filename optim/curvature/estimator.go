@@ -11,24 +11,25 @@ import (
 
 // Estimator is an estimate of the diagonal, bound to a network.
 type Estimator interface {
-	// Diagonal is the estimate, in the layout of the network's values.
+	// Diagonal returns the estimate, with the layout of Network.Values.
 	Diagonal() gpu.Slice[float32]
-	// NonNegative says that no entry of the estimate is ever negative.
+	// NonNegative reports whether no entry of the estimate can be negative.
 	NonNegative() bool
-	// Record records an estimate of a batch, for steps that are due. It comes
-	// after the batch's forward pass in training, its loss and the backward pass
-	// into Network.Gradients, and leaves their results alone but for the
-	// gradient by the logits. state counts the steps. It allocates what the batch
-	// needs, and fails where there is no room.
+	// Record records an estimate on a batch, for the steps that make one. Call it
+	// after recording the batch's forward pass in training, its loss, and the
+	// backward pass into Network.Gradients. It changes none of their results except
+	// the gradient by the logits. state counts the steps. Record allocates memory for
+	// the batch; the error is that of the allocation.
 	Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) error
 	// State is what the estimator keeps from step to step, and a checkpoint of it:
 	// vectors with the layout of the network's values.
 	State() []gpu.Slice[float32]
 }
 
-// New binds an estimator to a network for a run of so many steps; for None it is
-// nil. Everything that it draws is a function of the seed. It comes before the
-// network's batches: an estimator may need more of them than training does.
+// New binds an estimator to a network for a run of the given number of steps. For the
+// kind None it returns nil. All random numbers are functions of the seed. Call New before
+// Network.Bind, because an estimator may need more memory in a batch than training does.
+// It returns an error for invalid options, or if the device has too little memory.
 func New(n *layers.Network, o Options, steps int, seed uint64) (Estimator, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

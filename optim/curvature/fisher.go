@@ -9,12 +9,12 @@ import (
 //
 //	h = B g^2
 //
-// It costs nothing, is never negative, and is no curvature: "the empirical
-// Fisher", which agrees with the Fisher information, and so with the Gauss-Newton
-// diagonal, only where labels are distributed as the model predicts them, and
-// whose cross terms between samples vanish only where the mean gradient does
-// (Kunstner, Balles and Hennig 2019, "Limitations of the empirical Fisher
-// approximation"). It is here to tell what real curvature adds.
+// It costs nothing and is never negative, but it is not a curvature. It is called the
+// empirical Fisher. It equals the Fisher information, and so the Gauss-Newton diagonal,
+// only if labels are distributed as the model predicts them. Its cross terms between
+// samples vanish only where the mean gradient does (Kunstner, Balles and Hennig 2019,
+// "Limitations of the empirical Fisher approximation"). It is here for comparison: it
+// shows what real curvature adds.
 type fisher struct{ *base }
 
 func newFisher(b *base) (Estimator, error) { return &fisher{b}, nil }

@@ -11,10 +11,10 @@ import (
 //	h = 1/B sum over samples and classes c of p[c] (J^T (e[c] - p))^2
 //
 // Schraudolph 2002, "Fast curvature matrix-vector products"; Dangel, Kunstner and
-// Hennig 2020, "BackPACK", DiagGGNExact. It costs a backward pass a class. A
+// Hennig 2020, "BackPACK", DiagGGNExact. It costs a backward pass for each class. A
 // perceptron with LeakyReLU is piecewise linear, so this is also the diagonal of the
-// Hessian: what the seed's perceptron computed, but for its float16 products. It is
-// not for networks with convolutions or batch normalization.
+// Hessian. The pilot's perceptron computed the same, with float16 products. The estimator
+// refuses networks with convolutions or batch normalization.
 type ggnExact struct {
 	*base
 	sample gpu.Slice[float32]

@@ -6,22 +6,23 @@ import (
 	"diaghess/layers"
 )
 
-// gnb is the Gauss-Newton-Bartlett estimator: with labels drawn from the model's
-// own softmax and g the gradient of the batch's mean loss with them,
+// gnb is the Gauss-Newton-Bartlett estimator. Labels are sampled from the model's own
+// softmax, and g is the gradient of the batch's mean loss with these labels:
 //
-//	h = B g^2, the mean over Samples draws
+//	h = B g^2, the mean over Samples samples
 //
-// Liu, Li, Hall, Liang and Ma 2023, "Sophia", algorithm 2. Its expectation is the
-// diagonal of the Gauss-Newton matrix, exactly, through batch normalization with
-// the batch's statistics too: under the drawn labels the gradients by the logits
+// Liu, Li, Hall, Liang and Ma 2023, "Sophia", algorithm 2. Its expectation is
+// exactly the diagonal of the Gauss-Newton matrix, also through batch normalization with
+// the batch's statistics. The reason: under the sampled labels the gradients by the logits
 // of different rows are independent with mean zero, so all cross terms vanish.
-// A draw costs a backward pass over the same activations. Its relative error is
-// that of a squared normal number, the root of 2 for most entries, and averages
-// out over draws and steps.
+//
+// A sample costs a backward pass over the same activations. Its relative error is that of
+// a squared normal number, the root of 2 for most entries, and averages out over samples
+// and steps.
 type gnb struct {
 	*base
 	gradient gpu.Slice[float32]
-	sum      gpu.Slice[float32] // of the draws before the last; null for one draw
+	sum      gpu.Slice[float32] // of the samples before the last; null for one sample
 }
 
 func newGNB(b *base) (Estimator, error) { return makeGNB(b), nil }
@@ -41,8 +42,8 @@ func (e *gnb) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) 
 	return nil
 }
 
-// draw records the draws of an estimate and returns the last of them; the sum has
-// those before.
+// draw records the samples of an estimate and returns the last of them. The sum has those
+// before.
 func (e *gnb) draw(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) sample {
 	s := sample{x: e.gradient, squared: true, factor: float32(b.Size) / float32(e.Samples)}
 	for draw := range e.Samples {

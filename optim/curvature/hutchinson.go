@@ -6,24 +6,26 @@ import (
 	"diaghess/layers"
 )
 
-// hutchinson is Hutchinson's estimator of the Hessian's diagonal: with z drawn from
-// Rademacher's distribution, each element 1 or -1 with the same probability,
+// hutchinson is Hutchinson's estimator of the Hessian's diagonal. z is sampled from the
+// Rademacher distribution, in which each element is 1 or -1 with equal probability:
 //
-//	h = z (H z) elementwise, the mean over Samples draws
+//	h = z (H z) elementwise, the mean over Samples samples
 //
 // Bekas, Kokiopoulou and Saad 2007, "An estimator for the diagonal of a matrix". Its
-// expectation is the diagonal of the Hessian of the batch's loss, through
-// normalization with the batch's own statistics too: the product is exact, see
-// layers.Tangent, and the elements of z are independent. It may be negative. The
-// variance of an entry is the sum of the squares of its row of the Hessian beside the
-// diagonal, which is many times the diagonal in a network. A draw costs about two more
-// forward and backward passes: every product of a linear layer has two parts.
+// expectation is the diagonal of the Hessian of the batch's loss, also through
+// normalization with the batch's own statistics. The product H z is exact, see
+// layers.Tangent, and the elements of z are independent.
 //
-// With Absolute it is that of AdaHessian, Yao, Gholami, Shen, Mustafa, Keutzer and
-// Mahoney 2021: the absolute value of h, and of a convolution's filter the mean of
-// that over its taps, for each pair of channels. This one is never negative, less
-// noisy, and biased, by the noise that the absolute value turns positive. The authors
-// take one sample; here the absolute value is that of the samples' mean.
+// An entry may be negative. Its variance is the sum of the squares of the off-diagonal
+// entries in its row of the Hessian, which is many times the diagonal in a network. A
+// sample costs about two more forward and backward passes, because each linear layer needs
+// two convolutions or matrix products instead of one.
+//
+// With Absolute it is the estimator of AdaHessian, Yao, Gholami, Shen, Mustafa, Keutzer and
+// Mahoney 2021. It takes the absolute value of h and, for each pair of channels of a
+// convolution's filter, its mean over the taps. It is never negative and less noisy, but
+// biased, as the absolute value makes the noise positive. The authors take one sample; here
+// the absolute value is that of the samples' mean.
 type hutchinson struct {
 	*base
 	z, product gpu.Slice[float32]

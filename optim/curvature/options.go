@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Options choose an estimator.
+// Options choose an estimator and its settings.
 type Options struct {
 	Kind    string  // see Kinds
 	Every   int     // steps from one estimate to the next
-	Samples int     // draws that an estimate is the mean of
+	Samples int     // per estimate, which is their mean
 	Decay   float64 // of the exponential average over estimates, in [0, 1)
-	// Uncorrected leaves the average as it is, biased to 0 in the beginning.
+	// Uncorrected leaves the average biased towards 0 in the beginning.
 	Uncorrected bool
-	// Absolute makes Hutchinson's estimate AdaHessian's: absolute values, and
-	// of a convolution's filter their mean over the taps.
+	// Absolute changes hutchinson to the estimate of AdaHessian: absolute values, and
+	// for a convolution's filter their mean over the taps.
 	Absolute bool
 }
 
@@ -62,7 +62,7 @@ func find(name string) (kind, error) {
 	return all[i], nil
 }
 
-// Validate says what is wrong with the options.
+// Validate returns an error that says which option is invalid.
 func (o Options) Validate() error {
 	if o.Kind == None {
 		return nil

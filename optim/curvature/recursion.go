@@ -5,10 +5,10 @@ import (
 	"diaghess/layers"
 )
 
-// recursion is one deterministic sweep from the logits down that carries the
-// diagonal of the Gauss-Newton matrix as a backward pass carries the gradient,
-// with every factor squared. With p the softmax, q the curvature of the mean loss
-// by a layer's output and x its input,
+// recursion is one deterministic sweep from the logits down. It carries the diagonal of
+// the Gauss-Newton matrix as a backward pass carries the gradient, with every factor
+// squared. p is the softmax, q the curvature of the mean loss by a layer's output, x its
+// input:
 //
 //	logits         q = (p - p^2) / B
 //	linear         h = sum of x^2 q over samples and positions; q by the input: W^2 q
@@ -20,21 +20,22 @@ import (
 //	               J the Jacobian with the batch's own statistics, squared
 //	               elementwise
 //
-// Elsayed and Mahmood 2022, "HesScale", in the form that drops the second
-// derivatives, which a piecewise linear network does not have. It is exact for the
-// last layer, without noise, and an approximation below: curvature between
-// different units and positions of a layer is dropped at every layer. As a network
-// trains, that comes to outweigh what is kept: entries of an early tensor then tell
-// their order, not their size. A normalization couples
-// all rows of a channel, which no upstream program handles and which makes what is
-// dropped large: it takes the mean of its input out, so that the part of a weight's
-// curvature that its input's mean makes is not there. So a linear layer before a
-// normalization takes the input without its mean over rows,
+// The source is Elsayed and Mahmood 2022, "HesScale", in the form that drops the second
+// derivatives, which a piecewise linear network does not have. There is no noise. The
+// sweep is exact for the last layer and an approximation for the layers below: at every
+// layer it drops the curvature between different units and positions. As a network trains,
+// the dropped part becomes larger than the rest. Then the entries of an early tensor give
+// an order, but no scale.
+//
+// A normalization couples all rows of a channel, which no upstream program handles. It
+// makes the dropped part large: it removes the mean of its input, and so the part of a
+// weight's curvature that comes from the mean of the weight's input. So a linear layer
+// before a normalization uses the input without its mean over rows:
 //
 //	h = sum of (x - mean x)^2 q
 //
-// which is what this project adds; see docs/curvature.md for how far each form is
-// from the exact diagonal.
+// That is this project's addition. docs/curvature.md has the distance of both forms from
+// the exact diagonal.
 type recursion struct {
 	*base
 	sample gpu.Slice[float32]

@@ -1,5 +1,7 @@
-// Package atomicfile writes files that are either whole or not there: aside, in
-// the same folder, synced to the disk, then put in place by a rename.
+// Package atomicfile writes files that are either whole or missing. It writes a
+// temporary file in the same folder, syncs it to the disk and renames it.
+//
+// What does not belong here: formats of files.
 package atomicfile
 
 import (

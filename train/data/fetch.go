@@ -17,23 +17,22 @@ import (
 	"diaghess/train/lock"
 )
 
-// FetchOptions are the choices of Fetch. The zero value fetches from the
-// network and says nothing.
+// FetchOptions are the options of Fetch. The zero value fetches from the network and
+// reports no progress.
 type FetchOptions struct {
 	// From is a folder with files that are already there, or one of them: the
 	// unpacked official files, compressed (.gz) or not, or an archive that the
 	// catalog knows. If it is set, nothing else is tried.
 	From string
-	// Progress hears what is going on. If it is nil, nobody does.
+	// Progress is told of every transfer; it may be nil.
 	Progress Progress
 }
 
-// Fetch brings the official files of a set into the data folder dir, see Dir, from the
-// first source that has them. Files that are there and right are left alone and
-// wrong ones replaced. A file appears in its place complete and checked, or not
-// at all; a download that breaks off, or whose context ends, is taken up again by
-// the next Fetch. Any number of processes may fetch the same set at once: one
-// does, the others wait for it.
+// Fetch stores the official files of a set in the data folder dir, see Dir, from the first
+// source that has them. It keeps correct files and replaces wrong ones. A file appears
+// complete and checked, or not at all. If a download stops, or its context ends, the next
+// Fetch continues it. Several processes may fetch the same set at once: one does it, the
+// others wait.
 func Fetch(ctx context.Context, dir, name string, options FetchOptions) error {
 	return official(os.Getenv).fetch(ctx, dir, name, options)
 }

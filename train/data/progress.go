@@ -11,16 +11,16 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress hears what a Fetch is doing. Its methods are called one at a time.
+// Progress is told what Fetch is doing. Its methods are called one at a time.
 type Progress interface {
 	// Note is one line for the user.
 	Note(line string)
-	// Begin says that a transfer begins: of which file, how many of its bytes are
-	// there already and how many it has, or -1 if that is not known.
+	// Begin announces the transfer of a file, with the bytes that are present already
+	// and the size of the file, or -1 if it is not known.
 	Begin(file string, done, total int64)
-	// Add says that n more bytes have come.
+	// Add reports n more bytes.
 	Add(n int)
-	// End says that the transfer is over, complete or not.
+	// End reports the end of the transfer, complete or not.
 	End()
 }
 

@@ -79,14 +79,13 @@ func Dir(dir string) (string, error) {
 	return filepath.Join(cache, "diaghess", "data"), nil
 }
 
-// ErrMissing is in the chain of the error of Load and Verify when the set, or
-// a part of it, has not been fetched.
+// ErrMissing is wrapped by the errors of Load and Verify if the set, or a part of it, has
+// not been fetched.
 var ErrMissing = errors.New("not fetched yet")
 
 // Load reads a set from the data folder dir, see Dir. Every official file is checked by
-// its SHA-256 before it is decoded. A set that is not there gives an error that
-// wraps ErrMissing, a file with other content an *IntegrityError; both say what
-// to do.
+// its SHA-256 before it is decoded. A missing set is an error that wraps ErrMissing, a
+// file with other content an *IntegrityError. Both say what to do.
 func Load(ctx context.Context, dir, name string) (*Set, error) {
 	return official(os.Getenv).load(ctx, dir, name)
 }

@@ -53,7 +53,7 @@ const (
 	Absent     State = "absent"
 )
 
-// Status is what List says of a set.
+// Status describes a set and its state in the data folder.
 type Status struct {
 	Name     string `json:"name"`
 	Height   int    `json:"height"`
@@ -69,9 +69,9 @@ type Status struct {
 	Path string `json:"path,omitempty"`
 }
 
-// List says of every known set what it is and whether it is in the data folder
-// dir, see Dir. It looks at sizes only; Verify and Load look at contents. An error
-// says that there is no data folder: then only what is built in is here.
+// List describes every known set, and whether it is in the data folder dir, see Dir. It
+// checks sizes only; Verify and Load check contents. It returns an error if there is no
+// data folder. Then only built-in sets are available.
 func List(dir string) ([]Status, error) {
 	return official(os.Getenv).list(dir)
 }

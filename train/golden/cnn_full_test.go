@@ -124,7 +124,7 @@ func trainFull(t *testing.T, s gpu.Stream, config fullConfig, in *cnnInput, name
 	r["loss1"] = all["loss1"]
 }
 
-// TestGoldenCNNFull holds the real network against the seed's TensorFlow program
+// TestGoldenCNNFull holds the real network against the pilot's TensorFlow program
 // in what can be compared. Of the 10^7 decisions of LeakyReLU and max pooling in
 // a batch some fall otherwise under another rounding, so the glossary of the case
 // tells how far two right programs, the original with and without oneDNN, are

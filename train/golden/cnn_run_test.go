@@ -107,7 +107,7 @@ type cnnMetrics struct {
 	correct gpu.Slice[uint32]
 }
 
-// newCNN makes the network of a case, with the seed's dropout rates or without
+// newCNN makes the network of a case, with the pilot's dropout rates or without
 // dropout.
 func newCNN(t *testing.T, s gpu.Stream, config cnnConfig, dropout bool) *layers.Network {
 	t.Helper()

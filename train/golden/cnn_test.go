@@ -11,7 +11,7 @@ import (
 	"diaghess/layers"
 )
 
-// TestGoldenCNN holds small networks of the seed's structure against the seed's
+// TestGoldenCNN holds small networks of the pilot's structure against the pilot's
 // TensorFlow program: one step in detail, then the trajectories of its
 // optimizers.
 //
@@ -49,7 +49,7 @@ import (
 // closer to such an edge than its error, which is that of the logits, may part
 // there: of thirty sets drawn like these two did, with a gap of 2e-6 and an input
 // of 1e-6. That is excused from the edge on, where another machine, which rounds
-// otherwise, has stayed with the seed to the end.
+// otherwise, has stayed with the pilot to the end.
 func TestGoldenCNN(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
@@ -57,7 +57,7 @@ func TestGoldenCNN(t *testing.T) {
 	eachCase(t, "cnn", func(t *testing.T, c *Case) {
 		config, in := readCNNConfig(t, c), readCNNInput(t, c)
 		steps := slices.Max(config.Steps)
-		stayed := map[string]bool{} // by optimizer: a machine stayed with the seed
+		stayed := map[string]bool{} // by optimizer: a machine stayed with the pilot
 		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
 			r := results{}
 			for _, name := range config.Optimizers {

@@ -88,7 +88,7 @@ func TestGoldenCNNCurvature(t *testing.T) {
 
 // TestGoldenMLPCurvature holds the float64 network against the exact Hessian of
 // the first batch, of which the Gauss-Newton matrix has the same diagonal, and
-// the seed's rule with it against a float64 trajectory.
+// the pilot's rule with it against a float64 trajectory.
 //
 // The rule is steepest where gradient and curvature vanish: a step moves by 1.4
 // times as much as the gradient there. A change of n by a share moves the step by
@@ -159,7 +159,7 @@ func joint(n *exact.Network, layer int, vector []float64) []float64 {
 	return rows
 }
 
-// seedStep is the seed's rule in float64, the formula of optim.DiagHess, for a
+// seedStep is the pilot's rule in float64, the formula of optim.DiagHess, for a
 // curvature that is nowhere negative.
 func seedStep(w, g, h, m, v []float64, step int) {
 	o := optim.NewDiagHess()
@@ -173,7 +173,7 @@ func seedStep(w, g, h, m, v []float64, step int) {
 	}
 }
 
-// TestGoldenHSolve holds the seed's rule against the seed's program on one layer:
+// TestGoldenHSolve holds the pilot's rule against the pilot's program on one layer:
 // curvature T of the pre-activations and inputs X, whose last row is of ones for the
 // bias, make the diagonal h = T (X^2)^T / B, and the minimum is over weights and
 // biases together, which are one tensor here. The program's results are read off

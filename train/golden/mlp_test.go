@@ -121,8 +121,8 @@ func softmax(logits []float32, classes int) []float32 {
 	return p
 }
 
-// TestGoldenMLP holds the multilayer perceptron of the seed's first study
-// against exact gradients in float64 and against the seed's own program in
+// TestGoldenMLP holds the multilayer perceptron of the pilot's first study
+// against exact gradients in float64 and against the pilot's own program in
 // float32, as far as that goes without curvature; TestGoldenMLPCurvature has the
 // rest.
 //

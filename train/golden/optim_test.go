@@ -119,10 +119,10 @@ type optimConfig struct {
 	SavedAfter []int `json:"saved_after"`
 }
 
-// TestGoldenOptim holds the seed's rule against the seed on given gradients and
+// TestGoldenOptim compares the pilot's rule with the pilot on given gradients and
 // curvatures.
 //
-// The kernel does the seed's float32 operations in the seed's order up to m and
+// The kernel does the pilot's float32 operations in the pilot's order up to m and
 // v, which have its bits. The step lr (m/bias1) / (sqrt(v/bias2) + eps) may be
 // arranged in other ways: see biasFraction and quotientRoundings. p may then be
 // rounded another way, once in the first step and once or twice in the last place

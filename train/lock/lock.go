@@ -1,10 +1,12 @@
 // Package lock lets one process at a time work in a folder.
 //
-// The lock is the system's flock, which ends with its process however that ends. Some
-// file systems have none: Lustre and NFS, as they are often mounted. There Take fails,
-// unless DIAGHESS_LOCK=file in the environment: then a process also makes a file that
-// names it, which only one can make, and removes it at the end. A process that is
-// killed leaves that file behind, and only a person can know that it is stale.
+// The lock is the system's flock, which ends with its process in every case. Some file
+// systems have no flock: Lustre and NFS, as they are often mounted. There Take fails,
+// unless the environment has DIAGHESS_LOCK=file. Then a process also creates a file that
+// names it, which only one process can create, and removes it at the end. A killed
+// process leaves that file behind, and only a person can know that it is stale.
+//
+// What does not belong here: what the folder holds.
 package lock
 
 import (

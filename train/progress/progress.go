@@ -1,5 +1,7 @@
-// Package progress shows a person how a study goes: bars with images per second
-// and the time left on a terminal, plain lines in a log.
+// Package progress shows the progress of a study: on a terminal as bars with images per
+// second and the remaining time, in a log as lines.
+//
+// What does not belong here: anything that results depend on.
 package progress
 
 import (

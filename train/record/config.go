@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Settings are what a user chooses of a run, but for what tells the runs of a
+// Settings are what a user chooses of a run, except for what tells the runs of a
 // study apart.
 type Settings struct {
 	Model          string  `json:"model"`           // see layers.Models
@@ -50,9 +50,9 @@ func (j Job) String() string {
 
 // Build says what program made a record, as far as it can change results.
 type Build struct {
-	// Commit is the source's, of 12 digits. Where it alone does not say what was compiled,
-	// in a changed checkout, a source archive or neither of the two ("unknown"), a "+" and
-	// the first 12 digits of the program file's SHA-256 follow.
+	// Commit is the source's, of 12 digits, "unknown" outside a checkout. Where it alone
+	// does not say what was compiled, a "+" and the first 12 digits of the program file's SHA-256
+	// follow: in a changed checkout, in a source archive, or outside both.
 	Commit   string `json:"commit"`
 	Go       string `json:"go"`       // compiler
 	Platform string `json:"platform"` // operating system and processor

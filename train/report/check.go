@@ -10,8 +10,7 @@ import (
 	"diaghess/train/stats"
 )
 
-// Check says whether the numbers of a summary or t-test file are those that
-// follow from the rows of an analysis.
+// Check is the result of comparing a summary or t-test file with the rows of an analysis.
 type Check struct {
 	Path     string   `json:"path"`
 	Numbers  int      `json:"numbers"`            // how many numbers the file states
@@ -31,10 +30,10 @@ const tolerance = 1e-9
 //
 // A summary states the mean and standard deviation over all finished runs of an
 // optimizer, also of those that have no partner. A t-test file does not say
-// which optimizers it compares: it is held against the data set's only rival,
-// or, where there are several, against the one in its name (see [WriteCSV]). A
-// file that has every t with the opposite sign, because it compares baseline
-// with rival, agrees and is noted.
+// which optimizers it compares. Those are the baseline and the data set's only
+// rival, or the rival in the file's name if there are several (see [WriteCSV]). A file
+// with the opposite sign in every t compares the baseline with the rival: it agrees, and
+// a note says so.
 func (a *Analysis) Check(f File) Check {
 	check := Check{Path: f.Path, Numbers: len(f.Statistics)}
 	check.Problems = a.problems(f, 1)

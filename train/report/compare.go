@@ -78,9 +78,8 @@ const DefaultBaseline = "Baseline"
 // A seed is compared when both arms have finished it with finite metrics.
 // Every other seed that either arm has is named in LeftOut.
 //
-// It returns an error when there are no rows, when no row is of the baseline,
-// when a row lacks its data set, optimizer or status, and when two rows are of
-// the same run.
+// It returns an error if there are no rows or none of the baseline. It also returns one if
+// a row lacks its data set, optimizer or status, or if two rows are of the same run.
 func Compare(rows []Row, baseline string) (*Analysis, error) {
 	if len(rows) == 0 {
 		return nil, errors.New("there are no runs to compare")

@@ -22,10 +22,10 @@ type Record struct {
 	Epochs []record.Epoch // in order; empty where there is no epochs.jsonl
 	// Settings is config.json with its nested keys joined by dots, such as
 	// "optimizer_settings.lr"; empty where there is no such file. All of them are
-	// shown, so that whatever a record names is in the report. Three are looked for:
-	// "steps", the number of steps of a whole run; "protocol"; and "tuning_trials",
-	// how many runs the optimizer's settings were chosen from, which a record has
-	// only where the specification of the optimizer says so.
+	// shown, so that whatever a record names is in the report. Three have a meaning
+	// here: "steps", the number of steps of a whole run; "protocol"; and "tuning_trials",
+	// the number of runs that the optimizer's settings were chosen from. A record has the
+	// last one only if the specification of the optimizer says so.
 	Settings map[string]string
 }
 

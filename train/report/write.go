@@ -23,13 +23,12 @@ import (
 //     file of its own, ttest-RIVAL.csv, with the rival's name escaped as in a
 //     URL's query. A study of one optimizer has none.
 //
-// The columns are those that [ReadCSVFile] reads. They have no room for runs
-// that did not finish: read back, such runs are missing, and the default
-// baseline can be another optimizer. Numbers read back as the same bits; one
-// that does not exist is an empty cell.
+// The columns are those that [ReadCSVFile] reads. They cannot express runs that did not
+// finish: when the file is read again, such runs are missing, and the default baseline can
+// be another optimizer. Numbers are bit-identical when they are read again; a number that
+// does not exist is an empty cell.
 //
-// Every file is written aside, synced and renamed, so that no reader meets half
-// of one.
+// Every file is written aside, synced and renamed, so a reader never sees half of one.
 func WriteCSV(dir string, a *Analysis) (paths []string, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the folder for the report: %w", err)
@@ -59,10 +58,13 @@ func WriteCSV(dir string, a *Analysis) (paths []string, err error) {
 	return paths, nil
 }
 
-// Write writes the report into a folder, which it makes where it is not there, and
-// returns the paths of the files: index.html, a page that needs nothing beside
-// itself; report.md, the same without figures; comparisons.csv, every number of every
-// comparison; and the files of [WriteCSV].
+// Write writes the report into a folder, which it makes if it does not exist, and returns
+// the paths of the files:
+//
+//   - index.html, a page that needs no other file;
+//   - report.md, the same without figures;
+//   - comparisons.csv, every number of every comparison;
+//   - the files of [WriteCSV].
 func Write(dir string, a *Analysis) (paths []string, err error) {
 	if paths, err = WriteCSV(dir, a); err != nil {
 		return nil, err

@@ -14,15 +14,14 @@ import (
 type BCaResult struct {
 	N              int      // number of pairs
 	MeanDifference float64  // mean of x − y
-	Draws          int      // resamples drawn
+	Draws          int      // number of resamples
 	Interval       Interval // as Efron defines it: too short for few pairs
 	Expanded       Interval // corrected for few pairs: the one to show
 }
 
 // BCa returns the bias-corrected and accelerated bootstrap interval of the mean
 // difference at a level, such as 0.95 (Efron, "Better bootstrap confidence
-// intervals", JASA 82, 1987). Resampled are the differences. Its ends are the
-// quantiles
+// intervals", JASA 82, 1987). It resamples the differences. Its ends are the quantiles
 //
 //	Φ(z0 + (z0 ± z) / (1 − a(z0 ± z))),   z = Φ⁻¹(1 − (1−level)/2)
 //
@@ -30,15 +29,16 @@ type BCaResult struct {
 // (half of those equal to it are counted) and a = Σ(d−mean)³ / 6(Σ(d−mean)²)^(3/2) is the
 // jackknife's acceleration. It is SciPy's bootstrap(method="BCa").
 //
-// Of few pairs that interval is too short, because resamples spread by √((n−1)/n)
-// less than samples and z knows nothing of the uncertain deviation: at level
-// 0.95 and with thousands of draws it covers 84, 91 and 92 % of the time for 5,
-// 10 and 20 normal differences. Expanded has √(n/(n−1)) times Student's t(n−1)
-// in the place of z (Hesterberg, "What teachers should know about the bootstrap",
-// The American Statistician 69, 2015; it is the default of his CI.bca in R's
-// package resample) and covers 92, 94 and 95 %. For symmetric differences
-// PairedTResult.Interval does as well or better; with skewed ones neither is sure
-// below some 40 pairs.
+// For few pairs that interval is too short. Resamples spread by √((n−1)/n) less than
+// samples, and z ignores that the deviation is uncertain. At level 0.95, with thousands of
+// draws, it covers 84, 91 and 92 % of the time for 5, 10 and 20 normal differences.
+//
+// Expanded has √(n/(n−1)) times Student's t(n−1) in place of z, and covers 92, 94 and
+// 95 %. The source is Hesterberg, "What teachers should know about the bootstrap", The
+// American Statistician 69, 2015; it is the default of CI.bca in R's package resample.
+//
+// For symmetric differences PairedTResult.Interval is as good or better. For skewed ones
+// neither is reliable below some 40 pairs.
 //
 // It returns ErrTooFewPairs, ErrNotFinite, ErrNoSpread or, for a level so close
 // to 1 that the formula has no value, an error that says so. It panics when x

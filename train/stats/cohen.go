@@ -14,14 +14,14 @@ type CohenDzResult struct {
 // Sciences, 2nd ed. 1988, section 2.3.5), which is t/√n, and its confidence
 // interval at a level, such as 0.95.
 //
-// It is the deviation of the differences that counts here, not that of an arm:
-// dz grows with the correlation of the pairs and is not the d of independent samples.
+// The deviation is that of the differences, not that of an arm: dz grows with the
+// correlation of the pairs and is not the d of independent samples.
 //
-// For normal differences t has a noncentral t distribution with noncentrality
-// √n·(true dz); the interval holds those values of which the observed t is no rarer
-// than (1−level)/2 on either side (Steiger and Fouladi, "Noncentrality interval
-// estimation and the evaluation of statistical models", in Harlow, Mulaik and
-// Steiger, What If There Were No Significance Tests?, 1997). It is exact.
+// For normal differences t has a noncentral t distribution with noncentrality √n·(true
+// dz). The interval has the values for which the observed t is no rarer than (1−level)/2
+// on either side. It is exact. The source is Steiger and Fouladi, "Noncentrality interval
+// estimation and the evaluation of statistical models", in Harlow, Mulaik and Steiger,
+// What If There Were No Significance Tests?, 1997.
 //
 // It returns ErrTooFewPairs, ErrNotFinite or ErrNoSpread. It panics when x and y
 // differ in length and for a level outside (0, 1).

@@ -24,10 +24,9 @@ type Summary struct {
 
 // Describe returns the size, mean and sample standard deviation of x.
 //
-// The deviation has the divisor N−1, as pandas' std and R's sd have, and is
-// computed in two passes with a correction for the rounding of the mean
-// (Chan, Golub and LeVeque, "Algorithms for computing the sample variance",
-// The American Statistician 37, 1983).
+// The deviation has the divisor N−1, like pandas' std and R's sd. It is computed in two
+// passes with a correction for the rounding of the mean (Chan, Golub and LeVeque,
+// "Algorithms for computing the sample variance", The American Statistician 37, 1983).
 //
 // It returns ErrEmpty when x has no values and ErrNotFinite when x holds a NaN
 // or an infinity or is so large that its moments overflow.

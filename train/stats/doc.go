@@ -15,18 +15,18 @@
 // Differences are x − y throughout. The rules are the same everywhere:
 //
 //   - No test and no interval is computed from fewer than [MinPairs] pairs
-//     ([ErrTooFewPairs]), and fewer than [ExploratoryBelow] are to be called
-//     exploratory.
-//   - A NaN, an infinity or an overflow is [ErrNotFinite]. Data for which a
-//     statistic is not defined are an error as well; which one, each function
-//     says. A number that is returned is a number to be used.
-//   - Two numbers that differ by no more than the rounding of decimals to
-//     float64 count as equal.
-//   - Random draws are counter-based (package kernels): the same data and the
-//     same seed give the same bits.
-//   - Samples of different length, levels outside (0, 1) and the like are mistakes
-//     of the program, not of the data, and panic.
+//     ([ErrTooFewPairs]). Results from fewer than [ExploratoryBelow] pairs must be
+//     called exploratory.
+//   - A NaN, an infinity or an overflow is [ErrNotFinite]. Data for which a statistic is
+//     not defined are an error too; each function says which. A returned number is
+//     always valid.
+//   - Two numbers that differ by no more than the rounding of decimals to float64 count
+//     as equal.
+//   - Random numbers are counter-based (package kernels): results are bit-identical for
+//     the same data and the same seed.
+//   - Samples of different length, levels outside (0, 1) and the like are mistakes of
+//     the program, not of the data, and panic.
 //
-// The package knows numbers only. What they mean, which metric they belong to
-// and which direction is the good one is decided by package report.
+// What does not belong here: the meaning of numbers. Package report knows which metric
+// they belong to and which direction is better.
 package stats

@@ -10,16 +10,16 @@ import (
 // ErrNotProbability is returned, wrapped with its place, for a p that is not in [0, 1].
 var ErrNotProbability = errors.New("not a probability")
 
-// Holm returns the p values of a family of tests, adjusted by Holm's step-down
-// method, in the order in which they came: those that are at most α are the
-// tests that can be called significant while the probability of even one false
-// claim in the family stays at most α, however the tests depend on each other.
+// Holm returns the p values of a family of tests, adjusted by Holm's step-down method, in
+// the order of p. Tests with an adjusted p of at most α may be called significant. Then the
+// probability of even one false claim in the family is at most α, however the tests depend
+// on each other.
 //
 // With p sorted, the adjusted p(i) is the largest of (m−j+1)·p(j) over j ≤ i, and at
 // most 1 (Holm, "A simple sequentially rejective multiple test procedure",
 // Scandinavian Journal of Statistics 6, 1979). It is R's p.adjust(p, "holm").
 //
-// A test that could not be made has no p and is no member of the family. Holm
+// A test that could not be made has no p and is not part of the family. Holm
 // returns ErrNotProbability for a NaN or a p outside [0, 1].
 func Holm(p []float64) ([]float64, error) {
 	order := make([]int, len(p))

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Direction says which values of a metric are the good ones.
+// Direction says which values of a metric are better.
 type Direction int
 
 const (
@@ -29,9 +29,9 @@ type MarginResult struct {
 	Interval       Interval // of the mean difference at level 1−2α; it keeps clear of the margin when P < α
 }
 
-// NonInferiority tests whether x is no worse than y by as much as a margin, in
-// the metric's own direction: it rejects "x is worse than y by the margin or more"
-// by a one-sided paired t-test,
+// NonInferiority tests whether x is worse than y by less than a margin, in the metric's
+// own direction. It rejects "x is worse than y by the margin or more" by a one-sided
+// paired t-test,
 //
 //	T = (margin + benefit) / (sd(d)/√n),   P = F(−T; n−1)
 //
@@ -62,11 +62,11 @@ func NonInferiority(x, y []float64, direction Direction, margin, alpha float64) 
 	return r, nil
 }
 
-// Equivalence tests whether x and y differ by less than a margin in either
-// direction, by two one-sided paired t-tests (TOST: Schuirmann, "A comparison of the two
-// one-sided tests procedure and the power approach for assessing the equivalence
-// of average bioavailability", Journal of Pharmacokinetics and Biopharmaceutics 15,
-// 1987). The larger p of both is
+// Equivalence tests whether x and y differ by less than a margin in either direction, by
+// two one-sided paired t-tests (TOST). The source is Schuirmann, "A comparison of the two
+// one-sided tests procedure and the power approach for assessing the equivalence of average
+// bioavailability", Journal of Pharmacokinetics and Biopharmaceutics 15, 1987. The larger p
+// of both is
 //
 //	T = (margin − |mean(x−y)|) / (sd(d)/√n),   P = F(−T; n−1)
 //

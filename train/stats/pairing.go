@@ -19,7 +19,7 @@ var (
 	ErrCollinear = errors.New("the pairs lie on a straight line: their correlation is 1 or −1 and its t is not defined")
 )
 
-// PairingResult says how alike the arms' results with one seed are.
+// PairingResult says how similar the results of the two arms are for the same seed.
 type PairingResult struct {
 	N           int      // number of pairs
 	Correlation float64  // Pearson's r of x and y
@@ -36,13 +36,13 @@ type PairingResult struct {
 	UnpairedSeeds float64
 }
 
-// Pairing returns the correlation of x and y over the pairs, with its interval at
-// a level, such as 0.95, and what pairing by seed bought.
+// Pairing returns the correlation of x and y over the pairs, with its interval at a level,
+// such as 0.95, and how much pairing by seed reduces the variance.
 //
-// The interval is Fisher's, tanh(atanh r ± z/√(n−3)) with the normal quantile z
-// ("On the 'probable error' of a coefficient of correlation deduced from a small
-// sample", Metron 1, 1921); it is approximate, for normal pairs, and all of
-// [−1, 1] for 3 of them. r, P and the interval are those of SciPy's pearsonr.
+// The interval is Fisher's, tanh(atanh r ± z/√(n−3)) with the normal quantile z ("On the
+// 'probable error' of a coefficient of correlation deduced from a small sample", Metron 1,
+// 1921). It is approximate, for normal pairs. For 3 pairs it is all of [−1, 1]. r, P and the
+// interval are those of SciPy's pearsonr.
 //
 // It returns ErrTooFewPairs, ErrNotFinite, ErrConstant, ErrNoSpread or ErrCollinear.
 // It panics when x and y differ in length and for a level outside (0, 1).

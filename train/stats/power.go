@@ -5,17 +5,17 @@ import (
 	"math"
 )
 
-// Power returns the probability that a two-sided paired t-test of n pairs is
-// significant at α when the true mean difference is as given and the differences
-// are normal with standard deviation sd:
+// Power returns the probability that a two-sided paired t-test of n pairs is significant
+// at α. The differences are assumed to be normal, with the given true mean and standard
+// deviation sd:
 //
 //	P(|T| > t(1−α/2; n−1)),   T noncentral t with n−1 degrees of freedom and noncentrality √n·difference/sd
 //
 // (Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed. 1988,
 // chapter 2). It is statsmodels' TTestPower().power(difference/sd, n, α).
 //
-// Power at the difference that was observed says nothing that p does not; ask for
-// the power at a difference that would matter.
+// The power at the observed difference adds nothing to p. Ask for the power at a
+// difference that would matter.
 //
 // It returns ErrTooFewPairs for n below MinPairs, ErrNotFinite for a difference
 // or an sd that is not finite, and ErrNoSpread for an sd of 0. It panics for a
@@ -35,16 +35,16 @@ func power(n int, dz, alpha float64) float64 {
 	return noncentralTCDF(-critical, df, delta) + noncentralTCDF(-critical, df, -delta)
 }
 
-// SmallestDifference returns the smallest true mean difference that a two-sided
-// paired t-test of n pairs at α finds with a probability of power, such as 0.8,
-// when the differences are normal with standard deviation sd. Smaller differences
-// may well exist where such a study found nothing.
+// SmallestDifference returns the smallest true mean difference that a two-sided paired
+// t-test of n pairs finds at α with a given probability, power, such as 0.8. The
+// differences are assumed to be normal with standard deviation sd. A smaller difference may
+// exist although such a study found none.
 //
 // The sd is an assumption: of an sd estimated from k differences, the result inherits
 // the relative standard error, 1/√(2(k−1)).
 //
 // It returns the errors of Power. It panics for a negative sd, for an α or a power
-// outside (0, 1) and for a power that is not above α, which no difference at all has.
+// outside (0, 1), and for a power that is not above α, because even no difference has that.
 func SmallestDifference(n int, sd, alpha, power float64) (float64, error) {
 	mustBeFraction("SmallestDifference", "α", alpha)
 	mustBeFraction("SmallestDifference", "power", power)

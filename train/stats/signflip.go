@@ -17,17 +17,18 @@ type SignFlipResult struct {
 // signFlipExact is the largest number of pairs whose sign patterns are all counted.
 const signFlipExact = 20
 
-// SignFlip tests whether the arms are exchangeable, so that the differences
-// x[i] − y[i] could as well have had the opposite signs, by the mean difference
-// (Fisher, The Design of Experiments, 1935, section 21). It assumes nothing
-// about the distribution of the results.
+// SignFlip tests by the mean difference whether the arms are exchangeable: then each
+// difference x[i] − y[i] is as likely with the opposite sign. The source is Fisher, The
+// Design of Experiments, 1935, section 21. The test assumes nothing about the distribution
+// of the results.
 //
-// Up to 20 pairs P is exact: the share of the 2^n sign patterns whose |mean| is
-// at least the observed one. Beyond, k of so many random patterns reach it, and
-// P = (k+1)/(draws+1), which is never zero and keeps the level (Phipson and
-// Smyth, "Permutation p-values should never be zero", Statistical Applications in
-// Genetics and Molecular Biology 9, 2010). Means count as equal when rounding alone can have made them differ. When all differences
-// are zero, P is 1. SciPy has it as permutation_test(permutation_type="samples").
+// Up to 20 pairs P is exact: the share of the 2^n sign patterns whose |mean| is at least
+// the observed one. For more pairs P = (k+1)/(draws+1), where k random patterns of draws
+// reach it. That is never zero and keeps the level (Phipson and Smyth, "Permutation
+// p-values should never be zero", Statistical Applications in Genetics and Molecular
+// Biology 9, 2010). Means that differ by no more than rounding count as equal. When all
+// differences are zero, P is 1. SciPy has the test as
+// permutation_test(permutation_type="samples").
 //
 // It returns ErrTooFewPairs or ErrNotFinite, and panics when x and y differ in
 // length and for a negative number of draws.

@@ -25,10 +25,9 @@ type PitmanMorganResult struct {
 // normal bivariate population", Biometrika 31, 1939). The interval holds the ratios
 // that the test does not reject.
 //
-// It is exact for normal pairs, and for those only: of results with longer tails
-// it finds differences that are not there, and the more the more pairs there are. Of
-// exponential ones of equal variance it calls 8, 11 and 13 % significant at 5 % with
-// 5, 10 and 20 pairs.
+// It is exact for normal pairs only. For results with longer tails it finds differences
+// that do not exist, and more of them with more pairs. Of exponential results with equal
+// variance it calls 8, 11 and 13 % significant at 5 %, with 5, 10 and 20 pairs.
 //
 // It returns ErrTooFewPairs, ErrNotFinite, ErrConstant, ErrNoSpread or ErrCollinear.
 // It panics when x and y differ in length and for a level outside (0, 1).

@@ -24,18 +24,17 @@ const wilcoxonExact = 25
 // by the ranks of their magnitudes (Wilcoxon, "Individual comparisons by ranking
 // methods", Biometrics Bulletin 1, 1945).
 //
-// Zeros and ties: all magnitudes are ranked, equal ones get the mean of their
-// ranks, and the zeros then leave with theirs (Pratt, "Remarks on zeros and ties
-// in the Wilcoxon signed rank procedures", JASA 54, 1959). Unlike dropping the
-// zeros before ranking, that cannot make a sample significant by moving it
-// towards zero. Magnitudes count as equal when rounding alone can have made them
-// differ, so 0.4−0.3 and 0.5−0.4 are a tie. When all differences are zero, W is 0
-// and P is 1.
+// All magnitudes are ranked, and equal magnitudes get the mean of their ranks. Zeros are
+// removed after that, with their ranks (Pratt, "Remarks on zeros and ties in the Wilcoxon
+// signed rank procedures", JASA 54, 1959). If zeros were removed before ranking, moving a
+// sample towards zero could make it significant. Magnitudes that differ by no more than
+// rounding count as equal, so 0.4−0.3 and 0.5−0.4 are a tie. When all differences are zero,
+// W is 0 and P is 1.
 //
-// Up to 25 pairs P is exact, given the ranks: of the 2^m ways to give signs to m
-// ranks, the share whose W is at least as far from the mean. Beyond, it is
-// that of the normal approximation with mean Σr/2 and variance Σr²/4, which the
-// ties have entered with their ranks, and a continuity correction of ½.
+// Up to 25 pairs P is exact, given the ranks: of the 2^m ways to give signs to m ranks, the
+// share whose W is at least as far from the mean. For more pairs it is that of the normal
+// approximation, with mean Σr/2, variance Σr²/4 and a continuity correction of ½. The ranks
+// in the variance account for ties.
 // Without zeros and ties it is R's wilcox.test(x, y, paired = TRUE), whose V is W;
 // with them it is SciPy's wilcoxon(x, y, zero_method="pratt").
 //

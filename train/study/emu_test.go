@@ -24,7 +24,7 @@ import (
 //     of the devices: less than 32 u. So for the perceptron, whose other kernels
 //     are exact.
 //   - A sum of n terms is off by 8 sqrt(n) u of their size (see
-//     kerneltest.total), at the n <= 16 x 8 x 8 of the seed's network by 256 u.
+//     kerneltest.total), at the n <= 16 x 8 x 8 of the pilot's network by 256 u.
 //     It has 8 normalizations, summed forward and backward: 16 independent
 //     errors, which add up in quadrature to 1024 u. That holds the other 32 u.
 //

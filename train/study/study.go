@@ -32,14 +32,14 @@ type Study struct {
 	Device     string // see devices.Options
 	Library    string // see devices.Options
 	// Parallel is how many runs go side by side and Threads how many threads
-	// each has; 0 lets the study choose: as many runs as there are processors
-	// or runs, and the processors shared among them; on a GPU as many runs as its
-	// memory takes, up to mostParallel. Neither changes a bit.
+	// each has. 0 lets the study choose: as many runs as there are processors
+	// or runs, and the processors shared among them. On a GPU it is as many runs as its
+	// memory takes, up to mostParallel. Neither changes a result.
 	Parallel, Threads int
 
-	// ValidationOnly leaves the test set alone, also where the protocol has one
-	// look at it, and Until is after how many epochs runs pause, with a checkpoint; 0
-	// runs them to their end. A tuning sets them.
+	// ValidationOnly leaves the test set alone, also where the protocol has one look at it.
+	// Until is after how many epochs runs pause, with a checkpoint; 0 runs them to their
+	// end. A tuning sets both.
 	ValidationOnly bool
 	Until          int
 

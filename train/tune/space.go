@@ -23,14 +23,13 @@ func at(d record.Dimension, quantile float64) string {
 	return strconv.FormatFloat(value, 'g', 4, 64)
 }
 
-// Space is what is drawn for each rule, by its name; under "" stands what is
-// drawn for the others.
+// Space is what is sampled for each rule, by its name; under "" stands what is
+// sampled for the others.
 type Space map[string][]record.Dimension
 
-// ParseSpace reads a space: parts "NAME: KEY=LOW..HIGH log, ..." set apart by
-// semicolons. A part without a name is for all rules that have none of their
-// own, "log" draws uniformly in the logarithm. Text that is empty is the empty
-// space.
+// ParseSpace reads a space: parts "NAME: KEY=LOW..HIGH log, ..." separated by semicolons.
+// A part without a name is for all rules without a part. "log" samples uniformly in the
+// logarithm. An empty text is the empty space.
 func ParseSpace(text string) (Space, error) {
 	space := Space{}
 	if strings.TrimSpace(text) == "" {

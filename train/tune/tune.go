@@ -20,12 +20,12 @@ import (
 // it as a rule, and never those that its optimizers were tuned on.
 const FirstSeed = 1_000_000
 
-// Tuning chooses the settings of optimizers, with an equal budget for each:
-// every one has the same number of trials, each drawn from a declared space and
-// trained for as many epochs from the same seeds. What counts is the validation
+// Tuning chooses the settings of optimizers, with an equal budget for each: the same
+// number of trials. A trial is sampled from a declared space and trained for as many epochs
+// from the same seeds. What counts is the validation
 // part of the holdout protocol; the test set is not looked at.
 type Tuning struct {
-	study.Study        // Optimizers are those to tune, with what is not to be drawn; Seeds from FirstSeed on
+	study.Study        // Optimizers are those to tune, with what is not to be sampled; Seeds from FirstSeed on
 	Trials      int    // of each optimizer
 	Space       Space  // empty for the defaults
 	Metric      string // what the best trial is best in, see Metrics

@@ -1,5 +1,5 @@
-// Package asm writes Go assembly for amd64. The generators of package native's
-// tiles and of the kernels' vector bodies share it.
+// Package asm writes Go assembly for amd64. The generators of package native and of
+// the kernels' vector bodies share it. Only generators import it.
 package asm
 
 import (
@@ -70,7 +70,7 @@ func (f *File) Text(name, argument string, frame int) {
 // Label is the target of a jump within a function.
 func (f *File) Label(name string) { fmt.Fprintf(&f.buffer, "%s:\n", name) }
 
-// Emit writes an instruction. Go's order of operands is the reverse of Intel's, but
+// Emit writes an instruction. Go's order of operands is the reverse of Intel's, except
 // for comparisons: VSUBPS b, a, to is a - b.
 func (f *File) Emit(format string, arguments ...any) {
 	fmt.Fprintf(&f.buffer, "\t"+format+"\n", arguments...)
@@ -93,10 +93,10 @@ func (f *File) Literal(word uint32) string {
 	return fmt.Sprintf("literal%08x<>(SB)", word)
 }
 
-// Float is Literal of the bits of a float32.
+// Float is Literal of v as a float32.
 func (f *File) Float(v float64) string { return f.Literal(math.Float32bits(float32(v))) }
 
-// Literals defines the vectors that Literal promised.
+// Literals defines the vectors that Literal has named.
 func (f *File) Literals() {
 	f.buffer.WriteByte('\n')
 	for _, word := range sortedKeys(f.literals) {

@@ -6,8 +6,8 @@ import (
 	"diaghess/gpu/vector"
 )
 
-// Dense is the products of a dense layer, x [Batch, In], w [In, Out], y [Batch,
-// Out].
+// Dense computes the matrix products of a dense layer, with x [Batch, In], w [In, Out]
+// and y [Batch, Out].
 type Dense struct {
 	level          vector.Level
 	Batch, In, Out int
@@ -16,7 +16,7 @@ type Dense struct {
 // CanDense says that the tiles fit: In and Out are multiples of 16.
 func CanDense(in, out int) bool { return in%16 == 0 && out%16 == 0 }
 
-// NewDense prepares the products; the tiles must fit.
+// NewDense prepares the matrix products. CanDense must be true of in and out.
 func NewDense(l vector.Level, batch, in, out int) *Dense { return &Dense{l, batch, in, out} }
 
 // DensePanel is the columns of y, or the inputs, that a part computes.

@@ -6,12 +6,13 @@ import (
 	"diaghess/gpu/vector"
 )
 
-// WinogradFilter is the gradient of a 3x3 filter by F(3x3, 4x4): a tile of 4x4
-// gradients of the output takes the filter's place, and the sum over tiles is
-// made before the last transform. The batch is cut into slices, the outputs into
-// strips; a part is one strip of one slice. Slices follow from the shape, since a sum
-// is rounded in each; strips do not change a sum, so there are more of them where
-// there are more workers.
+// WinogradFilter computes the gradient of a 3x3 filter by F(3x3, 4x4). A tile of 4x4
+// gradients of the output takes the place of the filter, and the sum over tiles is made
+// before the last transform.
+//
+// The batch is divided into slices, the outputs into strips. A part is one strip of one
+// slice. The number of slices depends on the shape alone, because each slice rounds a
+// sum. Strips do not change a sum, so more workers get more strips.
 type WinogradFilter struct {
 	shape          Shape
 	batch          int

@@ -1,8 +1,10 @@
-// Package slab hands out memory that lies in large pages where the system has them.
+// Package slab allocates memory in large pages where the system has them.
 //
-// A step walks through tens of megabytes, and Winograd's transforms write to 36 places
-// a few kilobytes apart: with pages of 4 KB the processor would look up an address of a
-// page for almost each of them.
+// A step reads and writes tens of megabytes, and Winograd's transforms write to 36
+// places that are a few kilobytes apart. With pages of 4 KB the processor would look up
+// the address of a page for almost each of these places.
+//
+// What does not belong here: any knowledge of what the memory holds.
 package slab
 
 import "unsafe"

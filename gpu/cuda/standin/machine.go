@@ -19,8 +19,8 @@ import (
 	"diaghess/gpu/emu/ptx"
 )
 
-// Options say what there is. The zero value is a machine with one card, a driver
-// that loads every PTX of ours, and the cuDNN of the headers.
+// Options describe a machine. The zero value has one card, a driver that loads every
+// PTX of the project, and the cuDNN of the headers.
 type Options struct {
 	Cards []Card // nil for one as Card's zero value describes it
 	// Driver is the version that cuDriverGetVersion tells, 0 for 13000; PTX the
@@ -50,8 +50,8 @@ type Card struct {
 }
 
 // Fault makes one call fail: the Call-th of the function Name, counted from 1, or of
-// all functions where Name is "". The zero value is no fault. Functions that give
-// something back do so nevertheless.
+// all functions where Name is "". The zero value is no fault. Functions that free
+// something still free it.
 type Fault struct {
 	Name string
 	Call int

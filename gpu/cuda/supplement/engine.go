@@ -27,13 +27,13 @@ type FilterGradient struct {
 
 // Engine is one of cuDNN's ways to compute a [FilterGradient].
 type Engine struct {
-	// Name is its number and the kinds and settings of its knobs, which with cuDNN's
-	// version and the card fix the bits of the result.
+	// Name has the engine's number and the kinds and settings of its knobs. With cuDNN's
+	// version and the card they determine the result exactly.
 	Name string
-	// Deterministic says that it gives the same bits each time, TensorCores that it rounds
-	// factors to TF32, Exact that it neither rounds them to less, nor adds up in less than
-	// float32, nor goes through a Fourier transform, whose errors are relative to the
-	// largest of the results.
+	// Deterministic says that results are bit-identical each time, TensorCores that factors
+	// are rounded to TF32. Exact says that factors are not rounded further, that sums are
+	// made in float32 or better, and that there is no Fourier transform. The errors of
+	// one are relative to the largest of the results.
 	Deterministic, TensorCores, Exact bool
 
 	configuration descriptor

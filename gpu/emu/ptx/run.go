@@ -26,7 +26,7 @@ type Options struct {
 	Check Check
 	// Workers is the number of goroutines that blocks are spread over; 0 = one for each CPU.
 	Workers int
-	// Order, if not 0, is the seed of a drawn order of blocks, warps and sides of branches, run by one worker so that it repeats.
+	// Order, if not 0, is the seed of a random order of blocks, warps and sides of branches. One worker then runs all of them, so that the order repeats.
 	Order uint64
 	// Budget is the number of warp instructions after which the launch is stopped as hanging; 0 = 1e11.
 	Budget int64

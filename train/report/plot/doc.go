@@ -1,10 +1,11 @@
-// Package plot draws the figures of a report, by gonum.org/v1/plot, as SVG for
-// the inside of a page and as PNG.
+// Package plot makes the figures of a report, with gonum.org/v1/plot: SVG for a page,
+// and PNG.
 //
-// It knows numbers and names only. What they mean is decided by package report.
+// Figures must not mislead: a plot of differences includes zero, and curves start at
+// zero. Arms differ by dashes and by colours that colour-blind readers can distinguish
+// (see palette.go). Figures have no background, and fit a phone without being scaled
+// down.
 //
-// Figures are honest by construction: a plot of differences includes zero, and
-// curves start at zero. They tell arms apart by colour and by dashes, in colours
-// that colour-blind readers can tell apart (see palette.go), have no background,
-// and are wide enough for a phone without being scaled down.
+// What does not belong here: the meaning of numbers and names. Package report decides
+// it.
 package plot
