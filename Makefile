@@ -9,12 +9,10 @@ GO ?= go
 # staticcheck needs a newer Go than the program, so it has a go.mod of its own.
 STATICCHECK = $(GO) tool -modfile=.ci/tools/go.mod staticcheck
 
-# The commit, where this folder is a checkout and not a part of another repository; a "+"
-# says that it was changed. A checkout may belong to somebody else. Without a commit the
-# program says for itself what it was made of, see train/build.go.
+# A go.work above this folder is not ours.
+export GOWORK = off
 git = git -c safe.directory='*'
-stamp = $(shell test -z "$$($(git) rev-parse --show-prefix 2>&1)" && commit=$$($(git) rev-parse --short=12 HEAD) && \
-    echo "$$commit$$(test -z "$$($(git) status --porcelain)" || echo +)")
+stamp = $(shell GO='$(GO)' train/build/stamp)
 BUILDFLAGS = -trimpath -buildvcs=false -ldflags '-X diaghess/train.stamp=$(stamp)'
 
 # The study of make study: 7 pairs on the first 10,000 pictures, at the learning rates
@@ -36,12 +34,15 @@ study: build ## fetch CIFAR-10, compare adamw with diaghess on 10,000 of its pic
 
 .PHONY: test
 test: go ## run all tests (SHORT=1: those that take little time)
-	$(GO) test $(if $(SHORT),-short) ./...
+	CGO_ENABLED=0 $(GO) test $(if $(SHORT),-short) ./...
 
 # Stops where there is no Go, or one that cannot read go.mod.
 .PHONY: go
 go:
-	@$(GO) list -m >/dev/null || { echo "diaghess needs Go 1.24 or newer: see https://go.dev/dl, or name another with GO=..."; exit 1; }
+	@case "$$($(GO) env GOVERSION)" in \
+	go1.2[4-9]*|go1.[3-9][0-9]*|devel*) ;; \
+	*) echo "diaghess needs Go 1.24 or newer: see https://go.dev/dl, or name another with GO=..."; exit 1 ;; \
+	esac
 
 .PHONY: build
 build: go ## make bin/diaghess; with the device cuda where there are headers for it (CUDA=no: without)
@@ -115,7 +116,7 @@ gpu-check: go ## pack bin/gpu-check.tar.gz, whose diaghess gpu-check tests and m
 	@test "$$(wc -c <bin/gpu-check.tar.gz)" -lt 60000000 || { echo "bin/gpu-check.tar.gz is larger than 60 MB"; exit 1; }
 
 .PHONY: cuda-env
-cuda-env: ## print what go build -tags cuda needs: eval "$$(make -s cuda-env)"
+cuda-env: ## print what go build -tags cuda needs, for a shell to evaluate: see docs/gpu.md
 	@GO='$(GO)' gpu/cuda/build/headers fetch
 
 # ---- The CUDA kernels ----

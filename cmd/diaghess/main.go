@@ -81,8 +81,13 @@ func version() string {
 			}
 		}
 	}
-	level, _ := vector.Supported()
+	vectors := ""
+	if level, err := vector.Supported(); err != nil {
+		vectors = err.Error()
+	} else {
+		vectors = level.String()
+	}
 	build := train.ThisBuild()
 	return fmt.Sprintf("%s (commit %s, %s, %s, %s the device cuda, vector instructions: %v)",
-		train.Version(), build.Commit, build.Go, build.Platform, cuda, level)
+		train.Version(), build.Commit, build.Go, build.Platform, cuda, vectors)
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -86,18 +87,28 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 
 	w := c.App.Writer
 	fmt.Fprintf(w, "The pilot, from its published results:\n %s\n\n", strings.Join(pilot.Headlines(), "\n "))
-	fmt.Fprint(w, "The study trained now:\n\n")
+	fmt.Fprint(w, "The study of digits:\n\n")
 	if err := report.RenderVerdicts(w, analysis); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nOpen in a browser (each page is one file, to be copied to where a browser is):\n %s\n %s\n\nThen run:\n make study\n", fileURL(pilotPage), fileURL(page))
+	_, err = fmt.Fprintf(w, "\nOpen in a browser (each page is one file, to be copied to where a browser is):\n %s\n %s\n\nThen run:\n %s\n", fileURL(pilotPage), fileURL(page), next())
 	return err
+}
+
+// next is the command to run next: in the source's folder that of the Makefile.
+func next() string {
+	if _, err := os.Stat("Makefile"); err == nil {
+		return "make study"
+	}
+	return os.Args[0] + " study --help"
 }
 
 // writePage writes a report into a folder and returns the path of its page.
 func writePage(dir string, analysis *report.Analysis) (string, error) {
-	_, err := report.Write(dir, analysis)
-	return filepath.Join(dir, "index.html"), err
+	if _, err := report.Write(dir, analysis); err != nil {
+		return "", fmt.Errorf("%w: choose another folder with --out", err)
+	}
+	return filepath.Join(dir, "index.html"), nil
 }
 
 // fileURL is the address of a file, for a browser.

@@ -32,6 +32,7 @@ func TestQuickStudy(t *testing.T) {
 // once more would have taken another time.
 func TestQuickstart(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "new folder")
+	t.Chdir(filepath.Join("..", "..")) // where the Makefile is
 	small := func() (*study.Study, error) {
 		s, err := quickStudy()
 		if err == nil {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"diaghess/optim"
+	"diaghess/train"
 	"diaghess/train/progress"
 	"diaghess/train/record"
 	"diaghess/train/report"
@@ -91,7 +93,8 @@ func runStudy(c *cli.Context) error {
 	return nil
 }
 
-// conduct does a study with its progress on standard error, and compares its runs.
+// conduct does a study with its progress on standard error, and compares its runs. It says
+// so where another program made some of them.
 func conduct(c *cli.Context, s *study.Study) (*report.Analysis, error) {
 	if err := run(c, s); err != nil {
 		return nil, err
@@ -100,11 +103,28 @@ func conduct(c *cli.Context, s *study.Study) (*report.Analysis, error) {
 	if err != nil {
 		return nil, err
 	}
+	this := train.ThisBuild().String()
+	for _, other := range distinctBuilds(rows) {
+		if other != this {
+			fmt.Fprintf(c.App.ErrWriter, "CAUTION: another program made runs in %s: %s. This one is %s. To train with it, choose another folder with --out.\n", s.Out, other, this)
+		}
+	}
 	baseline, err := optim.Parse(s.Optimizers[0])
 	if err != nil {
 		return nil, err
 	}
 	return report.Compare(rows, optim.Spec(baseline))
+}
+
+// distinctBuilds returns the programs that made the runs.
+func distinctBuilds(rows []report.Row) []string {
+	var builds []string
+	for _, r := range rows {
+		if !slices.Contains(builds, r.Build) {
+			builds = append(builds, r.Build)
+		}
+	}
+	return builds
 }
 
 // useTuned takes a study's optimizers from the result of a tuning, and says where

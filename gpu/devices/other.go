@@ -10,7 +10,7 @@ import (
 )
 
 // errNoCUDA says how to get the device cuda.
-var errNoCUDA = errors.New("built without the device cuda: make build-cuda builds it with")
+var errNoCUDA = errors.New("this program is without the device cuda, which make build-cuda and the release cuda have")
 
 func openCUDA(ordinal int, _ string) (gpu.Device, error) {
 	return nil, fmt.Errorf("open cuda:%d: %w", ordinal, errNoCUDA)

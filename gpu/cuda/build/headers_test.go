@@ -42,17 +42,18 @@ func TestHeaders(t *testing.T) {
 		{name: "old CUDA", home: toolkit("11070", "8.9"), said: "the headers are of CUDA 11.7 and cuDNN 8.9, and it needs CUDA 11.8 and cuDNN 8.9 or newer", tags: "tags="},
 		{name: "old cuDNN", home: toolkit("12040", "8.2"), said: "the headers are of CUDA 12.4 and cuDNN 8.2, and it needs", tags: "tags="},
 		{name: "not C", home: toolkit("12040\nint ;;x", "9.1"), said: "the headers of CUDA 12.4 and cuDNN 9.1 do not compile (", tags: "tags="},
+		{name: "a name that a shell expands", home: filepath.Join(t.TempDir(), "$(touch injected)"), said: "has no include/cuda.h", tags: "tags="},
 		{name: "no folder", home: t.TempDir(), said: "has no include/cuda.h", tags: "tags="},
 		{name: "asked for", home: t.TempDir(), arguments: []string{"fetch"}, said: "cannot build the device cuda: CUDA_HOME", fails: true},
 		{name: "no cgo", environment: []string{"CGO_ENABLED=0"}, said: "building for the CPU only (the device cuda is left out: CGO_ENABLED=0 turns cgo off", tags: "tags="},
-		{name: "no compiler", environment: []string{"CC=no-such-compiler"}, said: "building for the CPU only (the device cuda is left out: there is no C compiler (no-such-compiler)", tags: "tags="},
+		{name: "no compiler", environment: []string{"CGO_ENABLED=", "CC=no-such-compiler"}, said: "building for the CPU only (the device cuda is left out: there is no C compiler (no-such-compiler)", tags: "tags="},
 		{name: "no C library", environment: []string{"CC=" + broken}, said: "cannot build a program: install libc6-dev or what your system calls it (error: dlfcn.h", tags: "tags="},
-		{name: "another processor", environment: []string{"GOARCH=" + map[bool]string{true: "arm64", false: "amd64"}[runtime.GOARCH == "amd64"]}, said: "building for the CPU only (the device cuda is left out: cgo is off: set CGO_ENABLED=1", tags: "tags="},
+		{name: "another processor", environment: []string{"CGO_ENABLED=", "GOARCH=" + map[bool]string{true: "arm64", false: "amd64"}[runtime.GOARCH == "amd64"]}, said: "building for the CPU only (the device cuda is left out: cgo is off: set CGO_ENABLED=1", tags: "tags="},
 		{name: "another system", environment: []string{"GOOS=darwin"}, said: "building for the CPU only (the device cuda is left out: it needs Linux", tags: "tags="},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			command := exec.Command("./headers", c.arguments...)
-			command.Env = append(os.Environ(), c.environment...)
+			command.Env = append(append(os.Environ(), "CGO_ENABLED=1"), c.environment...)
 			if c.home != "" {
 				command.Env = append(command.Env, "CUDA_HOME="+c.home, "CUDNN_HOME="+c.home)
 			}
