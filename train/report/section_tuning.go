@@ -21,7 +21,7 @@ type Tuning struct {
 	Dataset string `json:"dataset"`
 	Seeds   []int  `json:"seeds"`
 	Epochs  int    `json:"epochs"`
-	Metric  string `json:"metric"` // what the best trial is best in
+	Metric  string `json:"metric"` // that ranks the trials
 	// Rungs are the stages of successive halving: after so many epochs so many trials of
 	// each optimizer. Empty without it.
 	Rungs []struct {
@@ -38,7 +38,7 @@ type TunedOptimizer struct {
 	Trials    []Trial `json:"trials"`
 }
 
-// Trial is a draw of an optimizer's settings.
+// Trial is one trial of an optimizer's settings.
 type Trial struct {
 	LR float64 `json:"lr"`
 	// Score is of the validation part, the mean over the seeds; nil if it diverged. First
@@ -155,9 +155,9 @@ func (t *Tuning) cautions() []string {
 	return lines
 }
 
-// RateCaution says so if the learning rate of an optimizer's best trial is the
-// smallest or the largest of all its trials', diverged ones included: nobody knows
-// what lies beyond. Else it is empty.
+// RateCaution returns a caution if the learning rate of an optimizer's best trial is the
+// smallest or the largest of all its trials, including diverged ones: a better rate may
+// lie beyond. Otherwise it returns "".
 func RateCaution(optimizer string, best float64, rates []float64) string {
 	end := ""
 	switch {
