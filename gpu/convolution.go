@@ -65,11 +65,13 @@ type ConvolutionShape struct {
 	Kernel               int // extent of the square filter, odd
 }
 
-// Input, Output and Filter return the number of elements of the three tensors:
-// [Batch, Height, Width, In], [Batch, Height, Width, Out] and, in HWIO,
-// [Kernel, Kernel, In, Out].
-func (s ConvolutionShape) Input() int  { return s.Batch * s.Height * s.Width * s.In }
+// Input returns the number of elements of the input, [Batch, Height, Width, In].
+func (s ConvolutionShape) Input() int { return s.Batch * s.Height * s.Width * s.In }
+
+// Output returns the number of elements of the output, [Batch, Height, Width, Out].
 func (s ConvolutionShape) Output() int { return s.Batch * s.Height * s.Width * s.Out }
+
+// Filter returns the number of elements of the filter, in HWIO [Kernel, Kernel, In, Out].
 func (s ConvolutionShape) Filter() int { return s.Kernel * s.Kernel * s.In * s.Out }
 
 // String is the shape in the form 64x32x32x3 3x3 32.

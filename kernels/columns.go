@@ -7,8 +7,8 @@ import "diaghess/gpu"
 // one, because a block sees all rows of its channels. Sums are in double
 // precision, in the order of columnSums.
 
-// FitsColumns says whether a tensor of so many rows is for the kernels of this
-// file.
+// FitsColumns reports whether ColumnsForward and ColumnsBackward can process a tensor of
+// so many rows.
 func FitsColumns(rows int) bool { return rows <= columnRows }
 
 // columnSums holds the sums that the warps of a block have taken of 32
@@ -27,7 +27,7 @@ func (s *columnSums) total(c int) float64 {
 	return sum
 }
 
-// ColumnsForward normalizes a batch and applies what follows, with the formulas
+// ColumnsForward normalizes a batch and applies the rest of the epilogue, with the formulas
 // of BatchNormStats, BatchNormFinish and EpilogueForward.
 type ColumnsForward struct {
 	Y              gpu.Slice[float32] // [Rows, Channels]
@@ -127,8 +127,8 @@ func (k *ColumnsForward) finish(first int, exactMean, squares []float64) {
 //	DY     = Scale dz + slope (y - Mean) + offset
 //	slope  = -Scale InvStd DGamma / Rows, offset = -Scale DBeta / Rows
 //
-// With DGamma null there is no normalization but a bias alone, and slope and
-// offset are zero; with DY null the bias's gradient is all that is wanted.
+// A null DGamma means a bias without normalization: slope and offset are zero. With a null
+// DY only the gradients of the parameters are computed.
 type ColumnsBackward struct {
 	DA       gpu.Slice[float32] // [Rows, Channels]
 	Y        gpu.Slice[float32] // [Rows, Channels]

@@ -2,18 +2,17 @@ package kernels
 
 import "diaghess/gpu"
 
-// What the estimators of the curvature's diagonal share. Their tensors have the
+// The kernels that the estimators of the curvature diagonal share. Their tensors have the
 // layout of the parameters, gaps included: the gaps are zero and stay so.
 
-// CurvatureAverage ends an estimate of the diagonal: it adds the last of its
-// samples to the others, and takes the bias-corrected exponential average over
-// the estimates so far.
+// CurvatureAverage finishes an estimate of the diagonal. It adds the last sample to the
+// others, and computes the bias-corrected exponential average over the estimates so far.
 //
 //	s        = Sum + Factor X             with Squared: Sum + Factor X^2
 //	Average  = Decay Average + OneMinusDecay s
 //	Diagonal = Average Corrections[State.step / Every]
 //
-// Sum null is 0. With Average null there is no average: Diagonal = s.
+// A null Sum counts as 0. A null Average means no average: Diagonal = s.
 type CurvatureAverage struct {
 	X             gpu.Slice[float32] // [Elements]
 	Sum           gpu.Slice[float32] // [Elements], or null
@@ -71,7 +70,7 @@ func sampleOf(x, factor float32, squared uint32) float32 {
 	return float32(factor * x)
 }
 
-// CurvatureSum takes a sample of an estimate that has more.
+// CurvatureSum adds a sample to an estimate. CurvatureAverage adds the last one.
 //
 //	Sum = Sum + Factor X                  with Squared: Sum + Factor X^2
 //
@@ -104,7 +103,7 @@ func (k *CurvatureSum) Host(lo, hi int) {
 	}
 }
 
-// Square writes squares, which the squared products of the recursion take.
+// Square computes squares, for the convolutions and matrix products of the recursion.
 //
 //	Out = X^2
 type Square struct {

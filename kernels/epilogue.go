@@ -16,7 +16,7 @@ import (
 // The derivative of LeakyReLU at exactly 0 is Slope, as in Keras. The backward
 // kernels compute z again from y rather than keep it.
 
-// EpilogueForward writes a.
+// EpilogueForward computes a, the output.
 type EpilogueForward struct {
 	Y        gpu.Slice[float32] // [Rows, Channels]
 	Mean     gpu.Slice[float32] // [Channels]
@@ -155,7 +155,7 @@ func addMaskedGradients(da, y, mean, scale, beta []float32, mask []uint8, sum, m
 	}
 }
 
-// EpilogueBackward writes the gradient of the loss by y, with dz as in
+// EpilogueBackward computes the gradient of the loss by y, with dz as in
 // EpilogueReduce and the coefficients of BatchNormGradient:
 //
 //	DY = Scale dz + DSlope (y - Mean) + DOffset

@@ -2,7 +2,7 @@ package kernels
 
 import "diaghess/gpu"
 
-// Fill gives all words the same value.
+// Fill sets all words to one value.
 //
 //	X[i] = Value
 type Fill struct {

@@ -13,12 +13,12 @@ import (
 // signsPerCall is how many signs one call of the generator gives.
 const signsPerCall = 128
 
-// Rademacher draws a direction of signs, each 1 or -1 with the same probability.
+// Rademacher samples a direction of signs, each 1 or -1 with equal probability.
 // Element i of the buffer is negative where bit i % 32 is set of
 //
 //	Random(Seed, Stream, State.step, Draw 2^32 + i / 128)[i / 32 % 4]
 //
-// What lies between the tensors is left alone. The sign of a weight depends on its
+// The gaps between the tensors keep their values. The sign of a weight depends on its
 // place in the buffer, so on the device's order of a filter's elements too.
 type Rademacher struct {
 	Z      gpu.Slice[float32] // all parameters, written
@@ -33,7 +33,7 @@ func (k *Rademacher) Entry() string  { return "rademacher" }
 func (k *Rademacher) Grid() gpu.Grid { return updateGrid(k.Chunks) }
 func (k *Rademacher) Cost() gpu.Cost { return updateCost(k.Z, 0, 1, 0) }
 
-// Host draws chunks lo to hi-1.
+// Host samples chunks lo to hi-1.
 func (k *Rademacher) Host(lo, hi int) {
 	const oneBits = 0x3f800000 // of 1; bit 31 is the sign
 	chunks, step := k.Chunks.Host(), k.State.Host()[StateStep]
@@ -52,7 +52,7 @@ func (k *Rademacher) Host(lo, hi int) {
 // index is where a call's signs are in the stream.
 func (k *Rademacher) index(call int) uint64 { return uint64(k.Draw)<<32 | uint64(call) }
 
-// HutchinsonSample adds a sample of the diagonal to those before:
+// HutchinsonSample adds a sample of the diagonal to the sum:
 //
 //	Sum = Sum + Factor Z Product            with Absolute: the absolute value of that
 //
@@ -89,7 +89,7 @@ func (k *HutchinsonSample) Host(lo, hi int) {
 	}
 }
 
-// TapMean gives all taps of a filter their mean, for each pair of channels:
+// TapMean sets all taps of a filter to their mean, for each pair of channels:
 //
 //	X[o, t, i] = mean over t of X[o, t, i]
 //

@@ -6,14 +6,14 @@ import (
 	"diaghess/gpu"
 )
 
-// Initialize gives tensors their initial values, each either uniform around a
-// constant or, with Limit 0, that constant. Element i of a tensor becomes
+// Initialize sets tensors to their initial values: uniform around a constant or, with
+// Limit 0, the constant. Element i of a tensor becomes
 //
 //	Constant + float32((2 Uniform(Random(Seed, Stream, 0, i / 4)[i % 4]) - 1) * Limit)
 //
 // so it depends only on the seed, the tensor's stream and the place.
 type Initialize struct {
-	Values   gpu.Slice[float32] // the tensors, written; what lies between them is not
+	Values   gpu.Slice[float32] // the tensors, written; gaps between them keep their values
 	Segments gpu.Slice[uint32]  // [blocks, InitialSegmentWords], see InitialSegments
 	Seed     uint64
 }

@@ -23,7 +23,7 @@ func PTX(family string) (string, error) {
 	return string(source), nil
 }
 
-// Families returns the names that PTX knows, in alphabetical order.
+// Families returns the names of the families, in alphabetical order.
 func Families() []string {
 	files, err := fs.Glob(ptxFiles, "ptx/*.ptx")
 	if err != nil {
@@ -50,7 +50,8 @@ func FamilyOf(entry string) (string, error) {
 	return "", fmt.Errorf("no PTX of kernel %s in this program: write its CUDA body, run make kernels and build again", entry)
 }
 
-// Module returns the PTX that holds an entry, and the name of its file.
+// Module returns the PTX that has an entry, and the name of its file. It returns an error
+// if no PTX has the entry.
 func Module(entry string) (name, source string, err error) {
 	family, err := FamilyOf(entry)
 	if err != nil {

@@ -8,7 +8,7 @@ import "diaghess/gpu"
 // package optim/curvature, recursion.go, for the formulas and what that costs in
 // accuracy; the names of an epilogue's parts are those of epilogue.go.
 
-// RecursionLogits begins it: with p the softmax of a row,
+// RecursionLogits computes q at the logits. With p the softmax of a row,
 //
 //	Q = (p - p^2) / Rows
 //
@@ -44,7 +44,7 @@ func (k *RecursionLogits) Host(lo, hi int) {
 	}
 }
 
-// GGNColumn is a column, that of class Column, of a square root of the curvature of
+// GGNColumn computes one column, that of class Column, of a square root of the curvature of
 // the mean cross-entropy by the logits: with p the softmax of a row,
 //
 //	D[row, c] = sqrt(p[Column] / Rows) ((1 where c is Column, else 0) - p[c])
@@ -85,7 +85,7 @@ func (k *GGNColumn) Host(lo, hi int) {
 	}
 }
 
-// ChannelMean ends the mean of each channel that BatchNormStats began, in double
+// ChannelMean finishes the mean of each channel that BatchNormStats began, in double
 // precision.
 type ChannelMean struct {
 	Partial  gpu.Slice[float32] // [Chunks(Rows, Channels), 2, Channels]
@@ -119,7 +119,7 @@ func (k *ChannelMean) Host(lo, hi int) {
 	}
 }
 
-// CenteredSquare writes squares of what is left of an input without its mean:
+// CenteredSquare computes the squares of an input minus its mean:
 //
 //	Out = (X - Mean)^2
 type CenteredSquare struct {
@@ -229,7 +229,7 @@ func pooledRow(row, height, width int) (pooled int, position uint8) {
 	return (picture*((height+1)/2)+h/2)*((width+1)/2) + w/2, uint8(h%2*2 + w%2)
 }
 
-// RecursionFinish ends the sums of RecursionSlope, S0, S1 and S2, in double
+// RecursionFinish finishes the sums of RecursionSlope, S0, S1 and S2, in double
 // precision, and makes the curvature of the epilogue's parameters and the
 // coefficients of RecursionBackward. With r = InvStd, s = Scale and N = Rows,
 //
@@ -237,7 +237,7 @@ func pooledRow(row, height, width int) (pooled int, position uint8) {
 //	P0 = s^2 (1 - 2/N), P2 = -2 s^2 r^2 / N
 //	R0 = s^2 S0 / N^2, R1 = 2 s^2 r^2 S1 / N^2, R2 = s^2 r^4 S2 / N^2
 //
-// With HGamma null there is a bias alone, and no coefficients.
+// A null HGamma means a bias without normalization, and no coefficients.
 type RecursionFinish struct {
 	Partial      gpu.Slice[float32] // [Chunks(Rows, Channels), 3, Channels]
 	InvStd       gpu.Slice[float32] // [Channels]

@@ -3,7 +3,7 @@ package kernels
 import "diaghess/gpu"
 
 // SGDUpdate is stochastic gradient descent with momentum in Keras's
-// arrangement, where the velocity V holds the rate:
+// arrangement, where the velocity V includes the rate:
 //
 //	V  = Momentum V - rate g
 //	W += Momentum V - rate g   with Nesterov, else W += V

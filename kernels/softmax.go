@@ -7,7 +7,7 @@ import (
 	"diaghess/gpu"
 )
 
-// SoftmaxCrossEntropy is the loss of each row, from the logits (no clipping of
+// SoftmaxCrossEntropy computes the loss of each row from the logits (no clipping of
 // probabilities, as in Keras's fused form), and its gradient. With p the
 // softmax and t the target, 1 - Smoothing on the label plus Smoothing/Classes
 // everywhere,
@@ -89,9 +89,9 @@ func softmaxOf(x []float32) (largest, sum float32) {
 func exp(v float32) float32       { return float32(math.Exp(float64(v))) }
 func logarithm(v float32) float32 { return float32(math.Log(float64(v))) }
 
-// BatchMetrics is the last stage of the loss: the batch's mean loss and how
-// many predictions are right, written at State.batch of the pass's history, and
-// the confusion matrix, counted on.
+// BatchMetrics is the last stage of the loss. It writes the batch's mean loss and the
+// number of correct predictions at index State.batch, and adds the batch to the confusion
+// matrix.
 type BatchMetrics struct {
 	RowLoss    gpu.Slice[float32] // [Rows]
 	Prediction gpu.Slice[int32]   // [Rows]

@@ -2,8 +2,8 @@ package kernels
 
 import "diaghess/gpu"
 
-// What changes from one replay of a program to the next lives in a state of
-// StateWords words on the device.
+// The state holds what changes from one replay of a program to the next. It has
+// StateWords words in device memory.
 const (
 	StateStep   = iota // optimizer steps done since the run began
 	StateBatch         // batches done in this pass over the data
@@ -12,7 +12,7 @@ const (
 	StateWords
 )
 
-// Advance ends a step: it counts the step, its batch and its Rows samples. It
+// Advance ends a step: it counts the step, its batch and its Rows samples in the state. It
 // must come after all kernels that read the state.
 type Advance struct {
 	State gpu.Slice[uint32] // [StateWords]
@@ -22,6 +22,8 @@ type Advance struct {
 func (k *Advance) Entry() string  { return "advance" }
 func (k *Advance) Grid() gpu.Grid { return gpu.Grid{Blocks: 1, Threads: 1} }
 func (k *Advance) Cost() gpu.Cost { return gpu.Cost{Bytes: 24} }
+
+// Host counts the step.
 func (k *Advance) Host(lo, hi int) {
 	s := k.State.Host()
 	s[StateStep]++

@@ -118,7 +118,7 @@ func (k *TangentFinish) Host(lo, hi int) {
 	}
 }
 
-// TangentForward writes aDot.
+// TangentForward computes aDot, the tangent of the epilogue's output.
 type TangentForward struct {
 	Y        gpu.Slice[float32] // [Rows, Channels]
 	YDot     gpu.Slice[float32] // [Rows, Channels]

@@ -165,7 +165,7 @@ func (k *TangentGradient) Host(lo, hi int) {
 	}
 }
 
-// TangentBackward writes dyDot.
+// TangentBackward computes dyDot, the tangent of the gradient by y.
 type TangentBackward struct {
 	DA           gpu.Slice[float32] // [Rows, Channels], or with Index [pooled rows, Channels]
 	DADot        gpu.Slice[float32] // of the shape of DA

@@ -15,7 +15,7 @@ const TensorAlignment = 16
 // tensor, padding.
 const ChunkWords = 4
 
-// ChunkTable cuts tensors at offsets, of the given lengths, into chunks. The
+// ChunkTable divides tensors, given by offsets and lengths in elements, into chunks. The
 // second result numbers each tensor's first chunk, with the number of chunks at
 // its end.
 func ChunkTable(offsets, lengths []int) (chunks, first []uint32) {

@@ -12,11 +12,11 @@ import (
 // Options configure the device. The zero value uses every processor and the
 // fastest convolution library.
 type Options struct {
-	// Threads is how many threads a stream uses; 0 means all processors.
+	// Threads is the number of threads of a stream; 0 means all processors.
 	Threads int
-	// Library names what computes convolutions: "native" (Go assembly, where the
-	// processor has the vectors, see package vector), "gonum" (pure Go) or "", the
-	// first of these that there is.
+	// Library is the convolution library: "native" (Go assembly, if the processor has
+	// the vector instructions, see package vector), "gonum" (pure Go), or "" for the first
+	// of these that the process can use.
 	Library string
 }
 
@@ -43,8 +43,8 @@ func Libraries() []string {
 	return names
 }
 
-// New opens the device. It fails on a library that is not there, and where package
-// vector does.
+// New opens the device. It returns an error if the process cannot use the library, or if
+// DIAGHESS_VECTORS is invalid (see package vector).
 func New(o Options) (*Device, error) {
 	level, err := vector.Supported()
 	if err != nil {

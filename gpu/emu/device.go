@@ -19,9 +19,9 @@ type Options struct {
 	Source func(entry string) (name, text string, err error)
 	// Check says how much is checked.
 	Check ptx.Check
-	// Threads is how many blocks run at once; 0 means all processors.
+	// Threads is the number of blocks that run at once; 0 means all processors.
 	Threads int
-	// Order draws the order of warps and blocks; 0 is the natural one.
+	// Order is the seed of a random order of warps and blocks; 0 is the natural order.
 	Order uint64
 	// Library names the cpu's convolution library, see cpu.Options.
 	Library string
@@ -52,7 +52,7 @@ func New(o Options) (*Device, error) {
 // Name is "emu".
 func (d *Device) Name() string { return "emu" }
 
-// Description says what is checked and what does the convolutions.
+// Description names the checks and the convolution library.
 func (d *Device) Description() string {
 	return fmt.Sprintf("PTX interpreted (%v), products on the cpu (%s)", d.options.Check, d.cpu.Description())
 }

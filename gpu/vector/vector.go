@@ -17,9 +17,9 @@ import (
 type Level int
 
 const (
-	None   Level = iota
-	AVX2         // with FMA
-	AVX512       // the foundation (F), with AVX2
+	None   Level = iota // no vector instructions
+	AVX2                // with FMA
+	AVX512              // the foundation (F), with AVX2
 )
 
 func (l Level) String() string { return [...]string{"none", "AVX2", "AVX-512"}[l] }
@@ -31,9 +31,8 @@ const Variable = "DIAGHESS_VECTORS"
 // level and levelError are set once, before main, and never again outside of tests.
 var level, levelError = choose(os.Getenv(Variable), detect())
 
-// Supported returns the level that this process uses. Its error says that the
-// environment asks for what this processor does not have, or for an unknown name;
-// the level is None then.
+// Supported returns the level that this process uses. It returns None and an error if
+// DIAGHESS_VECTORS has an unknown name, or a level that the processor does not have.
 func Supported() (Level, error) { return level, levelError }
 
 // detect returns the best level that processor and operating system support.

@@ -25,7 +25,7 @@ import (
 // Variable names the environment variable that is "file" where there is no flock.
 const Variable = "DIAGHESS_LOCK"
 
-// ErrHeld is in the chain of the error where another process holds the lock.
+// ErrHeld is wrapped by the error of Take if another process holds the lock.
 var ErrHeld = errors.New("another process is at work")
 
 // poll is how often a waiting process tries again.
@@ -127,7 +127,7 @@ func (l *Lock) name() error {
 	return err
 }
 
-// Close gives the lock back.
+// Close releases the lock.
 func (l *Lock) Close() error {
 	var err error
 	if l.named {

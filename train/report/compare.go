@@ -10,8 +10,8 @@ import (
 	"diaghess/train/stats"
 )
 
-// Analysis is a study, compared: every rival against the baseline on every
-// data set.
+// Analysis compares the optimizers of a study: every rival with the baseline on every data
+// set.
 type Analysis struct {
 	Rows        []Row
 	Datasets    []string     // in order of first appearance
@@ -28,8 +28,8 @@ type Analysis struct {
 	Targets []float64
 }
 
-// Comparison sets one rival against the baseline on one data set, over the
-// seeds that both have finished.
+// Comparison compares one rival with the baseline on one data set, over the seeds that
+// both have finished.
 type Comparison struct {
 	Dataset  string
 	Baseline string
@@ -51,7 +51,7 @@ type LeftOut struct {
 	Reason    string `json:"reason"` // "missing", or its status and note
 }
 
-// Line compares one metric.
+// Line is the comparison of one metric.
 type Line struct {
 	Metric Metric
 	// BaselineValues and RivalValues are the metric, by the comparison's seeds.

@@ -7,7 +7,7 @@ import (
 	"diaghess/train/stats"
 )
 
-// Evidence is what the pairs of a line say beside its t-test. The p values of the
+// Evidence has the statistics of a line's pairs other than its t-test. The p values of the
 // t-tests are one family over the whole analysis, those of the tests of spread
 // another; all others are as they come from one test.
 type Evidence struct {
@@ -24,7 +24,7 @@ type Evidence struct {
 	Detectable Outcome[float64]                  // the smallest true difference that so many pairs find with a probability of detectPower
 }
 
-// Outcome is the result of a statistic, or why there is none.
+// Outcome is the result of a statistic, or the reason why there is none.
 type Outcome[T any] struct {
 	Result T
 	Err    error
@@ -80,7 +80,7 @@ func detectable(l Line, n int) (float64, error) {
 	return stats.SmallestDifference(n, l.Test.SDDifference, significantP, detectPower)
 }
 
-// Ratio is how many times as large as y x is.
+// Ratio is the ratio of x to y.
 type Ratio struct {
 	Mean     float64 // geometric mean of x[i]/y[i]
 	Interval Outcome[stats.Interval]

@@ -91,15 +91,14 @@ func rowOf(study *record.Content, run *record.Ended) Row {
 	return r
 }
 
-// Metric is one of the numbers that a run ends with. Its value is its place in
-// the tables.
+// Metric is one of the numbers at the end of a run. Its value is its place in the tables.
 type Metric int
 
 const (
-	ValLoss Metric = iota
-	ValAcc
-	F1
-	TrainTime
+	ValLoss   Metric = iota // mean cross-entropy
+	ValAcc                  // accuracy, 0 to 1
+	F1                      // macro F1, 0 to 1
+	TrainTime               // in seconds
 )
 
 // Metrics returns all metrics in the order of the tables.
@@ -144,7 +143,7 @@ func (m Metric) Unit() string {
 	return ""
 }
 
-// HigherIsBetter says which direction is the good one.
+// HigherIsBetter reports whether higher values of the metric are better.
 func (m Metric) HigherIsBetter() bool { return m == ValAcc || m == F1 }
 
 // Of returns the metric's value in a row.

@@ -7,7 +7,7 @@ import (
 	"diaghess/train/stats"
 )
 
-// Claim is what a line allows to say of the rival.
+// Claim is the verdict of a line on the rival.
 type Claim string
 
 const (
@@ -20,7 +20,7 @@ const (
 	NoRival     Claim = "no other arm" // there is nothing to compare with
 )
 
-// Claim returns what the line allows to say. Its level is 5 %.
+// Claim returns the verdict of the line, at the level of 5 %.
 func (l Line) Claim() Claim {
 	switch {
 	case l.Rival.N == 0 && l.Baseline.N > 0:

@@ -33,10 +33,13 @@ func (i ISA) Reg(n int) string {
 	return fmt.Sprintf("%s%d", i.letter, n)
 }
 
-// Bytes is the size of a vector, Lanes the number of float32 in it, Count the
-// number of registers.
+// Bytes returns the size of a vector in bytes.
 func (i ISA) Bytes() int { return i.bytes }
+
+// Lanes returns the number of float32 in a vector.
 func (i ISA) Lanes() int { return i.bytes / 4 }
+
+// Count returns the number of registers.
 func (i ISA) Count() int { return i.count }
 
 // File is an assembly file in the making.

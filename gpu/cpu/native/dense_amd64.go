@@ -13,17 +13,17 @@ type Dense struct {
 	Batch, In, Out int
 }
 
-// CanDense says that the tiles fit: In and Out are multiples of 16.
+// CanDense reports whether the tiles fit the layer: in and out are multiples of 16.
 func CanDense(in, out int) bool { return in%16 == 0 && out%16 == 0 }
 
 // NewDense prepares the matrix products. CanDense must be true of in and out.
 func NewDense(l vector.Level, batch, in, out int) *Dense { return &Dense{l, batch, in, out} }
 
-// DensePanel is the columns of y, or the inputs, that a part computes.
+// DensePanel is the number of columns of y, or of inputs, that a part computes.
 const DensePanel = 64
 
-// ForwardParts is the number of parts of y: panels of all rows, of fewer rows where
-// there are few panels.
+// ForwardParts returns the number of parts of y. A part is a panel of columns, of all rows
+// or, if there are few panels, of some rows.
 func (d *Dense) ForwardParts() int { return d.panels() * d.rowParts() }
 
 func (d *Dense) panels() int { return (d.Out + DensePanel - 1) / DensePanel }
@@ -75,13 +75,13 @@ func (d *Dense) rows() (columns, rows int) {
 	return columns, roundUp(d.Batch, columns)
 }
 
-// TransposedLen is the elements of a transposed gradient of y.
+// TransposedLen returns the number of elements of a transposed gradient of y.
 func (d *Dense) TransposedLen() int {
 	_, rows := d.rows()
 	return rows * d.Out
 }
 
-// Transpose brings columns lo to hi-1 of dy [Batch, Out] into rows.
+// Transpose copies columns lo to hi-1 of dy [Batch, Out] into rows of transposed.
 func (d *Dense) Transpose(lo, hi int, dy, transposed []float32) {
 	_, rows := d.rows()
 	for b := range d.Batch {

@@ -6,7 +6,8 @@ import (
 	"diaghess/gpu/vector"
 )
 
-// Shape is a convolution's, with stride 1 and same padding.
+// Shape is the shape of a convolution with stride 1 and same padding: pictures of Height x
+// Width pixels, In and Out channels, a filter of Kernel x Kernel taps.
 type Shape struct{ Height, Width, In, Out, Kernel int }
 
 func (s Shape) paddedWidth() int { return s.Width + s.Kernel - 1 }

@@ -33,7 +33,7 @@ func NewFilterGradient(l vector.Level, s Shape) *FilterGradient {
 // Len is the elements of a sum.
 func (f *FilterGradient) Len() int { return f.shape.Kernel * f.taps * f.outputs }
 
-// Whole says that a sum lies as the filter does.
+// Whole reports whether a sum has the layout of the filter.
 func (f *FilterGradient) Whole() bool {
 	return f.taps == f.shape.Kernel*f.shape.In && f.outputs == f.shape.Out
 }

@@ -65,6 +65,7 @@ func ForwardWorkspace(c *cudnn.Context, x *cudnn.TensorDescriptor, w *cudnn.Filt
 	return int(bytes), err
 }
 
+// BackwardDataWorkspace is ForwardWorkspace for the gradient of the input.
 func BackwardDataWorkspace(c *cudnn.Context, w *cudnn.Filter, dy *cudnn.TensorDescriptor, conv *cudnn.Convolution, dx *cudnn.TensorDescriptor, a cudnn.ConvolutionBwdDataAlgo) (int, error) {
 	var bytes C.size_t
 	err := cudnnError("cudnnGetConvolutionBackwardDataWorkspaceSize", C.cudnnGetConvolutionBackwardDataWorkspaceSize(

@@ -44,17 +44,18 @@ func SetStream(c *cudnn.Context, s cu.Stream) error {
 	return cudnnError("cudnnSetStream", C.cudnnSetStream(contextOf(c), C.cudaStream_t(handle(s))))
 }
 
-// DestroyTensor, DestroyFilter and DestroyConvolution free descriptors now: dnn leaves
-// them to the garbage collector, and filters to nobody.
+// DestroyTensor frees a descriptor at once; dnn leaves it to the garbage collector.
 func DestroyTensor(t *cudnn.TensorDescriptor) error {
 	runtime.SetFinalizer(t, nil)
 	return cudnnError("cudnnDestroyTensorDescriptor", C.cudnnDestroyTensorDescriptor(tensorOf(t)))
 }
 
+// DestroyFilter frees a descriptor, which dnn never does.
 func DestroyFilter(f *cudnn.Filter) error {
 	return cudnnError("cudnnDestroyFilterDescriptor", C.cudnnDestroyFilterDescriptor(filterOf(f)))
 }
 
+// DestroyConvolution frees a descriptor at once; dnn leaves it to the garbage collector.
 func DestroyConvolution(c *cudnn.Convolution) error {
 	runtime.SetFinalizer(c, nil)
 	return cudnnError("cudnnDestroyConvolutionDescriptor", C.cudnnDestroyConvolutionDescriptor(convolutionOf(c)))

@@ -69,7 +69,9 @@ func RecordInGraph(e cu.Event, s cu.Stream) error {
 	return driverError("cuEventRecordWithFlags", C.cuEventRecordWithFlags(C.CUevent(handle(e)), streamOf(s), C.CU_EVENT_RECORD_EXTERNAL))
 }
 
-// StartProfiler and StopProfiler bound what a profiler that was told to wait for them
-// records (nsys profile -c cudaProfilerApi --capture-range-end=stop).
+// StartProfiler begins the range that a waiting profiler records (nsys profile -c
+// cudaProfilerApi --capture-range-end=stop).
 func StartProfiler() error { return driverError("cuProfilerStart", C.cuProfilerStart()) }
-func StopProfiler() error  { return driverError("cuProfilerStop", C.cuProfilerStop()) }
+
+// StopProfiler ends the range of StartProfiler.
+func StopProfiler() error { return driverError("cuProfilerStop", C.cuProfilerStop()) }

@@ -37,6 +37,7 @@ func convolutionOf(c *cudnn.Convolution) C.cudnnConvolutionDescriptor_t {
 // Memory is a device address in the form that dnn's calls take; 0 is none.
 type Memory cu.DevicePtr
 
+// Uintptr returns the address.
 func (m Memory) Uintptr() uintptr { return uintptr(m) }
 
 // IsNativelyAccessible says that the host cannot address it.

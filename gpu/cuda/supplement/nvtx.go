@@ -20,10 +20,12 @@ import "C"
 import "unsafe"
 
 // PushRange begins a named range of a profiler's timeline on the calling thread, within
-// those begun before, and PopRange ends the last one. They need no context.
+// the ranges begun before. It needs no context.
 func PushRange(name string) {
 	text := C.CString(name)
 	defer C.free(unsafe.Pointer(text))
 	C.push(text)
 }
+
+// PopRange ends the last range of the calling thread.
 func PopRange() { C.pop() }

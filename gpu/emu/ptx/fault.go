@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// FaultKind says what a launch did wrong.
+// FaultKind is the kind of a fault.
 type FaultKind uint8
 
 const (
-	FaultOutOfBounds FaultKind = iota + 1
-	FaultUseAfterFree
-	FaultMisaligned
-	FaultUninitializedMemory
-	FaultUninitializedRegister
-	FaultReadOnly
-	FaultDivergentBarrier // a barrier reached by some lanes of a warp only
-	FaultExitedBarrier    // a barrier waits for threads that have left
-	FaultDeadlock         // the warps of a block wait at different barriers
-	FaultWarpMask         // a shuffle, vote or match whose mask does not fit the active lanes
-	FaultSharedRace
-	FaultGlobalRace
-	FaultBudget // the launch ran more instructions than allowed
-	FaultTrap
-	FaultUnsupported // an operation that only the running thread can tell, such as an atomic on local memory
+	FaultOutOfBounds           FaultKind = iota + 1 // an access out of bounds
+	FaultUseAfterFree                               // an access to freed memory
+	FaultMisaligned                                 // a misaligned access
+	FaultUninitializedMemory                        // a read of memory that was never written
+	FaultUninitializedRegister                      // a read of a register that was never written
+	FaultReadOnly                                   // a write to read-only memory
+	FaultDivergentBarrier                           // a barrier reached by some lanes of a warp only
+	FaultExitedBarrier                              // a barrier waits for threads that have left
+	FaultDeadlock                                   // the warps of a block wait at different barriers
+	FaultWarpMask                                   // a shuffle, vote or match whose mask does not fit the active lanes
+	FaultSharedRace                                 // a data race in shared memory
+	FaultGlobalRace                                 // a data race in global memory
+	FaultBudget                                     // the launch ran more instructions than allowed
+	FaultTrap                                       // the kernel executed a trap instruction
+	FaultUnsupported                                // an operation that only the running thread can tell, such as an atomic on local memory
 )
 
 var faultNames = [...]string{"", "access out of bounds", "use after free", "misaligned access", "read of memory never written",

@@ -118,9 +118,11 @@ func newTransform(m [][]*big.Rat, roundings int) Transform {
 	return t
 }
 
-// From and To are the extents of the squares.
+// From returns the extent of the square that is transformed.
 func (t Transform) From() int { return len(t.matrix[0]) }
-func (t Transform) To() int   { return len(t.matrix) }
+
+// To returns the extent of the transformed square.
+func (t Transform) To() int { return len(t.matrix) }
 
 // Of is T X T^T.
 func (t Transform) Of(x []float64) []float64 {
