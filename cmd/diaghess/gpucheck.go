@@ -17,6 +17,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
 	"diaghess/kernels/kerneltest"
+	"diaghess/optim"
 	"diaghess/train"
 )
 
@@ -31,7 +32,7 @@ func gpuCheckCommand() *cli.Command {
 		Name:  "gpu-check",
 		Usage: "test a GPU and measure it, as one JSON and one table",
 		Description: "Its parts, of which one that fails does not stop the others, are " + strings.Join(parts, ", ") + ". sanitizer needs NVIDIA's compute-sanitizer, " +
-			"golden the golden.test of make gpu-check beside the program: without them they are skipped.",
+			"golden the cases that make gpu-check packs: without them they are skipped.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(devices.Names(), ", ")},
 			&cli.StringFlag{Name: "math", Value: s.Math, Usage: "arithmetic of the convolutions: fp32 or tf32; golden is always fp32"},
@@ -141,7 +142,7 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	}
 	g := &gpuCheck{
 		options: devices.Options{Math: s.Math},
-		load:    train.Load{Settings: s, Optimizers: names(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
+		load:    train.Load{Settings: s, Optimizers: optim.SplitList(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
 		only:    names(c.String("only")), program: program,
 		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
 		copyBytes: c.Int("copy-mb") * 1e6, throughput: c.Duration("time"),
