@@ -17,6 +17,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
 	"diaghess/kernels/kerneltest"
+	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/record"
 )
@@ -32,7 +33,7 @@ func gpuCheckCommand() *cli.Command {
 		Name:  "gpu-check",
 		Usage: "test and measure a GPU; writes one JSON file and prints one table",
 		Description: "The parts are " + strings.Join(parts, ", ") + ". If one fails, the others still run. memcheck and racecheck need NVIDIA's compute-sanitizer. " +
-			"golden needs the file golden.test of make gpu-check beside the program. Without them these parts are skipped.",
+			"golden needs the cases that make gpu-check packs. Without them these parts are skipped.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(devices.Names(), ", ")},
 			&cli.StringFlag{Name: "math", Value: s.Math, Usage: "arithmetic of the convolutions: fp32 or tf32; golden is always fp32"},
@@ -142,7 +143,7 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	}
 	g := &gpuCheck{
 		options: devices.Options{Math: s.Math},
-		load:    train.Load{Settings: s, Optimizers: names(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
+		load:    train.Load{Settings: s, Optimizers: optim.SplitList(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
 		only:    names(c.String("only")), program: program,
 		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
 		copyBytes: c.Int("copy-mb") * 1e6, throughput: c.Duration("time"),

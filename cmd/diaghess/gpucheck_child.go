@@ -14,12 +14,8 @@ import (
 	"diaghess/gpu/devices"
 )
 
-// How long a child process may take: all of them and the measurements end within 8
-// minutes.
-const (
-	sanitizerLimit = 2 * time.Minute
-	goldenLimit    = 90 * time.Second
-)
+// sanitizerLimit is how long a child process may take.
+const sanitizerLimit = 2 * time.Minute
 
 // sanitize runs the self-test under a tool of compute-sanitizer.
 func (g *gpuCheck) sanitize(ctx context.Context, tool string) (string, error) {
@@ -36,7 +32,7 @@ func (g *gpuCheck) sanitize(ctx context.Context, tool string) (string, error) {
 		arguments = append(arguments, "--report-api-errors", "no")
 	}
 	arguments = append(arguments, g.program, "devices", "--device", g.report.Device, "--math", g.load.Math)
-	out, err := runChild(ctx, sanitizerLimit, nil, sanitizer, arguments...)
+	out, err := runChild(ctx, sanitizerLimit, sanitizer, arguments...)
 	return judgeSanitizer(out, err)
 }
 
@@ -82,49 +78,11 @@ func judgeSanitizer(out string, err error) (string, error) {
 	return summary, err
 }
 
-// goldenTest runs the golden cases on the card by the test program beside this one.
-func (g *gpuCheck) goldenTest(ctx context.Context) (string, error) {
-	if !devices.IsGPU(g.options.Name) {
-		return "", skipped("is for GPUs only: go test ./train/golden does the other devices")
-	}
-	test := filepath.Join(filepath.Dir(g.program), "golden.test")
-	if _, err := os.Stat(test); err != nil {
-		return "", skipped("no golden.test beside the program: make gpu-check builds it")
-	}
-	cases, err := filepath.Abs(g.golden)
-	if err != nil {
-		return "", err
-	}
-	environment := []string{"DIAGHESS_GOLDEN=" + cases, "DIAGHESS_GOLDEN_DEVICE=" + g.report.Device}
-	out, err := runChild(ctx, goldenLimit, environment, test, "-test.v", "-test.run", "^TestGolden")
-	return judgeGolden(out, err)
-}
-
-// onCard is the end of a golden case on the card, in a test's output.
-var onCard = regexp.MustCompile(`(?m)^\s*--- (PASS|FAIL): \S+/cuda `)
-
-// judgeGolden counts the golden cases in a test's output.
-func judgeGolden(out string, err error) (string, error) {
-	count := map[string]int{}
-	for _, match := range onCard.FindAllStringSubmatch(out, -1) {
-		count[match[1]]++
-	}
-	note := fmt.Sprintf("%d trajectories passed, %d failed", count["PASS"], count["FAIL"])
-	if err == nil && count["PASS"] == 0 {
-		err = errors.New("none was computed on the card")
-	}
-	if err != nil {
-		err = fmt.Errorf("%w; its output ends with\n%s", err, tail(out))
-	}
-	return note, err
-}
-
 // runChild runs a program for at most some time and returns what it prints.
-func runChild(ctx context.Context, limit time.Duration, environment []string, program string, arguments ...string) (string, error) {
+func runChild(ctx context.Context, limit time.Duration, program string, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not end within %v", limit))
 	defer cancel()
 	command := exec.CommandContext(ctx, program, arguments...)
-	command.Env = append(os.Environ(), environment...)
 	// An interrupt reaches what a sanitizer has started, too.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 5 * time.Second

@@ -30,6 +30,15 @@ func TestStandInGPUCheck(t *testing.T) {
 	}
 }
 
+// The golden cases are computed on the card that is checked.
+func TestStandInGPUCheckGolden(t *testing.T) {
+	standin.Start(t, standin.Options{})
+	r, printed, err := checkGPU(t, "--only", "golden", "--golden", goldenCases(t, false))
+	if err != nil || statuses(r) != "golden passed" || r.Parts[0].Note != "2 trajectories passed, 0 failed" {
+		t.Errorf("error %v, printed\n%s", err, printed)
+	}
+}
+
 // A card that is too old is listed with the reason, and is no failure.
 func TestStandInDevices(t *testing.T) {
 	standin.Start(t, standin.Options{Cards: []standin.Card{{Name: "Old Card", Capability: [2]int{6, 1}}}})

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,7 +46,8 @@ func statuses(r gpuReport) string {
 
 // The emulator is measured as a GPU is.
 func TestGPUCheck(t *testing.T) {
-	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,projection", "--copy-mb", "1", "--runs", "1,2")
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,projection", "--copy-mb", "1", "--runs", "1,2",
+		"--optimizers", "adamw,diaghess:curvature=gnb,every=10")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func TestGPUCheck(t *testing.T) {
 		t.Fatalf("report %+v", r)
 	}
 	for i, s := range r.Steps {
-		if s.Optimizer != []string{"adamw", "diaghess"}[i] || s.Step <= 0 || s.Evaluate <= 0 || len(s.Families) < 5 {
+		if s.Optimizer != []string{"adamw", "diaghess:curvature=gnb,every=10"}[i] || s.Step <= 0 || s.Evaluate <= 0 || len(s.Families) < 5 {
 			t.Errorf("step %+v", s)
 		}
 	}
@@ -107,40 +110,29 @@ func script(t *testing.T, file, text string) {
 	}
 }
 
-// What a sanitizer and the golden test say becomes the parts' outcome.
-func TestGPUCheckChildren(t *testing.T) {
+// What a sanitizer says becomes the part's outcome.
+func TestGPUCheckSanitizer(t *testing.T) {
 	const memcheck, racecheck = "========= ERROR SUMMARY: ", "========= RACECHECK SUMMARY: "
 	for name, c := range map[string]struct {
-		sanitizer, golden string // scripts
-		note              string // of the part
-		fails             bool
+		sanitizer string // script
+		note      string // of the part
+		fails     bool
 	}{
-		"memcheck is clean":   {sanitizer: "echo '" + memcheck + "0 errors'", note: "ERROR SUMMARY: 0 errors"},
-		"racecheck is clean":  {sanitizer: "echo '" + racecheck + "0 hazards displayed (0 errors, 0 warnings)'", note: "RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)"},
-		"memcheck finds":      {sanitizer: "echo '" + memcheck + "10 errors'", note: "ERROR SUMMARY: 10 errors", fails: true},
-		"racecheck finds":     {sanitizer: "echo '" + racecheck + "1 hazard displayed (0 errors, 1 warning)'", note: "RACECHECK SUMMARY: 1 hazard displayed (0 errors, 1 warning)", fails: true},
-		"the program fails":   {sanitizer: "echo '" + memcheck + "0 errors'; exit 1", note: "ERROR SUMMARY: 0 errors", fails: true},
-		"no summary":          {sanitizer: "true", fails: true},
-		"the command":         {sanitizer: `echo "========= SUMMARY: $*"`, note: "SUMMARY: --tool memcheck --error-exitcode 1 --report-api-errors no PROGRAM devices --device cuda:1 --math fp32"},
-		"golden passes":       {golden: "echo '        --- PASS: TestGoldenCNN/cnn_main/cuda (0.1s)'", note: "1 trajectories passed, 0 failed"},
-		"golden fails":        {golden: "echo '  --- PASS: T/a/gonum (0s)\n  --- FAIL: T/a/cuda (0s)\n  --- PASS: T/b/cuda (0s)'; exit 1", note: "1 trajectories passed, 1 failed", fails: true},
-		"none on the card":    {golden: "echo '    --- PASS: TestGoldenCNN/cnn_main/gonum (0.1s)'", note: "0 trajectories passed, 0 failed", fails: true},
-		"golden's invitation": {golden: `test "$DIAGHESS_GOLDEN" = /cases && test "$DIAGHESS_GOLDEN_DEVICE" = cuda:1 && echo ' --- PASS: T/a/cuda (0s)'`, note: "1 trajectories passed, 0 failed"},
+		"memcheck is clean":  {sanitizer: "echo '" + memcheck + "0 errors'", note: "ERROR SUMMARY: 0 errors"},
+		"racecheck is clean": {sanitizer: "echo '" + racecheck + "0 hazards displayed (0 errors, 0 warnings)'", note: "RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)"},
+		"memcheck finds":     {sanitizer: "echo '" + memcheck + "10 errors'", note: "ERROR SUMMARY: 10 errors", fails: true},
+		"racecheck finds":    {sanitizer: "echo '" + racecheck + "1 hazard displayed (0 errors, 1 warning)'", note: "RACECHECK SUMMARY: 1 hazard displayed (0 errors, 1 warning)", fails: true},
+		"the program fails":  {sanitizer: "echo '" + memcheck + "0 errors'; exit 1", note: "ERROR SUMMARY: 0 errors", fails: true},
+		"no summary":         {sanitizer: "true", fails: true},
+		"the command":        {sanitizer: `echo "========= SUMMARY: $*"`, note: "SUMMARY: --tool memcheck --error-exitcode 1 --report-api-errors no PROGRAM devices --device cuda:1 --math fp32"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			g := &gpuCheck{options: devices.Options{Name: "cuda:1"}, program: filepath.Join(folder, "diaghess"), golden: "/cases"}
+			g := &gpuCheck{options: devices.Options{Name: "cuda:1"}, program: filepath.Join(folder, "diaghess")}
 			g.report.Device, g.load.Math = "cuda:1", gpu.MathFP32
-			var note string
-			var err error
-			if c.sanitizer != "" {
-				g.sanitizer = filepath.Join(folder, "compute-sanitizer")
-				script(t, g.sanitizer, c.sanitizer)
-				note, err = g.sanitize(t.Context(), "memcheck")
-			} else {
-				script(t, filepath.Join(folder, "golden.test"), c.golden)
-				note, err = g.goldenTest(t.Context())
-			}
+			g.sanitizer = filepath.Join(folder, "compute-sanitizer")
+			script(t, g.sanitizer, c.sanitizer)
+			note, err := g.sanitize(t.Context(), "memcheck")
 			if want := strings.ReplaceAll(c.note, "PROGRAM", g.program); note != want || (err != nil) != c.fails {
 				t.Errorf("note %q, error %v; want %q, an error: %t", note, err, want, c.fails)
 			}
@@ -148,12 +140,68 @@ func TestGPUCheckChildren(t *testing.T) {
 	}
 	g := &gpuCheck{options: devices.Options{Name: "cuda:1"}, program: filepath.Join(t.TempDir(), "diaghess")}
 	var skip skipped
-	if _, err := g.goldenTest(t.Context()); !errors.As(err, &skip) {
-		t.Errorf("without golden.test: %v", err)
-	}
 	t.Setenv("PATH", "")
 	t.Setenv("CUDA_HOME", "")
 	if _, err := g.sanitize(t.Context(), "memcheck"); !errors.As(err, &skip) {
 		t.Errorf("without compute-sanitizer: %v", err)
+	}
+}
+
+// goldenCases copies golden cases of little work into a folder. wrong changes a constant
+// of the update rule in one of them.
+func goldenCases(t *testing.T, wrong bool) string {
+	t.Helper()
+	const from = "../../train/golden/testdata"
+	to := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(from, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Cases map[string]map[string]any `json:"cases"`
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(manifest.Cases, func(name string, _ map[string]any) bool { return name != "optim_h0" && name != "mlp_two" })
+	for name := range manifest.Cases {
+		if text, err = os.ReadFile(filepath.Join(from, name+".npz")); err == nil {
+			err = os.WriteFile(filepath.Join(to, name+".npz"), text, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wrong {
+		manifest.Cases["optim_h0"]["config"].(map[string]any)["hyper"].(map[string]any)["beta1"] = 0.8
+	}
+	if text, err = json.Marshal(manifest); err == nil {
+		err = os.WriteFile(filepath.Join(to, "manifest.json"), text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// The golden cases are counted, a wrong one is told, and a folder without any is skipped.
+func TestCheckGolden(t *testing.T) {
+	card := devices.Options{Name: "emu", Library: "gonum"}
+	note, err := checkGolden(t.Context(), goldenCases(t, false), card)
+	if note != "2 trajectories passed, 0 failed" || err != nil {
+		t.Errorf("note %q, error %v", note, err)
+	}
+	note, err = checkGolden(t.Context(), goldenCases(t, true), card)
+	if note != "1 trajectories passed, 1 failed" || err == nil || !strings.Contains(err.Error(), "optim_h0") {
+		t.Errorf("a case with another constant: note %q, error %v", note, err)
+	}
+	var skip skipped
+	if _, err := checkGolden(t.Context(), t.TempDir(), card); !errors.As(err, &skip) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := checkGolden(ctx, goldenCases(t, false), card); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
 	}
 }

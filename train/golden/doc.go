@@ -1,6 +1,8 @@
-// Package golden reads golden cases: inputs, and the results of another program for
-// them. Its tests compare the networks and optimizers of this project with those
-// results, for every convolution library of the device cpu.
+// Package golden compares the networks and optimizers of this project with golden cases:
+// inputs, and what another program made of them. [Set.Trajectories] are what a device
+// computes. The tests run them on the cpu with every convolution library and on the
+// emulator, and diaghess gpu-check runs them on a card. So package testing may not come in
+// here.
 //
 // A set of cases is a folder with manifest.json and a .npz file for each case;
 // testdata/README.md says where this one comes from. The environment variable

@@ -24,10 +24,10 @@ func writeSet(t *testing.T, members map[string]string) string {
 	if err := os.WriteFile(filepath.Join(folder, "manifest.json"), []byte(manifest), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	file := must(os.Create(filepath.Join(folder, "small.npz")))(t)
+	file := need(os.Create(filepath.Join(folder, "small.npz")))(t)
 	archive := zip.NewWriter(file)
 	for name, content := range members {
-		if _, err := must(archive.Create(name))(t).Write([]byte(content)); err != nil {
+		if _, err := need(archive.Create(name))(t).Write([]byte(content)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,11 +46,11 @@ func TestRead(t *testing.T) {
 		"fortran.npy": npyFile("{'descr': '|u1', 'fortran_order': True, 'shape': (1, 1), }", "\x01"),
 		"broken.npy":  "not an array",
 	})
-	set := must(Open(folder))(t)
+	set := need(Open(folder))(t)
 	if kinds := set.Kinds(); !slices.Equal(kinds, []string{"test"}) {
 		t.Errorf("kinds %v", kinds)
 	}
-	cases := must(set.Cases("test"))(t)
+	cases := need(set.Cases("test"))(t)
 	if len(cases) != 1 || cases[0].Name != "small" {
 		t.Fatalf("cases %v", cases)
 	}
@@ -58,10 +58,10 @@ func TestRead(t *testing.T) {
 	if names := c.Names("w/"); !slices.Equal(names, []string{"a", "b"}) {
 		t.Errorf("names %v", names)
 	}
-	if a := must(Read[float32](c, "w/a"))(t); !slices.Equal(a.Shape, []int{2, 1}) || !slices.Equal(a.Values, []float32{1, -2}) || a.At(1)[0] != -2 {
+	if a := need(Read[float32](c, "w/a"))(t); !slices.Equal(a.Shape, []int{2, 1}) || !slices.Equal(a.Values, []float32{1, -2}) || a.At(1)[0] != -2 {
 		t.Errorf("w/a is %v", a)
 	}
-	if b := must(Read[uint8](c, "w/b"))(t); !slices.Equal(b.Values, []uint8{1, 2, 255}) {
+	if b := need(Read[uint8](c, "w/b"))(t); !slices.Equal(b.Values, []uint8{1, 2, 255}) {
 		t.Errorf("w/b is %v", b)
 	}
 	var config struct{ Batch int }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 
 	"diaghess/gpu"
 	"diaghess/gpu/cpu"
@@ -37,11 +36,10 @@ const (
 // formulaInput makes the input of kind cnn_full: kernels from U(-l, l), l =
 // sqrt(6/(fan in + fan out)) with every tap of a convolution counted, gamma and
 // moving variance 1, the rest 0.
-func formulaInput(t *testing.T, config fullConfig) *cnnInput {
-	t.Helper()
-	stream := must(must(cpu.New(cpu.Options{}))(t).NewStream())(t) // for the shapes alone
+func formulaInput(config fullConfig) *cnnInput {
+	stream := must(must(cpu.New(cpu.Options{})).NewStream()) // for the shapes alone
 	defer stream.Close()
-	n := newCNN(t, stream, config.cnnConfig, false)
+	n := newCNN(stream, config.cnnConfig, false)
 	in := &cnnInput{parameters: map[string][]float32{}, statistics: map[string][]float32{}}
 	for k, p := range n.Parameters {
 		values := make([]float32, p.Elements())
@@ -104,9 +102,8 @@ func (r results) summarize(name string, values []float32) {
 }
 
 // trainFull does the case's first step with one of its optimizers and adds the results to r.
-func trainFull(t *testing.T, s gpu.Stream, config fullConfig, in *cnnInput, name string, r results) {
-	t.Helper()
-	run := newCNNRun(t, s, config.cnnConfig, in, config.Hyper[name].rule(t, name), 1)
+func trainFull(s gpu.Stream, config fullConfig, in *cnnInput, name string, r results) {
+	run := newCNNRun(s, config.cnnConfig, in, config.Hyper[name].rule(name), 1)
 	run.train(0)
 	all := results{}
 	run.first(all)
@@ -124,7 +121,7 @@ func trainFull(t *testing.T, s gpu.Stream, config fullConfig, in *cnnInput, name
 	r["loss1"] = all["loss1"]
 }
 
-// TestGoldenCNNFull holds the real network against the pilot's TensorFlow program
+// fullTrajectories compare the real network with the seed's TensorFlow program
 // in what can be compared. Of the 10^7 decisions of LeakyReLU and max pooling in
 // a batch some fall otherwise under another rounding, so the glossary of the case
 // tells how far two right programs, the original with and without oneDNN, are
@@ -144,110 +141,93 @@ func trainFull(t *testing.T, s gpu.Stream, config fullConfig, in *cnnInput, name
 //
 // Later steps begin with parameters that are scattered so; the small cases have
 // those.
-func TestGoldenCNNFull(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long")
-	}
+func fullTrajectories(c *Case) []*Trajectory {
 	const pairs = 3 // see above
 	spread := map[string]struct{ largest, median, norm float64 }{
 		"grad1":         {1e-2, 1e-3, 2e-3},
 		"custom/delta1": {7e-2, 9e-3, 7e-2},
 		"adamw/delta1":  {1e-3, 1e-3, 1e-3},
 	}
-
-	eachCase(t, "cnn_full", func(t *testing.T, c *Case) {
-		var config fullConfig
-		if err := c.Config(&config); err != nil {
-			t.Fatal(err)
+	config := configOf[fullConfig](c)
+	in := formulaInput(config)
+	compute := func(s gpu.Stream) results {
+		r := results{}
+		for _, name := range config.Optimizers {
+			trainFull(s, config, in, name, r)
 		}
-		in := formulaInput(t, config)
-		checkFormula(t, c, in)
-		each(t, fast(), func(t *testing.T, s gpu.Stream) results {
-			r := results{}
-			for _, name := range config.Optimizers {
-				trainFull(t, s, config, in, name, r)
+		return r
+	}
+	return []*Trajectory{{Name: c.Name, Heavy: true, of: c, compute: compute, compare: func(k *comparison) {
+		checkFormula(k, in)
+		k.float32s("loss1", "loss1", "loss1", k.orUlp("loss1", 1e-6))
+		for _, name := range config.Optimizers {
+			checkMoving(k, config, name)
+		}
+		for array, limit := range spread {
+			name, _, _ := strings.Cut(array, "/")
+			if array != "grad1" && !slices.Contains(config.Optimizers, name) {
+				continue
 			}
-			return r
-		}, func(t *testing.T, r results) {
-			k := newComparison(t, c, r)
-			k.float32s("loss1", "loss1", "loss1", k.orUlp("loss1", 1e-6))
-			for _, name := range config.Optimizers {
-				checkMoving(k, config, name)
-			}
-			for array, limit := range spread {
-				name, _, _ := strings.Cut(array, "/")
-				if array != "grad1" && !slices.Contains(config.Optimizers, name) {
-					continue
+			var differences []float64
+			for _, tensor := range config.TrainableOrder {
+				full := array + "/" + tensor
+				sample, stats := must(Read[float32](c, full+"/sample")).Values, must(Read[float64](c, full+"/stats")).Values
+				norm, largest := stats[0], stats[2]
+				n := float64(len(in.parameters[tensor]))
+				element, sum := pairs*limit.largest*largest, math.Sqrt(n)*norm
+				if array == "grad1" {
+					vector := 21 * must(c.Check("grad1_rel_l2_diff_vs_float64", tensor)) * norm
+					element, sum = min(element, vector), math.Sqrt(n)*vector
 				}
-				var differences []float64
-				for _, tensor := range config.TrainableOrder {
-					full := array + "/" + tensor
-					sample, stats := must(Read[float32](c, full+"/sample"))(t).Values, must(Read[float64](c, full+"/stats"))(t).Values
-					norm, largest := stats[0], stats[2]
-					n := float64(len(in.parameters[tensor]))
-					element, sum := pairs*limit.largest*largest, math.Sqrt(n)*norm
-					if array == "grad1" {
-						vector := 21 * must(c.Check("grad1_rel_l2_diff_vs_float64", tensor))(t) * norm
-						element, sum = min(element, vector), math.Sqrt(n)*vector
-					}
-					k.float32s(array, full+"/sample", full+"/sample", constant(element))
-					k.float64s(array+" norm, sum, maximum", full+"/stats", full+"/stats", func(i int) float64 {
-						return [...]float64{pairs * limit.norm * norm, sum, pairs * limit.largest * largest}[i]
-					})
-					for i, want := range sample {
-						differences = append(differences, math.Abs(float64(r[full+"/sample"][i])-float64(want))/largest)
-					}
-					if array != "grad1" {
-						step := name + "/step1/" + tensor + "/sample"
-						k.float32s(name+" parameters", step, step, k.orUlp(step, element))
-					}
+				k.float32s(array, full+"/sample", full+"/sample", constant(element))
+				k.float64s(array+" norm, sum, maximum", full+"/stats", full+"/stats", func(i int) float64 {
+					return [...]float64{pairs * limit.norm * norm, sum, pairs * limit.largest * largest}[i]
+				})
+				for i, want := range sample {
+					differences = append(differences, math.Abs(float64(k.r[full+"/sample"][i])-float64(want))/largest)
 				}
-				slices.Sort(differences)
-				median := differences[len(differences)/2]
-				k.used[array+" median"] = median / (pairs * limit.median)
-				if !(median <= pairs*limit.median) {
-					t.Errorf("%s: %s: half of the samples differ by more than %.3g of their tensor's maximum, tolerance %.3g",
-						c.Name, array, median, pairs*limit.median)
+				if array != "grad1" {
+					step := name + "/step1/" + tensor + "/sample"
+					k.float32s(name+" parameters", step, step, k.orUlp(step, element))
 				}
 			}
-		})
-	})
+			slices.Sort(differences)
+			median := differences[len(differences)/2]
+			k.used[array+" median"] = median / (pairs * limit.median)
+			if !(median <= pairs*limit.median) {
+				k.errorf("%s: %s: half of the samples differ by more than %.3g of their tensor's maximum, tolerance %.3g",
+					c.Name, array, median, pairs*limit.median)
+			}
+		}
+	}}}
 }
 
-// checkFormula holds the input that was made by formula against what the case
-// keeps of it.
-func checkFormula(t *testing.T, c *Case, in *cnnInput) {
-	t.Helper()
-	r := results{}
-	for name, values := range in.parameters {
-		r.summarize("init/"+name, values)
-	}
-	r["images_first16"] = in.x[0][:16]
-	k := newComparison(t, c, r)
+// checkFormula compares the input that was made by formula with what the case keeps of it.
+func checkFormula(k *comparison, in *cnnInput) {
 	for name, values := range in.parameters {
 		array := "init/" + name
+		k.r.summarize(array, values)
 		k.bits("initial weights", array+"/sample", array+"/sample")
 		norm := largestOf(values) * math.Sqrt(float64(len(values)))
 		k.float64s("initial weights", array+"/stats", array+"/stats", constant(epsilon*norm)) // they are kept as float32 here
 	}
-	if first := pixels(must(Read[uint8](c, "images_first16"))(t).Values); !slices.Equal(first, in.x[0][:16]) {
-		t.Errorf("%s: the first pixels by formula are %v, want %v", c.Name, in.x[0][:16], first)
+	if first := pixels(must(Read[uint8](k.c, "images_first16")).Values); !slices.Equal(first, in.x[0][:16]) {
+		k.errorf("%s: the first pixels by formula are %v, want %v", k.c.Name, in.x[0][:16], first)
 	}
-	if labels := must(Read[int32](c, "labels"))(t).Values; !slices.Equal(labels, slices.Concat(in.labels...)) {
-		t.Errorf("%s: the labels by formula are %v, want %v", c.Name, slices.Concat(in.labels...), labels)
+	if labels := must(Read[int32](k.c, "labels")).Values; !slices.Equal(labels, slices.Concat(in.labels...)) {
+		k.errorf("%s: the labels by formula are %v, want %v", k.c.Name, slices.Concat(in.labels...), labels)
 	}
 }
 
 // checkMoving compares the moving statistics after step 1.
 func checkMoving(k *comparison, config fullConfig, name string) {
-	k.t.Helper()
 	const memory = 1 - layers.BatchNormMomentum
 	rows := float64(config.Batch * config.Image[0] * config.Image[1])
 	share := 2 * math.Sqrt(rows) * epsilon
 	for layer := range 2*len(config.Filters) + 2 {
 		prefix := fmt.Sprintf("%s/step1/bn%d/", name, layer+1)
 		mean, variance := prefix+"moving_mean/sample", prefix+"moving_variance/sample"
-		moving := must(Read[float32](k.c, variance))(k.t).Values
+		moving := must(Read[float32](k.c, variance)).Values
 		// batch is the variance of the batch, the moving one having begun at 1.
 		batch := func(i int) float64 { return (float64(moving[i]) - layers.BatchNormMomentum) / memory }
 		k.float32s(name+" moving means", mean, mean, func(i int) float64 {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 )
 
 // epsilon is the largest relative error of a rounding to float32, half a unit
@@ -24,10 +23,11 @@ type results map[string][]float32
 
 // comparison holds the results of a case against the case's arrays.
 type comparison struct {
-	t    *testing.T
-	c    *Case
-	r    results
-	used map[string]float64 // the largest share of the tolerance, by group
+	c     *Case
+	r     results
+	used  map[string]float64 // the largest share of the tolerance, by group
+	wrong []error
+	notes []string
 	// edge is the step, from 1, at which the trajectory at hand came so close to
 	// a decision that rounding may take it otherwise; 0 for none. lenient says
 	// that what is compared comes after it, and parted what is wrong there.
@@ -48,32 +48,28 @@ func (k *comparison) stayed() bool {
 	parted := k.parted
 	k.parted = nil
 	if len(parted) > 0 {
-		k.t.Logf("%s: at step %d a decision is within rounding, and the trajectory parts: %s", k.c.Name, k.edge, parted[0])
+		k.notes = append(k.notes, fmt.Sprintf("at step %d a decision is within rounding, and the trajectory parts: %s", k.edge, parted[0]))
 	}
 	return len(parted) == 0
 }
 
 // errorf says what is wrong.
 func (k *comparison) errorf(format string, arguments ...any) {
-	k.t.Helper()
 	if k.lenient {
 		k.parted = append(k.parted, fmt.Sprintf(format, arguments...))
 		return
 	}
-	k.t.Errorf(format, arguments...)
+	k.wrong = append(k.wrong, fmt.Errorf(format, arguments...))
 }
 
-func newComparison(t *testing.T, c *Case, r results) *comparison {
-	k := &comparison{t: t, c: c, r: r, used: map[string]float64{}}
-	t.Cleanup(func() {
-		var shares []string
-		for group, share := range k.used {
-			shares = append(shares, fmt.Sprintf("%s %.2g", group, share))
-		}
-		slices.Sort(shares)
-		t.Logf("%s: used of the tolerance: %s", c.Name, strings.Join(shares, ", "))
-	})
-	return k
+// shares says how much of the tolerance was used.
+func (k *comparison) shares() string {
+	var shares []string
+	for group, share := range k.used {
+		shares = append(shares, fmt.Sprintf("%s %.2g", group, share))
+	}
+	slices.Sort(shares)
+	return "used of the tolerance: " + strings.Join(shares, ", ")
 }
 
 // constant is the same tolerance for all elements.
@@ -85,23 +81,20 @@ func constant(tolerance float64) func(int) float64 {
 // a name, element by element: |got - want| <= tolerance(i), and the same NaN and
 // infinities. group is what the share of the tolerance is logged under.
 func (k *comparison) float32s(group, result, array string, tolerance func(i int) float64) {
-	k.t.Helper()
-	compare(k, group, result, array, must(Read[float32](k.c, array))(k.t).Values, tolerance)
+	compare(k, group, result, array, must(Read[float32](k.c, array)).Values, tolerance)
 }
 
 func (k *comparison) float64s(group, result, array string, tolerance func(i int) float64) {
-	k.t.Helper()
-	compare(k, group, result, array, must(Read[float64](k.c, array))(k.t).Values, tolerance)
+	compare(k, group, result, array, must(Read[float64](k.c, array)).Values, tolerance)
 }
 
 func compare[T float32 | float64](k *comparison, group, result, array string, want []T, tolerance func(i int) float64) {
-	k.t.Helper()
 	got, ok := k.r[result]
 	if !ok {
-		k.t.Fatalf("%s: the run has no result %s", k.c.Name, result)
+		demand(fmt.Errorf("the run has no result %s", result))
 	}
 	if len(got) != len(want) {
-		k.t.Fatalf("%s: %s has %d elements, want %d", k.c.Name, result, len(got), len(want))
+		demand(fmt.Errorf("%s has %d elements, want %d", result, len(got), len(want)))
 	}
 	worst, largest := 0, 0.0
 	for i, w := range want {
@@ -132,44 +125,30 @@ func shareOf(got, want, tolerance float64) float64 {
 
 // bits demands equal bits, NaN of any payload being one value.
 func (k *comparison) bits(group, result, array string) {
-	k.t.Helper()
 	k.float32s(group, result, array, constant(0))
-	for i, want := range must(Read[float32](k.c, array))(k.t).Values {
+	for i, want := range must(Read[float32](k.c, array)).Values {
 		if got := k.r[result][i]; got == 0 && math.Signbit(float64(got)) != math.Signbit(float64(want)) {
-			k.t.Errorf("%s: %s against %s: element %d: got %g, want %g: signs of zero differ", k.c.Name, result, array, i, got, want)
+			k.errorf("%s: %s against %s: element %d: got %g, want %g: signs of zero differ", k.c.Name, result, array, i, got, want)
 		}
 	}
 }
 
 // sameBits demands that two runs have the same results, bit for bit.
-func sameBits(t *testing.T, what string, a, b results) {
-	t.Helper()
+func sameBits(what string, a, b results) {
 	if len(a) != len(b) {
-		t.Fatalf("%s: %d results and %d", what, len(a), len(b))
+		demand(fmt.Errorf("%s: %d results and %d", what, len(a), len(b)))
 	}
 	for name, x := range a {
 		y := b[name]
 		if len(x) != len(y) {
-			t.Fatalf("%s: %s has %d elements and %d", what, name, len(x), len(y))
+			demand(fmt.Errorf("%s: %s has %d elements and %d", what, name, len(x), len(y)))
 		}
 		for i := range x {
 			if math.Float32bits(x[i]) != math.Float32bits(y[i]) {
-				t.Errorf("%s: %s: element %d of %d: %g (bits %08x) and %g (bits %08x)", what, name, i, len(x),
-					x[i], math.Float32bits(x[i]), y[i], math.Float32bits(y[i]))
-				break
+				demand(fmt.Errorf("%s: %s: element %d of %d: %g (bits %08x) and %g (bits %08x)", what, name, i, len(x),
+					x[i], math.Float32bits(x[i]), y[i], math.Float32bits(y[i])))
 			}
 		}
-	}
-}
-
-// must returns a function that gives the value, and ends the test on an error.
-func must[T any](value T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return value
 	}
 }
 

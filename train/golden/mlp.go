@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"testing"
 
 	"diaghess/gpu"
 	"diaghess/layers"
@@ -43,45 +42,43 @@ func transpose[T float32 | float64](m []T, rows, columns int) []T {
 
 // mlpWeights uploads the arrays PREFIX/i, [out, in], and BIAS/i, [out, 1], of a
 // case, whose weights this project has as [in, out].
-func mlpWeights(t *testing.T, c *Case, n *layers.Network, prefix, bias string) {
-	t.Helper()
+func mlpWeights(c *Case, n *layers.Network, prefix, bias string) {
 	for i := range len(n.Parameters) / 2 {
-		w := must(Read[float32](c, fmt.Sprintf("%s/%d", prefix, i)))(t)
+		w := must(Read[float32](c, fmt.Sprintf("%s/%d", prefix, i)))
 		kernel := n.Parameters[2*i]
-		uploadParameter(t, n.Stream, kernel, kernel.Value, transpose(w.Values, w.Shape[0], w.Shape[1]))
-		upload(t, n.Stream, n.Parameters[2*i+1].Value, must(Read[float32](c, fmt.Sprintf("%s/%d", bias, i)))(t).Values)
+		uploadParameter(n.Stream, kernel, kernel.Value, transpose(w.Values, w.Shape[0], w.Shape[1]))
+		upload(n.Stream, n.Parameters[2*i+1].Value, must(Read[float32](c, fmt.Sprintf("%s/%d", bias, i))).Values)
 	}
 }
 
 // firstMLPBatch computes gradients, probabilities and loss of batch 1 with the
 // initial weights, and its clean loss with the weights of the last step.
-func firstMLPBatch(t *testing.T, s gpu.Stream, c *Case, config mlpConfig) results {
-	t.Helper()
+func firstMLPBatch(s gpu.Stream, c *Case, config mlpConfig) results {
 	const seed = 0 // of weights that the case's replace
 	widths := config.Layers
-	n := must(layers.New(s, layers.Shape{Height: 1, Width: 1, Channels: widths[0], Flat: true}, mlpChain(widths[1:]), seed))(t)
-	batch := must(n.Bind(config.Batch))(t)
+	n := must(layers.New(s, layers.Shape{Height: 1, Width: 1, Channels: widths[0], Flat: true}, mlpChain(widths[1:]), seed))
+	batch := must(n.Bind(config.Batch))
 	var labels []int32
-	for row := range slices.Chunk(must(Read[float32](c, "y"))(t).At(0), n.Classes) {
+	for row := range slices.Chunk(must(Read[float32](c, "y")).At(0), n.Classes) {
 		labels = append(labels, int32(slices.Index(row, 1)))
 	}
-	upload(t, s, batch.X, must(Read[float32](c, "X"))(t).At(0))
-	upload(t, s, batch.Labels, labels)
-	mlpWeights(t, c, n, "W0", "b0")
-	runProgram(t, s, compile(t, s, func(r *gpu.Recorder) {
+	upload(s, batch.X, must(Read[float32](c, "X")).At(0))
+	upload(s, batch.Labels, labels)
+	mlpWeights(c, n, "W0", "b0")
+	runProgram(s, compile(s, func(r *gpu.Recorder) {
 		batch.Forward(r, true)
 		batch.Loss(r, config.LabelSmoothing, true)
 		batch.Backward(r, n.Gradients)
 	}))
 	r := results{
-		"loss":    {mean(download(t, s, batch.RowLoss))},
-		"softmax": softmax(download(t, s, batch.Logits), n.Classes),
+		"loss":    {mean(download(s, batch.RowLoss))},
+		"softmax": softmax(download(s, batch.Logits), n.Classes),
 	}
 	for i := range widths[1:] {
 		in, out := widths[i], widths[i+1]
 		kernel := n.Parameters[2*i]
-		weights := transpose(downloadParameter(t, s, kernel, kernel.Gradient), in, out)
-		biases := download(t, s, n.Parameters[2*i+1].Gradient)
+		weights := transpose(downloadParameter(s, kernel, kernel.Gradient), in, out)
+		biases := download(s, n.Parameters[2*i+1].Gradient)
 		var joint []float32 // [out, in+1]
 		for o := range out {
 			joint = append(append(joint, weights[o*in:][:in]...), biases[o])
@@ -89,12 +86,12 @@ func firstMLPBatch(t *testing.T, s gpu.Stream, c *Case, config mlpConfig) result
 		r[fmt.Sprintf("gradient/%d", i)] = joint
 	}
 	last := fmt.Sprintf("step%d/", config.Steps)
-	mlpWeights(t, c, n, last+"W", last+"b")
-	runProgram(t, s, compile(t, s, func(r *gpu.Recorder) {
+	mlpWeights(c, n, last+"W", last+"b")
+	runProgram(s, compile(s, func(r *gpu.Recorder) {
 		batch.Forward(r, false)
 		batch.Loss(r, 0, false)
 	}))
-	r["clean loss"] = []float32{mean(download(t, s, batch.RowLoss))}
+	r["clean loss"] = []float32{mean(download(s, batch.RowLoss))}
 	return r
 }
 
@@ -121,8 +118,8 @@ func softmax(logits []float32, classes int) []float32 {
 	return p
 }
 
-// TestGoldenMLP holds the multilayer perceptron of the pilot's first study
-// against exact gradients in float64 and against the pilot's own program in
+// mlpTrajectories compare the multilayer perceptron of the seed's first study
+// with exact gradients in float64 and against the seed's own program in
 // float32, as far as that goes without curvature; TestGoldenMLPCurvature has the
 // rest.
 //
@@ -131,29 +128,22 @@ func softmax(logits []float32, classes int) []float32 {
 // another float32 program. Losses and probabilities, of order 1, are forward of
 // the gradients: the largest of these shares is theirs, with a unit in the last
 // place.
-func TestGoldenMLP(t *testing.T) {
-	eachCase(t, "mlp", func(t *testing.T, c *Case) {
-		var config mlpConfig
-		if err := c.Config(&config); err != nil {
-			t.Fatal(err)
+func mlpTrajectories(c *Case) []*Trajectory {
+	config := configOf[mlpConfig](c)
+	compute := func(s gpu.Stream) results { return firstMLPBatch(s, c, config) }
+	return []*Trajectory{{Name: c.Name, of: c, compute: compute, compare: func(k *comparison) {
+		var share float64
+		for i := range config.Layers[1:] {
+			check := must(c.Check(fmt.Sprintf("layer%d (max diff over max)", i), "Gf32_vs_exact"))
+			share = max(share, check)
+			exact := fmt.Sprintf("G64/%d", i)
+			largest := largestOf(must(Read[float64](c, exact)).Values)
+			gradient := fmt.Sprintf("gradient/%d", i)
+			k.float64s("exact gradients", gradient, exact, constant(20*check*largest))
+			k.float32s("float32 gradients", gradient, fmt.Sprintf("Gf32/%d", i), constant(21*check*largest))
 		}
-		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
-			return firstMLPBatch(t, s, c, config)
-		}, func(t *testing.T, r results) {
-			k := newComparison(t, c, r)
-			var share float64
-			for i := range config.Layers[1:] {
-				check := must(c.Check(fmt.Sprintf("layer%d (max diff over max)", i), "Gf32_vs_exact"))(t)
-				share = max(share, check)
-				exact := fmt.Sprintf("G64/%d", i)
-				largest := largestOf(must(Read[float64](c, exact))(t).Values)
-				gradient := fmt.Sprintf("gradient/%d", i)
-				k.float64s("exact gradients", gradient, exact, constant(20*check*largest))
-				k.float32s("float32 gradients", gradient, fmt.Sprintf("Gf32/%d", i), constant(21*check*largest))
-			}
-			k.float64s("loss", "loss", "loss64_step1", k.orUlp("loss", 20*share))
-			k.float32s("clean loss", "clean loss", "compute_loss_end", k.orUlp("clean loss", 21*share))
-			k.float32s("probabilities", "softmax", "p1", k.orUlp("softmax", 21*share))
-		})
-	})
+		k.float64s("loss", "loss", "loss64_step1", k.orUlp("loss", 20*share))
+		k.float32s("clean loss", "clean loss", "compute_loss_end", k.orUlp("clean loss", 21*share))
+		k.float32s("probabilities", "softmax", "p1", k.orUlp("softmax", 21*share))
+	}}}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"testing"
 
 	"diaghess/gpu"
 	"diaghess/kernels"
@@ -24,11 +23,10 @@ type given struct {
 }
 
 // readGiven reads the arrays p0/X, g/X and h/X of all tensors X.
-func readGiven(t *testing.T, c *Case, steps int) *given {
-	t.Helper()
+func readGiven(c *Case, steps int) *given {
 	f := &given{names: c.Names("p0/")}
 	for _, name := range f.names {
-		n := len(must(Read[float32](c, "p0/"+name))(t).Values)
+		n := len(must(Read[float32](c, "p0/"+name)).Values)
 		f.offsets = append(f.offsets, f.size)
 		f.lengths = append(f.lengths, n)
 		f.size += (n + kernels.TensorAlignment - 1) / kernels.TensorAlignment * kernels.TensorAlignment
@@ -41,13 +39,13 @@ func readGiven(t *testing.T, c *Case, steps int) *given {
 		f.h = f.zeroCurvature()
 	}
 	for i, name := range f.names {
-		copy(f.p[f.offsets[i]:], must(Read[float32](c, "p0/"+name))(t).Values)
-		g := must(Read[float32](c, "g/"+name))(t)
+		copy(f.p[f.offsets[i]:], must(Read[float32](c, "p0/"+name)).Values)
+		g := must(Read[float32](c, "g/"+name))
 		for step := range steps {
 			copy(f.g[step][f.offsets[i]:], g.At(step))
 		}
 		if f.h != nil {
-			h := must(Read[float32](c, "h/"+name))(t)
+			h := must(Read[float32](c, "h/"+name))
 			for step := range steps {
 				copy(f.h[step][f.offsets[i]:], h.At(step))
 			}
@@ -77,20 +75,17 @@ func (f *given) nonNegative() bool {
 // train runs a rule over all steps, with curvature h (nil for none), and
 // returns values and slots after every one: stepN/p/X and stepN/SLOT/X, with
 // prefix before.
-func (f *given) train(t *testing.T, s gpu.Stream, rule optim.Rule, prefix string, h [][]float32, nonNegative bool) results {
-	t.Helper()
-	alloc := func() gpu.Slice[float32] { return must(gpu.Alloc[float32](s, f.size))(t) }
+func (f *given) train(s gpu.Stream, rule optim.Rule, prefix string, h [][]float32, nonNegative bool) results {
+	alloc := func() gpu.Slice[float32] { return must(gpu.Alloc[float32](s, f.size)) }
 	tensors := optim.Tensors{Values: alloc(), Gradients: alloc(), Offsets: f.offsets, Lengths: f.lengths}
-	upload(t, s, tensors.Values, f.p)
+	upload(s, tensors.Values, f.p)
 	var curvature gpu.Slice[float32]
 	if h != nil {
 		curvature = alloc()
 	}
-	o := must(optim.New(s, rule, tensors, optim.Length{Steps: len(f.g), StepsPerEpoch: len(f.g)}, curvature, nonNegative))(t)
-	program := compile(t, s, func(r *gpu.Recorder) {
-		if err := o.Record(r); err != nil {
-			t.Fatal(err)
-		}
+	o := must(optim.New(s, rule, tensors, optim.Length{Steps: len(f.g), StepsPerEpoch: len(f.g)}, curvature, nonNegative))
+	program := compile(s, func(r *gpu.Recorder) {
+		demand(o.Record(r))
 		r.Record(&kernels.Advance{State: o.State, Rows: 1})
 	})
 	all := results{}
@@ -101,14 +96,14 @@ func (f *given) train(t *testing.T, s gpu.Stream, rule optim.Rule, prefix string
 	}
 	keep(0, "p", f.p)
 	for step := range f.g {
-		upload(t, s, tensors.Gradients, f.g[step])
+		upload(s, tensors.Gradients, f.g[step])
 		if h != nil {
-			upload(t, s, curvature, h[step])
+			upload(s, curvature, h[step])
 		}
-		runProgram(t, s, program)
-		keep(step+1, "p", download(t, s, tensors.Values))
+		runProgram(s, program)
+		keep(step+1, "p", download(s, tensors.Values))
 		for _, slot := range rule.Slots() {
-			keep(step+1, slot, download(t, s, o.Slot(slot)))
+			keep(step+1, slot, download(s, o.Slot(slot)))
 		}
 	}
 	return all
@@ -119,56 +114,51 @@ type optimConfig struct {
 	SavedAfter []int `json:"saved_after"`
 }
 
-// TestGoldenOptim compares the pilot's rule with the pilot on given gradients and
-// curvatures.
+// optimTrajectories compare the seed's rule with the seed's program on given gradients
+// and curvatures.
 //
 // The kernel does the pilot's float32 operations in the pilot's order up to m and
 // v, which have its bits. The step lr (m/bias1) / (sqrt(v/bias2) + eps) may be
 // arranged in other ways: see biasFraction and quotientRoundings. p may then be
 // rounded another way, once in the first step and once or twice in the last place
 // over the few steps of a case.
-func TestGoldenOptim(t *testing.T) {
-	eachCase(t, "optim", func(t *testing.T, c *Case) {
-		var config struct {
-			optimConfig
-			Hyper hyper `json:"hyper"`
+func optimTrajectories(c *Case) []*Trajectory {
+	config := configOf[struct {
+		optimConfig
+		Hyper hyper `json:"hyper"`
+	}](c)
+	f := readGiven(c, config.Steps)
+	rule := config.Hyper.rule("custom")
+	beta1, beta2 := config.Hyper.number("beta1"), config.Hyper.number("beta2")
+	compute := func(s gpu.Stream) results {
+		r := f.train(s, rule, "", f.h, false)
+		if f.nonNegative() {
+			sameBits("h as such and known to be non-negative", r, f.train(s, rule, "", f.h, true))
 		}
-		if err := c.Config(&config); err != nil {
-			t.Fatal(err)
+		if f.h == nil {
+			sameBits("no h and h = 0", r, f.train(s, rule, "", f.zeroCurvature(), false))
 		}
-		f := readGiven(t, c, config.Steps)
-		rule := config.Hyper.rule(t, "custom")
-		beta1, beta2 := config.Hyper.number(t, "beta1"), config.Hyper.number(t, "beta2")
-		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
-			r := f.train(t, s, rule, "", f.h, false)
-			if f.nonNegative() {
-				sameBits(t, "h as such and known to be non-negative", r, f.train(t, s, rule, "", f.h, true))
-			}
-			if f.h == nil {
-				sameBits(t, "no h and h = 0", r, f.train(t, s, rule, "", f.zeroCurvature(), false))
-			}
-			return r
-		}, func(t *testing.T, r results) {
-			k := newComparison(t, c, r)
-			for _, step := range config.SavedAfter {
-				for _, name := range f.names {
-					for _, slot := range []string{"m", "v"} {
-						array := fmt.Sprintf("step%d/%s/%s", step, slot, name)
-						k.bits(slot, array, array)
-					}
-					array := fmt.Sprintf("step%d/p/%s", step, name)
-					k.float32s("p", array, array, func(i int) float64 {
-						tolerance := float64(min(step, 2)) * ulp(r[array][i])
-						for s := 1; s <= step; s++ {
-							fraction := epsilon * (quotientRoundings + biasFraction(beta1, beta2, s))
-							tolerance += fraction * r.update("", s, name, i)
-						}
-						return tolerance
-					})
+		return r
+	}
+	return []*Trajectory{{Name: c.Name, of: c, compute: compute, compare: func(k *comparison) {
+		for _, step := range config.SavedAfter {
+			for _, name := range f.names {
+				for _, slot := range []string{"m", "v"} {
+					array := fmt.Sprintf("step%d/%s/%s", step, slot, name)
+					k.bits(slot, array, array)
 				}
+				array := fmt.Sprintf("step%d/p/%s", step, name)
+				k.float32s("p", array, array, func(i int) float64 {
+					tolerance := float64(min(step, 2)) * ulp(k.r[array][i])
+					for s := 1; s <= step; s++ {
+						fraction := epsilon * (quotientRoundings + biasFraction(beta1, beta2, s))
+						tolerance += fraction * k.r.update("", s, name, i)
+					}
+					return tolerance
+				})
 			}
-		})
-	})
+		}
+	}}}
 }
 
 // quotientRoundings are those of a step lr (m/bias1) / (sqrt(v/bias2) + eps) from

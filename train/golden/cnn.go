@@ -1,17 +1,17 @@
 package golden
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"testing"
 
 	"diaghess/gpu"
 	"diaghess/layers"
 )
 
-// TestGoldenCNN holds small networks of the pilot's structure against the pilot's
+// cnnTrajectories compare small networks of the seed's structure with the seed's
 // TensorFlow program: one step in detail, then the trajectories of its
 // optimizers.
 //
@@ -49,60 +49,60 @@ import (
 // closer to such an edge than its error, which is that of the logits, may part
 // there: of thirty sets drawn like these two did, with a gap of 2e-6 and an input
 // of 1e-6. That is excused from the edge on, where another machine, which rounds
-// otherwise, has stayed with the pilot to the end.
-func TestGoldenCNN(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long")
-	}
-	eachCase(t, "cnn", func(t *testing.T, c *Case) {
-		config, in := readCNNConfig(t, c), readCNNInput(t, c)
-		steps := slices.Max(config.Steps)
-		stayed := map[string]bool{} // by optimizer: a machine stayed with the pilot
-		each(t, machines(), func(t *testing.T, s gpu.Stream) results {
-			r := results{}
-			for _, name := range config.Optimizers {
-				trainCNN(t, s, config, in, name, r)
-			}
-			return r
-		}, func(t *testing.T, r results) {
-			k := newComparison(t, c, r)
-			check := func(path ...string) float64 { return must(c.Check(path...))(t) }
-			gradients := check("grad1_max_over_tensors_of_maxdiff_over_max_vs_float64")
-			logits := check("logits1_max_diff_vs_float64")
-			checkFirstStep(t, k, config, max(11*check("loss1_diff_vs_float64"), 21*logits), logits, gradients)
-			for _, name := range config.Optimizers {
-				loss := k.lossTolerance(config, name, 21*logits, check)
-				k.edge = 0
-				for step, distance := range slices.Backward(r[name+"/edges"]) {
-					if float64(distance) < loss(step)+21*logits {
-						k.edge = step + 1
-					}
-				}
-				for _, step := range config.Steps {
-					k.at(step, func() { checkTensors(k, config, fmt.Sprintf("%s/step%d/", name, step), check) })
-				}
-				k.at(steps, func() {
-					k.float32s(name+" loss", name+"/loss", name+"/loss", loss)
-					checkEvaluation(k, name, loss(steps-1), loss(steps-1)+21*logits)
-				})
-				if name == "custom" {
-					checkSlots(t, k, config, 21*gradients)
-					k.at(steps, func() {
-						k.float32s("custom accuracy", "custom/acc", "custom/acc", func(step int) float64 {
-							gaps := r["custom/gaps"][step*config.Batch:][:config.Batch]
-							return wavering(gaps, 2*(loss(steps-1)+21*logits)) + epsilon
-						})
-					})
-				}
-				stayed[name] = stayed[name] || k.stayed()
-			}
-		})
+// otherwise, has stayed with the seed to the end.
+func cnnTrajectories(c *Case) []*Trajectory {
+	config, in := configOf[cnnConfig](c), readCNNInput(c)
+	steps := slices.Max(config.Steps)
+	ran, stayed := false, map[string]bool{} // by optimizer: a machine stayed with the seed
+	compute := func(s gpu.Stream) results {
+		r := results{}
 		for _, name := range config.Optimizers {
-			if !stayed[name] {
-				t.Errorf("%s: every machine parts from the seed with %s", c.Name, name)
+			trainCNN(s, config, in, name, r)
+		}
+		return r
+	}
+	compare := func(k *comparison) {
+		ran = true
+		check := func(path ...string) float64 { return must(c.Check(path...)) }
+		gradients := check("grad1_max_over_tensors_of_maxdiff_over_max_vs_float64")
+		logits := check("logits1_max_diff_vs_float64")
+		checkFirstStep(k, config, max(11*check("loss1_diff_vs_float64"), 21*logits), logits, gradients)
+		for _, name := range config.Optimizers {
+			loss := k.lossTolerance(config, name, 21*logits, check)
+			k.edge = 0
+			for step, distance := range slices.Backward(k.r[name+"/edges"]) {
+				if float64(distance) < loss(step)+21*logits {
+					k.edge = step + 1
+				}
+			}
+			for _, step := range config.Steps {
+				k.at(step, func() { checkTensors(k, config, fmt.Sprintf("%s/step%d/", name, step), check) })
+			}
+			k.at(steps, func() {
+				k.float32s(name+" loss", name+"/loss", name+"/loss", loss)
+				checkEvaluation(k, name, loss(steps-1), loss(steps-1)+21*logits)
+			})
+			if name == "custom" {
+				checkSlots(k, config, 21*gradients)
+				k.at(steps, func() {
+					k.float32s("custom accuracy", "custom/acc", "custom/acc", func(step int) float64 {
+						gaps := k.r["custom/gaps"][step*config.Batch:][:config.Batch]
+						return wavering(gaps, 2*(loss(steps-1)+21*logits)) + epsilon
+					})
+				})
+			}
+			stayed[name] = stayed[name] || k.stayed()
+		}
+	}
+	end := func() (err error) {
+		for _, name := range config.Optimizers {
+			if ran && !stayed[name] {
+				err = errors.Join(err, fmt.Errorf("%s: every machine parts from the seed with %s", c.Name, name))
 			}
 		}
-	})
+		return err
+	}
+	return []*Trajectory{{Name: c.Name, of: c, compute: compute, compare: compare, end: end}}
 }
 
 // orUlp is a tolerance plus a unit in the last place of the result.
@@ -126,17 +126,16 @@ func (k *comparison) lossTolerance(config cnnConfig, name string, least float64,
 	}
 }
 
-func checkFirstStep(t *testing.T, k *comparison, config cnnConfig, loss, logits, gradients float64) {
-	t.Helper()
+func checkFirstStep(k *comparison, config cnnConfig, loss, logits, gradients float64) {
 	k.float32s("loss1", "loss1", "loss1", k.orUlp("loss1", loss))
 	k.float32s("logits1", "logits1", "logits1", k.orUlp("logits1", 21*logits))
 	for _, name := range config.TrainableOrder {
-		twin := must(Read[float64](k.c, "grad64/"+name))(t).Values
+		twin := must(Read[float64](k.c, "grad64/"+name)).Values
 		k.float64s("gradients (twin)", "grad1/"+name, "grad64/"+name, constant(20*gradients*largestOf(twin)))
 		k.float32s("gradients", "grad1/"+name, "grad1/"+name, constant(21*gradients*largestOf(twin)))
 	}
 	for _, layer := range k.c.Names("bnvar1/") {
-		variance := must(Read[float64](k.c, "bnvar1/"+layer))(t).Values
+		variance := must(Read[float64](k.c, "bnvar1/"+layer)).Values
 		k.float64s("batch means", "bnmean1/"+layer, "bnmean1/"+layer, func(i int) float64 {
 			return 20 * logits * math.Sqrt(variance[i])
 		})
@@ -149,7 +148,6 @@ func checkFirstStep(t *testing.T, k *comparison, config cnnConfig, loss, logits,
 // checkTensors compares parameters and moving statistics after a step, prefix
 // OPT/stepN/: each element, and the parameters' root mean square over all.
 func checkTensors(k *comparison, config cnnConfig, prefix string, check func(...string) float64) {
-	k.t.Helper()
 	name, at, _ := strings.Cut(strings.TrimSuffix(prefix, "/"), "/")
 	key := name + "/" + at
 	largest, rms := check(key, "params_max_diff_vs_float64"), check(key, "params_rms_diff_vs_float64")
@@ -158,7 +156,7 @@ func checkTensors(k *comparison, config cnnConfig, prefix string, check func(...
 	for _, tensor := range config.TrainableOrder {
 		array := prefix + tensor
 		k.float32s(name+" parameters", array, array, k.orUlp(array, 11*largest))
-		for i, want := range must(Read[float32](k.c, array))(k.t).Values {
+		for i, want := range must(Read[float32](k.c, array)).Values {
 			d := float64(k.r[array][i]) - float64(want)
 			squares += d * d
 			n++
@@ -177,10 +175,9 @@ func checkTensors(k *comparison, config cnnConfig, prefix string, check func(...
 
 // checkSlots compares custom's m and v; fraction is the error of a gradient as a
 // share of the largest.
-func checkSlots(t *testing.T, k *comparison, config cnnConfig, fraction float64) {
-	t.Helper()
+func checkSlots(k *comparison, config cnnConfig, fraction float64) {
 	h := config.Hyper["custom"]
-	diff, square := h.number(t, "diff"), h.number(t, "square")
+	diff, square := h.number("diff"), h.number("square")
 	c1, c2 := square*math.Pow(diff, square-1), square*(square-1)*math.Pow(diff, square-2)
 	saved := false
 	for _, step := range config.Steps {
@@ -193,19 +190,18 @@ func checkSlots(t *testing.T, k *comparison, config cnnConfig, fraction float64)
 			for _, tensor := range config.TrainableOrder {
 				largest := float64(k.r[prefix+"gradient/"+tensor][0])
 				m, v := prefix+"m/"+tensor, prefix+"v/"+tensor
-				k.float32s("custom m", m, m, constant(c1/h.number(t, "lam0")*fraction*largest))
-				k.float32s("custom v", v, v, constant((1-h.number(t, "beta2"))*float64(step)*4*c2*c2*math.Pow(largest, 4)*fraction))
+				k.float32s("custom m", m, m, constant(c1/h.number("lam0")*fraction*largest))
+				k.float32s("custom v", v, v, constant((1-h.number("beta2"))*float64(step)*4*c2*c2*math.Pow(largest, 4)*fraction))
 			}
 		})
 	}
 	if !saved {
-		t.Errorf("%s: no slots of custom after any of the steps %v", k.c.Name, config.Steps)
+		k.errorf("%s: no slots of custom after any of the steps %v", k.c.Name, config.Steps)
 	}
 }
 
 // checkEvaluation compares OPT/eval: loss and accuracy in inference mode.
 func checkEvaluation(k *comparison, name string, loss, logits float64) {
-	k.t.Helper()
 	array := name + "/eval"
 	k.float32s(name+" evaluation", array, array, func(i int) float64 {
 		if i == 0 {

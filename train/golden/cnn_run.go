@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 
 	"diaghess/gpu"
 	"diaghess/kernels"
@@ -26,15 +25,6 @@ type cnnConfig struct {
 	TrainableOrder []string         `json:"trainable_order"`
 }
 
-func readCNNConfig(t *testing.T, c *Case) cnnConfig {
-	t.Helper()
-	var config cnnConfig
-	if err := c.Config(&config); err != nil {
-		t.Fatal(err)
-	}
-	return config
-}
-
 // cnnInput is what a network of a case starts from and is fed.
 type cnnInput struct {
 	parameters map[string][]float32
@@ -45,16 +35,15 @@ type cnnInput struct {
 }
 
 // readCNNInput reads the arrays of kind cnn.
-func readCNNInput(t *testing.T, c *Case) *cnnInput {
-	t.Helper()
+func readCNNInput(c *Case) *cnnInput {
 	in := &cnnInput{parameters: map[string][]float32{}, statistics: map[string][]float32{}}
 	for _, name := range c.Names("init/") {
-		in.parameters[name] = must(Read[float32](c, "init/"+name))(t).Values
+		in.parameters[name] = must(Read[float32](c, "init/"+name)).Values
 	}
 	for _, name := range c.Names("mov0/") {
-		in.statistics[name] = must(Read[float32](c, "mov0/"+name))(t).Values
+		in.statistics[name] = must(Read[float32](c, "mov0/"+name)).Values
 	}
-	images, labels := must(Read[uint8](c, "images"))(t), must(Read[int32](c, "labels"))(t)
+	images, labels := must(Read[uint8](c, "images")), must(Read[int32](c, "labels"))
 	for batch := range images.Shape[0] {
 		in.x = append(in.x, pixels(images.At(batch)))
 		in.labels = append(in.labels, labels.At(batch))
@@ -62,7 +51,7 @@ func readCNNInput(t *testing.T, c *Case) *cnnInput {
 	if layers := c.Names("masks/"); len(layers) > 0 {
 		in.masks = make([][][]uint8, len(in.x))
 		for layer := range layers {
-			mask := must(Read[uint8](c, fmt.Sprintf("masks/%d", layer+1)))(t)
+			mask := must(Read[uint8](c, fmt.Sprintf("masks/%d", layer+1)))
 			for batch := range in.masks {
 				in.masks[batch] = append(in.masks[batch], mask.At(batch))
 			}
@@ -82,7 +71,6 @@ func pixels(bytes []uint8) []float32 {
 
 // cnnRun is a network of a case at work with one optimizer.
 type cnnRun struct {
-	t         *testing.T
 	stream    gpu.Stream
 	in        *cnnInput
 	network   *layers.Network
@@ -109,8 +97,7 @@ type cnnMetrics struct {
 
 // newCNN makes the network of a case, with the pilot's dropout rates or without
 // dropout.
-func newCNN(t *testing.T, s gpu.Stream, config cnnConfig, dropout bool) *layers.Network {
-	t.Helper()
+func newCNN(s gpu.Stream, config cnnConfig, dropout bool) *layers.Network {
 	model := layers.SeedCNN()
 	model.Filters, model.Dense = config.Filters, config.Dense
 	if !dropout {
@@ -118,13 +105,13 @@ func newCNN(t *testing.T, s gpu.Stream, config cnnConfig, dropout bool) *layers.
 	}
 	const seed = 0 // of weights that the case's replace
 	shape := layers.Shape{Height: config.Image[0], Width: config.Image[1], Channels: config.Image[2]}
-	n := must(layers.New(s, shape, model.Layers(config.Classes), seed))(t)
+	n := must(layers.New(s, shape, model.Layers(config.Classes), seed))
 	var names []string
 	for _, p := range n.Parameters {
 		names = append(names, p.Name)
 	}
 	if !slices.Equal(names, config.TrainableOrder) {
-		t.Fatalf("the network's parameters are %v, the case's %v", names, config.TrainableOrder)
+		demand(fmt.Errorf("the network's parameters are %v, the case's %v", names, config.TrainableOrder))
 	}
 	return n
 }
@@ -132,20 +119,19 @@ func newCNN(t *testing.T, s gpu.Stream, config cnnConfig, dropout bool) *layers.
 // newCNNRun makes the network and its programs, for a run of the given number of
 // steps. The metrics of inference go on for as many batches as the input has
 // after one for each step.
-func newCNNRun(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, rule optim.Rule, steps int) *cnnRun {
-	t.Helper()
-	n := newCNN(t, s, config, in.masks != nil)
+func newCNNRun(s gpu.Stream, config cnnConfig, in *cnnInput, rule optim.Rule, steps int) *cnnRun {
+	n := newCNN(s, config, in.masks != nil)
 	for _, p := range n.Parameters {
-		uploadParameter(t, s, p, p.Value, in.parameters[p.Name])
+		uploadParameter(s, p, p.Value, in.parameters[p.Name])
 	}
 	for _, m := range n.Statistics {
-		upload(t, s, m.Value, in.statistics[m.Name])
+		upload(s, m.Value, in.statistics[m.Name])
 	}
-	run := &cnnRun{t: t, stream: s, in: in, network: n, batch: must(n.Bind(config.Batch))(t), normalizations: map[string]normalization{}}
-	run.optimizer = must(optim.New(s, rule, optim.TensorsOf(n), optim.Length{Steps: steps, StepsPerEpoch: steps}, gpu.Slice[float32]{}, false))(t)
+	run := &cnnRun{stream: s, in: in, network: n, batch: must(n.Bind(config.Batch)), normalizations: map[string]normalization{}}
+	run.optimizer = must(optim.New(s, rule, optim.TensorsOf(n), optim.Length{Steps: steps, StepsPerEpoch: steps}, gpu.Slice[float32]{}, false))
 
 	run.trainMetrics = run.newMetrics(run.optimizer.State, steps)
-	run.training = compile(t, s, func(r *gpu.Recorder) {
+	run.training = compile(s, func(r *gpu.Recorder) {
 		run.batch.Forward(r, true)
 		for _, op := range r.Ops() {
 			layer := strings.TrimPrefix(op.Label, "forward/")
@@ -159,13 +145,11 @@ func newCNNRun(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, rule 
 		run.batch.Loss(r, 0, true)
 		run.batch.Backward(r, run.network.Gradients)
 		run.measure(r, run.trainMetrics)
-		if err := run.optimizer.Record(r); err != nil {
-			t.Fatal(err)
-		}
+		demand(run.optimizer.Record(r))
 		r.Record(&kernels.Advance{State: run.trainMetrics.state, Rows: uint32(config.Batch)})
 	})
-	run.inferMetrics = run.newMetrics(must(gpu.Alloc[uint32](s, kernels.StateWords))(t), steps+len(in.x))
-	run.inference = compile(t, s, func(r *gpu.Recorder) {
+	run.inferMetrics = run.newMetrics(must(gpu.Alloc[uint32](s, kernels.StateWords)), steps+len(in.x))
+	run.inference = compile(s, func(r *gpu.Recorder) {
 		run.batch.Forward(r, false)
 		run.batch.Loss(r, 0, false)
 		run.measure(r, run.inferMetrics)
@@ -177,8 +161,8 @@ func newCNNRun(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, rule 
 func (run *cnnRun) newMetrics(state gpu.Slice[uint32], batches int) cnnMetrics {
 	return cnnMetrics{
 		state:   state,
-		loss:    must(gpu.Alloc[float32](run.stream, batches))(run.t),
-		correct: must(gpu.Alloc[uint32](run.stream, batches))(run.t),
+		loss:    must(gpu.Alloc[float32](run.stream, batches)),
+		correct: must(gpu.Alloc[uint32](run.stream, batches)),
 	}
 }
 
@@ -187,15 +171,15 @@ func (run *cnnRun) measure(r *gpu.Recorder, m cnnMetrics) {
 	r.Record(&kernels.BatchMetrics{
 		RowLoss: run.batch.RowLoss, Prediction: run.batch.Prediction, Labels: run.batch.Labels,
 		State: m.state, Loss: m.loss, Correct: m.correct,
-		Confusion: must(gpu.Alloc[uint32](run.stream, classes*classes))(run.t),
+		Confusion: must(gpu.Alloc[uint32](run.stream, classes*classes)),
 		Rows:      int32(run.batch.Size), Classes: int32(classes),
 	})
 }
 
 // feed uploads a batch of the input.
 func (run *cnnRun) feed(batch int) {
-	upload(run.t, run.stream, run.batch.X, run.in.x[batch])
-	upload(run.t, run.stream, run.batch.Labels, run.in.labels[batch])
+	upload(run.stream, run.batch.X, run.in.x[batch])
+	upload(run.stream, run.batch.Labels, run.in.labels[batch])
 	if run.in.masks == nil {
 		return
 	}
@@ -205,22 +189,22 @@ func (run *cnnRun) feed(batch int) {
 		at += (len(layer) + kernels.TensorAlignment - 1) / kernels.TensorAlignment * kernels.TensorAlignment
 	}
 	if at != len(mask) {
-		run.t.Fatalf("the case's masks have %d elements with their gaps, the network's %d", at, len(mask))
+		demand(fmt.Errorf("the case's masks have %d elements with their gaps, the network's %d", at, len(mask)))
 	}
-	upload(run.t, run.stream, run.batch.Mask, mask)
+	upload(run.stream, run.batch.Mask, mask)
 }
 
 // train does a step on a batch.
 func (run *cnnRun) train(batch int) {
 	run.feed(batch)
-	runProgram(run.t, run.stream, run.training)
+	runProgram(run.stream, run.training)
 }
 
 // infer runs the batch that was fed last and returns, for each row, the gap
 // between its two largest logits.
 func (run *cnnRun) infer() []float32 {
-	runProgram(run.t, run.stream, run.inference)
-	logits := download(run.t, run.stream, run.batch.Logits)
+	runProgram(run.stream, run.inference)
+	logits := download(run.stream, run.batch.Logits)
 	var gaps []float32
 	for row := range slices.Chunk(logits, run.network.Classes) {
 		slices.Sort(row)
@@ -234,10 +218,10 @@ func (run *cnnRun) infer() []float32 {
 // largest of a window, as normalized. An input is seen from the output, whose
 // mask must not drop it.
 func (run *cnnRun) edge() float32 {
-	t, s := run.t, run.stream
+	s := run.stream
 	nearest := math.Inf(1)
 	inputs := func(a gpu.Slice[float32], slope float32) {
-		for _, v := range download(t, s, a) {
+		for _, v := range download(s, a) {
 			if distance := float64(v); slope != 1 && distance > 0 {
 				nearest = min(nearest, distance)
 			} else if slope != 1 {
@@ -253,7 +237,7 @@ func (run *cnnRun) edge() float32 {
 			inputs(k.A, k.Slope)
 		case *kernels.EpiloguePoolForward:
 			inputs(k.A, k.Slope)
-			y, scale := download(t, s, k.Y), download(t, s, k.Scale)
+			y, scale := download(s, k.Y), download(s, k.Scale)
 			height, width, channels := int(k.Height), int(k.Width), int(k.Channels)
 			for picture := range int(k.Pictures) {
 				for i := range (height + 1) / 2 * ((width + 1) / 2) * channels {
@@ -277,16 +261,16 @@ func (run *cnnRun) edge() float32 {
 
 // first adds the results of the first step.
 func (run *cnnRun) first(r results) {
-	t, s := run.t, run.stream
-	r["loss1"] = download(t, s, run.trainMetrics.loss)[:1]
-	r["logits1"] = download(t, s, run.batch.Logits)
+	s := run.stream
+	r["loss1"] = download(s, run.trainMetrics.loss)[:1]
+	r["logits1"] = download(s, run.batch.Logits)
 	for _, p := range run.network.Parameters {
-		r["grad1/"+p.Name] = downloadParameter(t, s, p, p.Gradient)
+		r["grad1/"+p.Name] = downloadParameter(s, p, p.Gradient)
 	}
 	for layer, n := range run.normalizations {
 		number := strings.TrimPrefix(layer, "bn")
-		r["bnmean1/"+number] = download(t, s, n.mean)
-		variance := download(t, s, n.invStd)
+		r["bnmean1/"+number] = download(s, n.mean)
+		variance := download(s, n.invStd)
 		for i, v := range variance {
 			variance[i] = float32(1/(float64(v)*float64(v)) - float64(n.epsilon))
 		}
@@ -297,10 +281,10 @@ func (run *cnnRun) first(r results) {
 // tensors adds parameters and moving statistics under a prefix.
 func (run *cnnRun) tensors(r results, prefix string) {
 	for _, p := range run.network.Parameters {
-		r[prefix+p.Name] = downloadParameter(run.t, run.stream, p, p.Value)
+		r[prefix+p.Name] = downloadParameter(run.stream, p, p.Value)
 	}
 	for _, m := range run.network.Statistics {
-		r[prefix+m.Name] = download(run.t, run.stream, m.Value)
+		r[prefix+m.Name] = download(run.stream, m.Value)
 	}
 }
 
@@ -308,11 +292,10 @@ func (run *cnnRun) tensors(r results, prefix string) {
 // results to r. Beside those of the case these are OPT/gaps and OPT/evalgaps,
 // see infer, OPT/edges, see edge, OPT/norms, the norm of the whole gradient at each step, and
 // OPT/stepN/gradient/T, the largest entry of T's gradient so far.
-func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name string, r results) {
-	t.Helper()
-	rule := config.Hyper[name].rule(t, name)
+func trainCNN(s gpu.Stream, config cnnConfig, in *cnnInput, name string, r results) {
+	rule := config.Hyper[name].rule(name)
 	steps := slices.Max(config.Steps)
-	run := newCNNRun(t, s, config, in, rule, steps)
+	run := newCNNRun(s, config, in, rule, steps)
 	largest := map[string]float64{}
 	for step := 1; step <= steps; step++ {
 		run.train(step - 1)
@@ -323,7 +306,7 @@ func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name s
 		prefix := fmt.Sprintf("%s/step%d/", name, step)
 		var squares float64
 		for _, p := range run.network.Parameters {
-			gradient := downloadParameter(t, s, p, p.Gradient)
+			gradient := downloadParameter(s, p, p.Gradient)
 			for _, g := range gradient {
 				squares += float64(g) * float64(g)
 			}
@@ -338,7 +321,7 @@ func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name s
 		run.tensors(r, prefix)
 		for _, slot := range rule.Slots() {
 			for _, p := range run.network.Parameters {
-				r[prefix+slot+"/"+p.Name] = downloadParameter(t, s, p, p.In(run.optimizer.Slot(slot)))
+				r[prefix+slot+"/"+p.Name] = downloadParameter(s, p, p.In(run.optimizer.Slot(slot)))
 			}
 		}
 	}
@@ -346,11 +329,11 @@ func trainCNN(t *testing.T, s gpu.Stream, config cnnConfig, in *cnnInput, name s
 		run.feed(batch)
 		r[name+"/evalgaps"] = append(r[name+"/evalgaps"], run.infer()...)
 	}
-	r[name+"/loss"] = download(t, s, run.trainMetrics.loss)
+	r[name+"/loss"] = download(s, run.trainMetrics.loss)
 	accuracy := make([]float32, steps)
 	var loss, right float64
-	losses := download(t, s, run.inferMetrics.loss)
-	for i, correct := range download(t, s, run.inferMetrics.correct) {
+	losses := download(s, run.inferMetrics.loss)
+	for i, correct := range download(s, run.inferMetrics.correct) {
 		if i < steps {
 			accuracy[i] = float32(correct) / float32(config.Batch)
 			continue
