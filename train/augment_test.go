@@ -23,7 +23,7 @@ func TestEvaluationDoesNotAugment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	set, err := MakeResident(stream, drawnSet(100, 50, 10))
+	set, err := MakeResident(stream, RandomSet(100, 50, 10))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,11 @@ import (
 	"diaghess/gpu"
 )
 
-// What a profiler records of a run: profileSteps steps after the first ProfileAfter, when
+// What a profiler records of a run: ProfileSteps steps after the first ProfileAfter, when
 // all is loaded and warm, or as many as are left of the epoch then.
 const (
 	ProfileAfter = 20
-	profileSteps = 5
+	ProfileSteps = 5
 )
 
 // TracerOf returns the stream as one that a profiler can watch.

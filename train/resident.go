@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"diaghess/gpu"
+	"diaghess/kernels"
 	"diaghess/layers"
 	"diaghess/train/data"
 )
@@ -52,4 +53,25 @@ func MakeResident(stream gpu.Stream, set *data.Set) (*Resident, error) {
 		}
 	}
 	return r, stream.Wait()
+}
+
+// RandomSet makes a set of pictures of CIFAR's shape with random pixels and labels.
+func RandomSet(training, test, classes int) *data.Set {
+	split := func(purpose string, n int) data.Split {
+		s := data.Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint8, n)}
+		stream := kernels.RandomStream("bench/" + purpose)
+		for i := 0; i < len(s.Images); i += 4 {
+			for j, word := range kernels.Random(0, stream, 0, uint64(i/4)) {
+				s.Images[i+j] = uint8(word)
+			}
+		}
+		for i := range s.Labels {
+			s.Labels[i] = uint8(kernels.Random(0, stream, 1, uint64(i))[0] % uint32(classes))
+		}
+		return s
+	}
+	return &data.Set{
+		Name: "drawn pictures", Height: 32, Width: 32, Channels: 3, Classes: classes, Divisor: 255,
+		Train: split("train", training), Test: split("test", test),
+	}
 }

@@ -321,7 +321,7 @@ func (r *Trainer) trainEpoch(ctx context.Context, keep Keeper, watch Watcher) er
 		}
 		var err error
 		if r.Profiler != nil && r.warm >= ProfileAfter {
-			steps := min(profileSteps, r.training.batches()-r.Batch)
+			steps := min(ProfileSteps, r.training.batches()-r.Batch)
 			err = r.Profiler.Trace(func() error { return r.trainSteps(steps, watch) })
 			r.Profiler = nil
 		} else {

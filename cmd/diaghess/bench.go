@@ -13,6 +13,7 @@ import (
 
 	"diaghess/optim"
 	"diaghess/train"
+	"diaghess/train/bench"
 )
 
 // benchCommand is `diaghess bench`.
@@ -66,7 +67,7 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	defer stream.Close()
-	costs, err := train.Bench(stream, settings, optimizers, c.Int("classes"), c.Int("repeats"), c.Bool("profile"))
+	costs, err := bench.Steps(stream, settings, optimizers, c.Int("classes"), c.Int("repeats"), c.Bool("profile"))
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func runBench(c *cli.Context) error {
 			Machine string           `json:"machine"`
 			Batch   int              `json:"batch"`
 			Repeats int              `json:"repeats"`
-			Steps   []train.StepCost `json:"steps"`
+			Steps   []bench.StepCost `json:"steps"`
 		}{device.Name(), device.Description(), settings.Batch, c.Int("repeats"), costs})
 	}
 	fmt.Fprintf(c.App.Writer, "%s: %s\n%s, batch %d, medians of %d\n\n", device.Name(), device.Description(), settings.Model, settings.Batch, c.Int("repeats"))
@@ -90,8 +91,8 @@ func runBench(c *cli.Context) error {
 }
 
 // printFamilies prints where a step's time goes.
-func printFamilies(w io.Writer, cost train.StepCost) {
-	var sum train.FamilyCost
+func printFamilies(w io.Writer, cost bench.StepCost) {
+	var sum bench.FamilyCost
 	for _, f := range cost.Families {
 		sum.Launches += f.Launches
 		sum.Time += f.Time
@@ -99,7 +100,7 @@ func printFamilies(w io.Writer, cost train.StepCost) {
 		sum.Flops += f.Flops
 	}
 	sum.Entry = "sum"
-	counted := slices.ContainsFunc(cost.Families, func(f train.FamilyCost) bool { return f.Traffic != nil })
+	counted := slices.ContainsFunc(cost.Families, func(f bench.FamilyCost) bool { return f.Traffic != nil })
 	header := table.Row{"op", "launches", "ms", "share", "needed MB", "GB/s", "needed GFLOP", "GFLOP/s"}
 	if counted {
 		header = append(header, "asked MB", "moved MB", "moved/needed", "instructions M", "bank conflicts", "divergent")
@@ -142,7 +143,7 @@ func newTable(header table.Row) table.Writer {
 
 // printSteps prints whole steps, and the ratio of their mean to the first
 // optimizer's.
-func printSteps(w io.Writer, costs []train.StepCost, batch int) {
+func printSteps(w io.Writer, costs []bench.StepCost, batch int) {
 	t := newTable(table.Row{"step", "ms", "fastest ms", "with estimate ms", "mean ms", "images/s", "ratio", "evaluation ms", "memory MB", "graph nodes"})
 	for _, c := range costs {
 		estimate, nodes := "", ""

@@ -19,6 +19,7 @@ import (
 	"diaghess/kernels/kerneltest"
 	"diaghess/optim"
 	"diaghess/train"
+	"diaghess/train/bench"
 	"diaghess/train/record"
 )
 
@@ -66,7 +67,7 @@ func gpuCheckCommand() *cli.Command {
 // gpuCheck is a check of one device, and what it has found so far.
 type gpuCheck struct {
 	options    devices.Options
-	load       train.Load
+	load       bench.Load
 	only       []string // names of parts; none for all
 	program    string   // this program's file
 	sanitizer  string   // the tool's file; "" to look for it
@@ -89,9 +90,9 @@ type gpuReport struct {
 	Math        string             `json:"math"`
 	Parts       []partReport       `json:"parts"`
 	Bandwidth   float64            `json:"copy_bytes_per_second,omitempty"` // read and written
-	Steps       []train.BlockCost  `json:"steps,omitempty"`
-	Throughput  []train.Throughput `json:"throughput,omitempty"`
-	Projection  *train.Projection  `json:"projection,omitempty"`
+	Steps       []bench.BlockCost  `json:"steps,omitempty"`
+	Throughput  []bench.Throughput `json:"throughput,omitempty"`
+	Projection  *bench.Projection  `json:"projection,omitempty"`
 }
 
 // partReport is what became of a part.
@@ -143,7 +144,7 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	}
 	g := &gpuCheck{
 		options: devices.Options{Math: s.Math},
-		load:    train.Load{Settings: s, Optimizers: optim.SplitList(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
+		load:    bench.Load{Settings: s, Optimizers: optim.SplitList(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
 		only:    names(c.String("only")), program: program,
 		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
 		copyBytes: c.Int("copy-mb") * 1e6, throughput: c.Duration("time"),
@@ -255,7 +256,7 @@ func (g *gpuCheck) measureBandwidth(context.Context) (note string, err error) {
 		if err != nil {
 			return err
 		}
-		g.report.Bandwidth, err = train.CopyBandwidth(stream, g.copyBytes, g.load.Block, g.load.Blocks)
+		g.report.Bandwidth, err = bench.CopyBandwidth(stream, g.copyBytes, g.load.Block, g.load.Blocks)
 		note = fmt.Sprintf("%.1f GB/s, read and written, with two buffers of %.0f MB", g.report.Bandwidth/1e9, float64(g.copyBytes)/1e6)
 		return errors.Join(err, stream.Close())
 	})

@@ -1,14 +1,13 @@
 package main
 
 import (
+	"diaghess/train/bench"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-
-	"diaghess/train"
 )
 
 // printGPUReport prints a check for a person: what became of its parts, and the figures.
@@ -45,7 +44,7 @@ func printGPUReport(w io.Writer, r gpuReport) {
 
 // floors tells where a step's time goes, and how much of it the needed bytes alone would
 // take at a bandwidth, 0 for an unknown one.
-func floors(cost train.BlockCost, bandwidth float64) string {
+func floors(cost bench.BlockCost, bandwidth float64) string {
 	var total time.Duration
 	for _, f := range cost.Families {
 		total += f.Time

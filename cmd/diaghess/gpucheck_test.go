@@ -14,6 +14,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
 	"diaghess/train"
+	"diaghess/train/bench"
 )
 
 // checkGPU runs gpu-check on a small network and returns its JSON and what it prints.
@@ -94,10 +95,10 @@ func TestGPUCheckFails(t *testing.T) {
 // The pilot's study: 40 runs of 50 epochs with 782 steps and 157 evaluation batches each.
 // An evaluation batch takes a quarter of a step, so a run counts 39,100 + 7,850/4 steps.
 func TestProject(t *testing.T) {
-	load := train.Load{Settings: train.DefaultSettings()}
-	p := load.Project([]train.BlockCost{{Step: 300, Evaluate: 80}, {Step: 500, Evaluate: 120}},
-		[]train.Throughput{{Runs: 4, StepsPerSecond: 100}, {Runs: 16, StepsPerSecond: 250}, {Runs: 40, StepsPerSecond: 200}})
-	if want := (train.Projection{Runs: 40, Steps: 39_100, Evaluations: 7_850, Parallel: 16, Seconds: 40 * 41_062.5 / 250}); p != want {
+	load := bench.Load{Settings: train.DefaultSettings()}
+	p := load.Project([]bench.BlockCost{{Step: 300, Evaluate: 80}, {Step: 500, Evaluate: 120}},
+		[]bench.Throughput{{Runs: 4, StepsPerSecond: 100}, {Runs: 16, StepsPerSecond: 250}, {Runs: 40, StepsPerSecond: 200}})
+	if want := (bench.Projection{Runs: 40, Steps: 39_100, Evaluations: 7_850, Parallel: 16, Seconds: 40 * 41_062.5 / 250}); p != want {
 		t.Errorf("projection %+v, want %+v", p, want)
 	}
 }

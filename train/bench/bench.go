@@ -1,4 +1,4 @@
-package train
+package bench
 
 import (
 	"fmt"
@@ -6,8 +6,7 @@ import (
 	"time"
 
 	"diaghess/gpu"
-	"diaghess/kernels"
-	"diaghess/train/data"
+	"diaghess/train"
 	"diaghess/train/record"
 )
 
@@ -41,39 +40,39 @@ type FamilyCost struct {
 	Traffic *gpu.Traffic `json:"traffic,omitempty"`
 }
 
-// Bench measures a step of each optimizer on random pictures of CIFAR's shape, n
+// Steps measures a step of each optimizer on random pictures of CIFAR's shape, n
 // times each, in turn, so that a slow moment of the machine hits all of them. profile
 // has a profiler record steps of the first optimizer after that.
-func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, classes, n int, profile bool) ([]StepCost, error) {
+func Steps(stream gpu.Stream, settings record.Settings, optimizers []string, classes, n int, profile bool) ([]StepCost, error) {
 	var profiler gpu.Tracer
 	if profile {
 		var err error
-		if profiler, err = TracerOf(stream); err != nil {
+		if profiler, err = train.TracerOf(stream); err != nil {
 			return nil, err
 		}
 	}
 	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolSeed
-	set, err := MakeResident(stream, drawnSet(settings.Batch*n, settings.Batch, classes))
+	set, err := train.MakeResident(stream, train.RandomSet(settings.Batch*n, settings.Batch, classes))
 	if err != nil {
 		return nil, err
 	}
-	runners := make([]*Trainer, len(optimizers))
+	runners := make([]*train.Trainer, len(optimizers))
 	costs := make([]StepCost, len(optimizers))
 	for i, spec := range optimizers {
 		before := stream.Device().Allocated()
-		runners[i], err = New(stream, set, record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec})
+		runners[i], err = train.New(stream, set, record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", spec, err)
 		}
 		costs[i] = StepCost{Optimizer: spec, Memory: stream.Device().Allocated() - before}
 	}
 	// timed runs a full batch from the start of its pass.
-	timed := func(p *pass, pictures []uint32, estimate bool) (time.Duration, error) {
-		if err := p.begin(pictures, 0, 0); err != nil {
+	timed := func(steps train.Steps, estimate bool) (time.Duration, error) {
+		if err := steps.Begin(); err != nil {
 			return 0, err
 		}
 		start := time.Now()
-		if err := p.full.program(estimate).Run(); err != nil {
+		if err := steps.Program(estimate).Run(); err != nil {
 			return 0, err
 		}
 		err := stream.Wait()
@@ -83,17 +82,17 @@ func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 	steps, estimates, evaluations := make([][]time.Duration, len(runners)), make([][]time.Duration, len(runners)), make([][]time.Duration, len(runners))
 	for round := range n + warmUp {
 		for i, r := range runners {
-			step, err := timed(r.training, r.parts.train, false)
+			step, err := timed(r.TrainingSteps(), false)
 			if err != nil {
 				return nil, err
 			}
 			estimate := step
-			if r.estimator != nil {
-				if estimate, err = timed(r.training, r.parts.train, true); err != nil {
+			if r.Estimates() {
+				if estimate, err = timed(r.TrainingSteps(), true); err != nil {
 					return nil, err
 				}
 			}
-			evaluation, err := timed(r.validation, r.parts.validation, false)
+			evaluation, err := timed(r.ValidationSteps(), false)
 			if err != nil {
 				return nil, err
 			}
@@ -105,22 +104,22 @@ func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 	for i, r := range runners {
 		costs[i].Step, costs[i].Evaluate = median(steps[i]), median(evaluations[i])
 		costs[i].Fastest, costs[i].Mean = slices.Min(steps[i]), costs[i].Step
-		if r.estimator != nil {
+		if r.Estimates() {
 			costs[i].Estimate = median(estimates[i])
-			costs[i].Mean += (costs[i].Estimate - costs[i].Step) / time.Duration(r.curvature.Every)
+			costs[i].Mean += (costs[i].Estimate - costs[i].Step) / time.Duration(r.Curvature().Every)
 		}
-		if costs[i].Families, costs[i].Nodes, err = r.profileStep(n); err != nil {
+		if costs[i].Families, costs[i].Nodes, err = profileStep(r, n); err != nil {
 			return nil, err
 		}
 	}
 	if profiler != nil {
 		r := runners[0]
-		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+		if err := r.TrainingSteps().Begin(); err != nil {
 			return nil, err
 		}
 		return costs, profiler.Trace(func() error {
-			for step := range min(profileSteps, n) {
-				if err := r.training.full.program(r.curvature.Due(step)).Run(); err != nil {
+			for step := range min(train.ProfileSteps, n) {
+				if err := r.TrainingSteps().Program(r.Curvature().Due(step)).Run(); err != nil {
 					return err
 				}
 			}
@@ -132,12 +131,9 @@ func Bench(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 
 // profileStep returns the ops of a step by entry, their times the medians of n, and the
 // nodes of its graph; of one that estimates the curvature where there is such.
-func (r *Trainer) profileStep(n int) (all []FamilyCost, nodes int, err error) {
-	program := r.training.full.plain
-	if r.estimator != nil {
-		program = r.training.full.estimate
-	}
-	if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+func profileStep(r *train.Trainer, n int) (all []FamilyCost, nodes int, err error) {
+	program := r.TrainingSteps().Program(r.Estimates())
+	if err := r.TrainingSteps().Begin(); err != nil {
 		return nil, 0, err
 	}
 	durations, err := program.Profile(n)
@@ -146,7 +142,7 @@ func (r *Trainer) profileStep(n int) (all []FamilyCost, nodes int, err error) {
 	}
 	var traffic []gpu.Traffic
 	if counter, ok := program.(gpu.Counter); ok {
-		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
+		if err := r.TrainingSteps().Begin(); err != nil {
 			return nil, 0, err
 		}
 		if traffic, err = counter.Count(); err != nil {
@@ -190,25 +186,4 @@ func families(ops []gpu.RecordedOp, durations [][]time.Duration, traffic []gpu.T
 func median(d []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(d))
 	return sorted[len(sorted)/2]
-}
-
-// drawnSet makes pictures of CIFAR's shape with random pixels and labels.
-func drawnSet(training, test, classes int) *data.Set {
-	split := func(purpose string, n int) data.Split {
-		s := data.Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint8, n)}
-		stream := kernels.RandomStream("bench/" + purpose)
-		for i := 0; i < len(s.Images); i += 4 {
-			for j, word := range kernels.Random(0, stream, 0, uint64(i/4)) {
-				s.Images[i+j] = uint8(word)
-			}
-		}
-		for i := range s.Labels {
-			s.Labels[i] = uint8(kernels.Random(0, stream, 1, uint64(i))[0] % uint32(classes))
-		}
-		return s
-	}
-	return &data.Set{
-		Name: "drawn pictures", Height: 32, Width: 32, Channels: 3, Classes: classes, Divisor: 255,
-		Train: split("train", training), Test: split("test", test),
-	}
 }

@@ -1,4 +1,4 @@
-package train
+package bench
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/kernels"
+	"diaghess/train"
 	"diaghess/train/record"
 )
 
@@ -110,34 +111,34 @@ func (l Load) Steps(ctx context.Context, device gpu.Device) ([]BlockCost, error)
 // step measures a step of one optimizer.
 func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 	cost := BlockCost{Optimizer: spec}
-	set, err := MakeResident(stream, drawnSet(l.Block*l.Batch, l.Block*l.Batch, l.Classes))
+	set, err := train.MakeResident(stream, train.RandomSet(l.Block*l.Batch, l.Block*l.Batch, l.Classes))
 	if err != nil {
 		return cost, err
 	}
-	r, err := New(stream, set, l.job(spec))
+	r, err := train.New(stream, set, l.job(spec))
 	if err != nil {
 		return cost, err
 	}
 	// timed walks over the pictures again and again, a block each time.
-	timed := func(p *pass, pictures []uint32, due func(step int) bool) (time.Duration, error) {
+	timed := func(steps train.Steps, due func(step int) bool) (time.Duration, error) {
 		batch := 0
 		begin := func() error {
 			batch = 0
-			return p.begin(pictures, 0, 0)
+			return steps.Begin()
 		}
 		return timeBlocks(stream, l.Block, l.Blocks, begin, func() error {
 			batch++
-			return p.full.program(due(batch - 1)).Run()
+			return steps.Program(due(batch - 1)).Run()
 		})
 	}
-	if cost.Step, err = timed(r.training, r.parts.train, r.curvature.Due); err != nil {
+	if cost.Step, err = timed(r.TrainingSteps(), r.Curvature().Due); err != nil {
 		return cost, err
 	}
 	never := func(int) bool { return false }
-	if cost.Evaluate, err = timed(r.validation, r.parts.validation, never); err != nil {
+	if cost.Evaluate, err = timed(r.ValidationSteps(), never); err != nil {
 		return cost, err
 	}
-	cost.Families, cost.Nodes, err = r.profileStep(l.Blocks)
+	cost.Families, cost.Nodes, err = profileStep(r, l.Blocks)
 	return cost, err
 }
 
@@ -169,18 +170,18 @@ func (l Load) Throughput(ctx context.Context, device gpu.Device, runs int, about
 	}
 	defer func() { err = cmp.Or(err, owner.Close()) }()
 	epoch := 4 * l.Block // steps: between epochs the host does more than in them
-	set, err := MakeResident(owner, drawnSet(epoch*l.Batch, l.Batch, l.Classes))
+	set, err := train.MakeResident(owner, train.RandomSet(epoch*l.Batch, l.Batch, l.Classes))
 	if err != nil {
 		return t, err
 	}
-	var runners []*Trainer
+	var runners []*train.Trainer
 	for i := range runs {
 		stream, err := device.NewStream()
 		if err != nil {
 			return t, err
 		}
 		defer func() { err = cmp.Or(err, stream.Close()) }()
-		r, err := New(stream, set, l.job(l.Optimizers[i%len(l.Optimizers)]))
+		r, err := train.New(stream, set, l.job(l.Optimizers[i%len(l.Optimizers)]))
 		if err != nil {
 			return t, err
 		}
@@ -204,7 +205,7 @@ func (l Load) Throughput(ctx context.Context, device gpu.Device, runs int, about
 
 // trainTogether has each run do so many epochs of its own, all at once, and returns how
 // long that took.
-func trainTogether(ctx context.Context, runners []*Trainer, epochs int) (time.Duration, error) {
+func trainTogether(ctx context.Context, runners []*train.Trainer, epochs int) (time.Duration, error) {
 	failed := make([]error, len(runners))
 	var workers sync.WaitGroup
 	start := time.Now()
@@ -212,28 +213,11 @@ func trainTogether(ctx context.Context, runners []*Trainer, epochs int) (time.Du
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
-			failed[i] = r.repeatEpoch(ctx, epochs)
+			failed[i] = r.RepeatEpoch(ctx, epochs)
 		}()
 	}
 	workers.Wait()
 	return time.Since(start), errors.Join(failed...)
-}
-
-// repeatEpoch trains the first epoch so many times, without a trace in a record.
-func (r *Trainer) repeatEpoch(ctx context.Context, times int) error {
-	for range times {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := r.training.begin(r.parts.train, 0, 0); err != nil {
-			return err
-		}
-		r.Position, r.checkpointed = record.Position{}, time.Now()
-		if err := r.trainEpoch(ctx, nil, Silent{}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Projection is the projected time of the pilot's study: 40 runs of 50 epochs on CIFAR-10,

@@ -1,0 +1,48 @@
+package train
+
+import (
+	"context"
+	"time"
+
+	"diaghess/gpu"
+	"diaghess/optim/curvature"
+	"diaghess/train/record"
+)
+
+// Steps are the batches of a run's walk over pictures, one by one, for what measures them.
+type Steps struct {
+	pass     *pass
+	pictures []uint32
+}
+
+// Begin goes to the first batch, of the first epoch.
+func (s Steps) Begin() error { return s.pass.begin(s.pictures, 0, 0) }
+
+// Program computes a full batch, with an estimate of the curvature or without. One with an
+// estimate is there for training if the run [Trainer.Estimates].
+func (s Steps) Program(estimate bool) gpu.Program { return s.pass.full.program(estimate) }
+
+// TrainingSteps and ValidationSteps walk over the pictures of a run's training and validation.
+func (r *Trainer) TrainingSteps() Steps   { return Steps{r.training, r.parts.train} }
+func (r *Trainer) ValidationSteps() Steps { return Steps{r.validation, r.parts.validation} }
+
+// Estimates says whether the optimizer estimates the curvature, and Curvature how and when.
+func (r *Trainer) Estimates() bool              { return r.estimator != nil }
+func (r *Trainer) Curvature() curvature.Options { return r.curvature }
+
+// RepeatEpoch trains the first epoch so many times, as Train does, and keeps nothing.
+func (r *Trainer) RepeatEpoch(ctx context.Context, times int) error {
+	for range times {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.TrainingSteps().Begin(); err != nil {
+			return err
+		}
+		r.Position, r.checkpointed = record.Position{}, time.Now()
+		if err := r.trainEpoch(ctx, nil, Silent{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
