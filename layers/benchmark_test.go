@@ -18,7 +18,7 @@ func BenchmarkStep(b *testing.B) {
 	for _, library := range cpu.Libraries() {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/threads=%d", library, threads), func(b *testing.B) {
-				chain := layers.SeedCNN().Layers(10)
+				chain := layers.PilotCNN().Layers(10)
 				tr := newTrainer(b, cpu.Options{Threads: threads, Library: library}, cifar, chain, size, 0)
 				tr.draw(1, chain, 0)
 				rule, err := optim.Parse("adamw")

@@ -20,7 +20,7 @@ func TestInitialValuesStay(t *testing.T) {
 		1:         "be0925c2574b813143d1e95d251391c7f3ccd4aa531efe6914fbb4fa8df92899",
 		1<<40 + 7: "d2b0cd79818447dfd2240eb3d384ee9b2ce67a5f449389cee1025b63a4a4a286",
 	} {
-		n := newNetwork(t, cifar, layers.SeedCNN().Layers(10), seed)
+		n := newNetwork(t, cifar, layers.PilotCNN().Layers(10), seed)
 		tr := &trainer{TB: t, network: n}
 		var content bytes.Buffer
 		check(t, binary.Write(&content, binary.LittleEndian, download(tr, n.Values)))

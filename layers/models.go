@@ -13,9 +13,9 @@ type CNN struct {
 	Plain                      bool // biases in place of batch normalization
 }
 
-// SeedCNN returns the network of the pilot: 1,605,354 parameters for 32x32x3 pictures in
+// PilotCNN returns the network of the pilot: 1,605,354 parameters for 32x32x3 pictures in
 // 10 classes.
-func SeedCNN() CNN {
+func PilotCNN() CNN {
 	return CNN{Filters: []int{32, 64, 128}, Dense: 512, BlockDropout: 0.4, DenseDropout: 0.5}
 }
 
@@ -80,8 +80,8 @@ type MLP struct {
 	Dropout       float32
 }
 
-// SeedMLP returns the network of the pilot's first study.
-func SeedMLP() MLP { return MLP{Hidden: 10, Units: 64, Dropout: 0.004} }
+// PilotMLP returns the network of the pilot's first study.
+func PilotMLP() MLP { return MLP{Hidden: 10, Units: 64, Dropout: 0.004} }
 
 // Layers returns the chain of layers for a number of classes. The last one has the logits.
 func (m MLP) Layers(classes int) []Layer {
@@ -96,14 +96,14 @@ func (m MLP) Layers(classes int) []Layer {
 }
 
 // Models returns the names of the models.
-func Models() []string { return []string{"seedcnn", "smallcnn", "plaincnn", "digitcnn", "mlp"} }
+func Models() []string { return []string{"pilotcnn", "smallcnn", "plaincnn", "digitcnn", "mlp"} }
 
 // Model returns the chain of a model by its name, for a number of classes. It returns an
 // error for an unknown name.
 func Model(name string, classes int) ([]Layer, error) {
 	switch name {
-	case "seedcnn":
-		return SeedCNN().Layers(classes), nil
+	case "pilotcnn":
+		return PilotCNN().Layers(classes), nil
 	case "smallcnn":
 		return SmallCNN().Layers(classes), nil
 	case "plaincnn":
@@ -111,7 +111,7 @@ func Model(name string, classes int) ([]Layer, error) {
 	case "digitcnn":
 		return DigitCNN().Layers(classes), nil
 	case "mlp":
-		return SeedMLP().Layers(classes), nil
+		return PilotMLP().Layers(classes), nil
 	}
 	return nil, fmt.Errorf("unknown model %q (known: %v)", name, Models())
 }

@@ -24,7 +24,7 @@ func newNetwork(t testing.TB, input layers.Shape, chain []layers.Layer, seed uin
 // The tensors of the pilot's network as its Keras model lists them: 1,605,354
 // trainable parameters for 10 classes, 1,651,524 for 100, and 2,944 moving
 // statistics.
-func TestSeedCNNParameters(t *testing.T) {
+func TestPilotCNNParameters(t *testing.T) {
 	want := []string{
 		"conv1/kernel [3 3 3 32]", "bn1/gamma [32]", "bn1/beta [32]",
 		"conv2/kernel [3 3 32 32]", "bn2/gamma [32]", "bn2/beta [32]",
@@ -36,7 +36,7 @@ func TestSeedCNNParameters(t *testing.T) {
 		"dense2/kernel [512 512]", "bn8/gamma [512]", "bn8/beta [512]",
 	}
 	for classes, total := range map[int]int{10: 1605354, 100: 1651524} {
-		n := newNetwork(t, cifar, layers.SeedCNN().Layers(classes), 0)
+		n := newNetwork(t, cifar, layers.PilotCNN().Layers(classes), 0)
 		var got []string
 		for _, p := range n.Parameters {
 			got = append(got, fmt.Sprintf("%s %v", p.Name, p.Shape))
@@ -59,8 +59,8 @@ func TestSeedCNNParameters(t *testing.T) {
 }
 
 // The pilot's perceptron on MNIST: 784*64+64 + 9*(64*64+64) + 64*10+10.
-func TestSeedMLPParameters(t *testing.T) {
-	n := newNetwork(t, layers.Shape{Height: 28, Width: 28, Channels: 1}, layers.SeedMLP().Layers(10), 0)
+func TestPilotMLPParameters(t *testing.T) {
+	n := newNetwork(t, layers.Shape{Height: 28, Width: 28, Channels: 1}, layers.PilotMLP().Layers(10), 0)
 	if n.Trainable() != 88330 || len(n.Parameters) != 22 || len(n.Statistics) != 0 {
 		t.Errorf("%d parameters in %d tensors and %d statistics, want 88330, 22 and 0", n.Trainable(), len(n.Parameters), len(n.Statistics))
 	}
@@ -75,7 +75,7 @@ func TestModel(t *testing.T) {
 		}
 	}
 	_, err := layers.Model("resnet-of-nobody", 10)
-	if err == nil || !strings.Contains(err.Error(), "seedcnn") {
+	if err == nil || !strings.Contains(err.Error(), "pilotcnn") {
 		t.Errorf("an unknown model: %v, want an error that lists the known ones", err)
 	}
 }
@@ -202,7 +202,7 @@ func TestGlorotUniform(t *testing.T) {
 		"conv4/kernel": 9*64 + 9*64, "conv5/kernel": 9*64 + 9*128, "conv6/kernel": 9*128 + 9*128,
 		"dense1/kernel": 2048 + 512, "dense2/kernel": 512 + 512, "out/kernel": 512 + 10,
 	}
-	all := weights(t, newNetwork(t, cifar, layers.SeedCNN().Layers(10), 3))
+	all := weights(t, newNetwork(t, cifar, layers.PilotCNN().Layers(10), 3))
 	for name, sum := range fans {
 		limit := math.Sqrt(6 / sum)
 		most := largest(exact.Widen(all[name]))

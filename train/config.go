@@ -15,15 +15,19 @@ import (
 
 // DefaultSettings are the pilot's, for CIFAR-10.
 func DefaultSettings() record.Settings {
-	return record.Settings{Model: "seedcnn", Epochs: 50, Batch: 64, Protocol: record.ProtocolSeed, Augment: record.AugmentNone, Math: gpu.MathFP32}
+	return record.Settings{Model: "pilotcnn", Epochs: 50, Batch: 64, Protocol: record.ProtocolPilot, Augment: record.AugmentNone, Math: gpu.MathFP32}
 }
 
 // Protocols returns the names of the protocols.
-func Protocols() []string { return []string{record.ProtocolSeed, record.ProtocolHoldout} }
+func Protocols() []string { return []string{record.ProtocolPilot, record.ProtocolHoldout} }
 
 // ValidateSettings says what is wrong with the settings.
 func ValidateSettings(s record.Settings) error {
 	switch {
+	case s.Model == "seedcnn":
+		return fmt.Errorf("the model seedcnn is called pilotcnn now")
+	case s.Protocol == "seed":
+		return fmt.Errorf("the protocol seed is called pilot now")
 	case !slices.Contains(layers.Models(), s.Model):
 		return fmt.Errorf("unknown model %q (known: %s)", s.Model, strings.Join(layers.Models(), ", "))
 	case s.Epochs < 1:

@@ -48,7 +48,7 @@ type parts struct {
 func split(s record.Settings, dataset string, training, test int) (parts, error) {
 	p := parts{train: upTo(training)}
 	switch s.Protocol {
-	case record.ProtocolSeed:
+	case record.ProtocolPilot:
 		p.validation, p.validateOnTest = upTo(test), true
 	case record.ProtocolHoldout:
 		// The same pictures for every seed and arm: runs stay comparable.

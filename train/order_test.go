@@ -46,7 +46,7 @@ func TestSplit(t *testing.T) {
 	s := DefaultSettings()
 	p, err := split(s, "cifar10", 50_000, 10_000)
 	if err != nil || len(p.train) != 50_000 || len(p.validation) != 10_000 || !p.validateOnTest || p.test != nil {
-		t.Errorf("protocol seed: %d, %d, %v, %v", len(p.train), len(p.validation), p.validateOnTest, err)
+		t.Errorf("protocol pilot: %d, %d, %v, %v", len(p.train), len(p.validation), p.validateOnTest, err)
 	}
 	s.Protocol = record.ProtocolHoldout
 	p, err = split(s, "cifar10", 50_000, 10_000)

@@ -26,7 +26,7 @@ func settingsFlags() []cli.Flag {
 		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "train the network `NAME`: " + strings.Join(layers.Models(), ", ")},
 		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "passes over the training pictures"},
 		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per step"},
-		&cli.StringFlag{Name: "protocol", Value: s.Protocol, Usage: "choose the validation pictures by `NAME`: seed (the test set, as the pilot) or holdout (5,000 training pictures kept aside; the test set is used once, at the end)"},
+		&cli.StringFlag{Name: "protocol", Value: s.Protocol, Usage: "choose the validation pictures by `NAME`: pilot (the test set, as the pilot did) or holdout (5,000 training pictures kept aside; the test set is used once, at the end)"},
 		augmentFlag(),
 		&cli.IntFlag{Name: "limit", Usage: "train on the first `N` pictures, for a quick look; 0 for all"},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "share of each label that is spread over all classes, in training"},

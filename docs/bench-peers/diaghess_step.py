@@ -1,4 +1,4 @@
-"""Training steps of this program, both optimizers alternately; a process for each turn: diaghess_step.py seedcnn|mlp PATH VECTORS"""
+"""Training steps of this program, both optimizers alternately; a process for each turn: diaghess_step.py pilotcnn|mlp PATH VECTORS"""
 
 import json
 import os

@@ -22,7 +22,7 @@ PEERS = HERE.parents[1] / "bin" / "peers"
 
 # model: what it is, its parameters, a factor for --steps, and its peers: title, name and argument
 MODELS = {
-    "seedcnn": ("The pilot's CNN", 1605354, 1, [
+    "pilotcnn": ("The pilot's CNN", 1605354, 1, [
         ("PyTorch eager, channels_last, fused AdamW", "torch", "float32"),
         ("TensorFlow graph mode, oneDNN, Keras AdamW", "tensorflow", "float32"),
         ("PyTorch eager, channels_last, fused AdamW, bfloat16 autocast", "torch", "bfloat16")]),

@@ -1,4 +1,4 @@
-"""A training step in TensorFlow, graph mode without XLA: tensorflow_step.py seedcnn"""
+"""A training step in TensorFlow, graph mode without XLA: tensorflow_step.py pilotcnn"""
 
 import worker  # first, since it redirects stdout
 import tensorflow as tf

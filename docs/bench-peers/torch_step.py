@@ -1,4 +1,4 @@
-"""A training step in PyTorch, eager: torch_step.py seedcnn|mlp float32|bfloat16"""
+"""A training step in PyTorch, eager: torch_step.py pilotcnn|mlp float32|bfloat16"""
 
 import sys
 
@@ -9,7 +9,7 @@ from torch import nn
 network, precision = sys.argv[1:]
 torch.set_num_threads(worker.THREADS)
 layers = []
-if network == "seedcnn":
+if network == "pilotcnn":
     images = torch.rand(worker.BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
     inputs = 3
     for filters in 32, 64, 128:

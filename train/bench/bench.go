@@ -51,7 +51,7 @@ func Steps(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 			return nil, err
 		}
 	}
-	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolSeed
+	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolPilot
 	set, err := train.MakeResident(stream, train.RandomSet(settings.Batch*n, settings.Batch, classes))
 	if err != nil {
 		return nil, err

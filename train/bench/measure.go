@@ -145,7 +145,7 @@ func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 // job is a run of the load.
 func (l Load) job(spec string) record.Job {
 	settings := l.Settings
-	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolSeed
+	settings.Epochs, settings.Limit, settings.Protocol = 1, 0, record.ProtocolPilot
 	return record.Job{Settings: settings, Dataset: "cifar10", Optimizer: spec}
 }
 

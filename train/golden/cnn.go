@@ -11,7 +11,7 @@ import (
 	"diaghess/layers"
 )
 
-// cnnTrajectories compare small networks of the seed's structure with the seed's
+// cnnTrajectories compare small networks of the pilot's structure with the pilot's
 // TensorFlow program: one step in detail, then the trajectories of its
 // optimizers.
 //

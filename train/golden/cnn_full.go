@@ -121,7 +121,7 @@ func trainFull(s gpu.Stream, config fullConfig, in *cnnInput, name string, r res
 	r["loss1"] = all["loss1"]
 }
 
-// fullTrajectories compare the real network with the seed's TensorFlow program
+// fullTrajectories compare the real network with the pilot's TensorFlow program
 // in what can be compared. Of the 10^7 decisions of LeakyReLU and max pooling in
 // a batch some fall otherwise under another rounding, so the glossary of the case
 // tells how far two right programs, the original with and without oneDNN, are

@@ -98,7 +98,7 @@ type cnnMetrics struct {
 // newCNN makes the network of a case, with the pilot's dropout rates or without
 // dropout.
 func newCNN(s gpu.Stream, config cnnConfig, dropout bool) *layers.Network {
-	model := layers.SeedCNN()
+	model := layers.PilotCNN()
 	model.Filters, model.Dense = config.Filters, config.Dense
 	if !dropout {
 		model.BlockDropout, model.DenseDropout = 0, 0

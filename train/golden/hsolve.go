@@ -8,7 +8,7 @@ import (
 	"diaghess/optim"
 )
 
-// hSolveTrajectories compare the seed's rule with the seed's program on one layer:
+// hSolveTrajectories compare the pilot's rule with the pilot's program on one layer:
 // curvature T of the pre-activations and inputs X, whose last row is of ones for the
 // bias, make the diagonal h = T (X^2)^T / B, and the minimum is over weights and
 // biases together, which are one tensor here. The program's results are read off

@@ -118,8 +118,8 @@ func softmax(logits []float32, classes int) []float32 {
 	return p
 }
 
-// mlpTrajectories compare the multilayer perceptron of the seed's first study
-// with exact gradients in float64 and against the seed's own program in
+// mlpTrajectories compare the multilayer perceptron of the pilot's first study
+// with exact gradients in float64 and against the pilot's own program in
 // float32, as far as that goes without curvature; TestGoldenMLPCurvature has the
 // rest.
 //

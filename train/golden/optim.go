@@ -114,7 +114,7 @@ type optimConfig struct {
 	SavedAfter []int `json:"saved_after"`
 }
 
-// optimTrajectories compare the seed's rule with the seed's program on given gradients
+// optimTrajectories compare the pilot's rule with the pilot's program on given gradients
 // and curvatures.
 //
 // The kernel does the pilot's float32 operations in the pilot's order up to m and

@@ -123,7 +123,7 @@ type hyper map[string]any
 // keys are the names that a spec has for those of a case, where they differ.
 var keys = map[string]string{"weight_decay": "weight-decay", "lam0": "lambda"}
 
-// rule makes an optimizer of a case: custom is the seed's rule, NAME_legacy
+// rule makes an optimizer of a case: custom is the pilot's rule, NAME_legacy
 // Keras's legacy one, and NAME_anything else NAME with other constants.
 func (h hyper) rule(name string) optim.Rule {
 	base, variant, _ := strings.Cut(name, "_")

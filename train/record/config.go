@@ -15,7 +15,7 @@ type Settings struct {
 	Model          string  `json:"model"`           // see layers.Models
 	Epochs         int     `json:"epochs"`          // passes over the training pictures
 	Batch          int     `json:"batch"`           // pictures a step; the last step of an epoch takes what is left
-	Protocol       string  `json:"protocol"`        // ProtocolSeed or ProtocolHoldout
+	Protocol       string  `json:"protocol"`        // ProtocolPilot or ProtocolHoldout
 	Augment        string  `json:"augment"`         // AugmentNone, or see train.Augmentations
 	Limit          int     `json:"limit"`           // train on the first Limit pictures; 0 for all
 	LabelSmoothing float64 `json:"label_smoothing"` // in training; in [0, 1)
@@ -24,9 +24,9 @@ type Settings struct {
 
 // The protocols: what a run is measured on.
 const (
-	// ProtocolSeed is the pilot's: pixels divided by their largest value, and the
+	// ProtocolPilot is the pilot's: pixels divided by their largest value, and the
 	// test set as validation set after every epoch. The pilot did not augment.
-	ProtocolSeed = "seed"
+	ProtocolPilot = "pilot"
 	// ProtocolHoldout keeps training pictures aside, the same in every run, as
 	// validation set after every epoch, and touches the test set once, at the end.
 	ProtocolHoldout = "holdout"
@@ -81,8 +81,19 @@ type Config struct {
 	Machine string `json:"machine"`
 }
 
+// renamed are the names of protocols and models in records of version 0.1, with what they
+// are called now.
+var renamed = map[string]string{"seed": ProtocolPilot, "seedcnn": "pilotcnn"}
+
+// current returns what a protocol or a model is called now.
+func current(name string) string { return cmp.Or(renamed[name], name) }
+
+// update gives what version 0.1 recorded its present name.
+func (s *Settings) update() { s.Protocol, s.Model = current(s.Protocol), current(s.Model) }
+
 // complete sets what records without a schema leave out: there was no other value.
 func (c *Config) complete() {
+	c.update()
 	c.Augment, c.Math = cmp.Or(c.Augment, AugmentNone), cmp.Or(c.Math, "fp32")
 }
 

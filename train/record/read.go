@@ -152,6 +152,9 @@ func (t *tree) study(folder string) (Content, error) {
 		return c, err
 	}
 	c.Jobs = study.Jobs
+	for i := range c.Jobs {
+		c.Jobs[i].update()
+	}
 	var err error
 	if c.Plan, err = readPlan(t.fs, t.root, path.Join(folder, PlanFile)); err != nil {
 		return c, err
@@ -173,6 +176,7 @@ func (t *tree) ended(final string) (Ended, error) {
 	if _, err := readFile(t.fs, t.root, final, &run.Final); err != nil {
 		return run, err
 	}
+	run.Final.Protocol = current(run.Final.Protocol)
 	if err := run.Final.check(); err != nil {
 		return run, fmt.Errorf("%s is damaged: %w", run.Source, err)
 	}
@@ -205,6 +209,11 @@ func flattened(source string, content []byte) (map[string]string, error) {
 	}
 	leaves := make(map[string]string)
 	flatten("", object, leaves)
+	for _, key := range []string{"protocol", "model"} {
+		if name, ok := leaves[key]; ok {
+			leaves[key] = current(name)
+		}
+	}
 	return leaves, nil
 }
 

@@ -17,7 +17,7 @@ func writeStudy(t *testing.T) (folder string) {
 	folder = t.TempDir()
 	var jobs []Job
 	for i, optimizer := range []string{"adamw", "sgd:lr=0.1,momentum=0"} {
-		job := Job{Settings: Settings{Model: "mlp", Epochs: 1, Protocol: ProtocolSeed, Augment: AugmentNone}, Dataset: "digits", Optimizer: optimizer, Seed: 3}
+		job := Job{Settings: Settings{Model: "mlp", Epochs: 1, Protocol: ProtocolPilot, Augment: AugmentNone}, Dataset: "digits", Optimizer: optimizer, Seed: 3}
 		jobs = append([]Job{job}, jobs...)
 		run := RunOf(folder, job)
 		accuracy := float64(i) / 2
@@ -113,7 +113,7 @@ func TestOldConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	config, there, err := run.Config()
-	if err != nil || !there || config.Augment != AugmentNone || config.Math != "fp32" {
+	if err != nil || !there || config.Augment != AugmentNone || config.Math != "fp32" || config.Protocol != ProtocolPilot {
 		t.Fatalf("%+v, %v, %v", config, there, err)
 	}
 	if err := run.Claim(config); err != nil {

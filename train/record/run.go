@@ -50,6 +50,7 @@ func (r Run) Config() (c Config, there bool, err error) {
 // Final reads final.json; it returns false where there is none: the run has not ended.
 func (r Run) Final() (f Final, there bool, err error) {
 	there, err = r.read(finalFile, &f)
+	f.Protocol = current(f.Protocol)
 	return f, there, err
 }
 

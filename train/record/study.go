@@ -97,6 +97,11 @@ func readPlan(fsys fs.FS, root, name string) (*Plan, error) {
 	if err := decoder.Decode(plan); err != nil {
 		return nil, fmt.Errorf("plan %s: %w", source, err)
 	}
+	for _, key := range []string{"protocol", "model"} {
+		if name, ok := plan.Settings[key]; ok {
+			plan.Settings[key] = current(name)
+		}
+	}
 	if err := plan.Validate(); err != nil {
 		return nil, fmt.Errorf("plan %s: %w", source, err)
 	}

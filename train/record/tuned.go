@@ -102,6 +102,7 @@ func ParseTuned(path string, content []byte) (*Tuned, error) {
 	if err := decode(path, content, tuned); err != nil {
 		return nil, fmt.Errorf("result of a tuning: %w", err)
 	}
+	tuned.update()
 	if len(tuned.Optimizers) == 0 || len(tuned.Seeds) == 0 {
 		return nil, fmt.Errorf("%s is not the result of a tuning: it names no optimizers or no seeds", path)
 	}

@@ -99,7 +99,7 @@ func TestPageOfRecords(t *testing.T) {
 	expectParts(t, html,
 		`<section id="caution" class="caution">`,
 		"digits: sgd diverged in 1 run (seed 2).",
-		"Under the seed protocol nothing is held back",
+		"Under the pilot&#39;s protocol nothing is held back",
 		"digits: validation loss by epoch", "digits: training accuracy by time",
 		`<td data-label="adamw (n = 3)">epoch 3, 1.50 s (3 of 3)</td>`,
 		"digits: targets reached, by time",

@@ -40,7 +40,7 @@ func Pilot() (*Analysis, error) {
 				return nil, err
 			}
 			for _, r := range file.Rows {
-				r.Optimizer, r.Epochs, r.Measured = names[r.Optimizer], set.epochs, Measured{Protocol: record.ProtocolSeed}
+				r.Optimizer, r.Epochs, r.Measured = names[r.Optimizer], set.epochs, Measured{Protocol: record.ProtocolPilot}
 				rows = append(rows, r)
 			}
 			for i, s := range file.Statistics {

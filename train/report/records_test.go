@@ -56,7 +56,7 @@ func write(t *testing.T, path, content string) {
 func writeFinal(t *testing.T, row Row) {
 	t.Helper()
 	final, err := json.Marshal(record.Final{
-		Dataset: row.Dataset, Optimizer: row.Optimizer, Seed: row.Seed, Status: row.Status, Protocol: record.ProtocolSeed,
+		Dataset: row.Dataset, Optimizer: row.Optimizer, Seed: row.Seed, Status: row.Status, Protocol: record.ProtocolPilot,
 		ValLoss: row.ValLoss, ValAcc: row.ValAcc, F1: row.F1, TrainTime: row.TrainTime,
 	})
 	if err != nil {
@@ -125,7 +125,7 @@ func TestReadFolder(t *testing.T) {
 	}
 	first := a.Records.Runs[0]
 	wantSettings := map[string]string{"dataset": "digits", "optimizer": "adamw", "seed": "1", "model": "mlp", "batch": "64", "steps": "200", "parameters": "1605354",
-		"protocol": "seed", "optimizer_settings.lr": "0.0010", "algorithms.out forward": "gemm", "build.commit": "abc"}
+		"protocol": "pilot", "optimizer_settings.lr": "0.0010", "algorithms.out forward": "gemm", "build.commit": "abc"}
 	if !reflect.DeepEqual(first.Settings, wantSettings) {
 		t.Errorf("settings %v, want %v", first.Settings, wantSettings)
 	}

@@ -33,7 +33,7 @@ type Row struct {
 // Measured says which pictures the metrics of a row are of. It is zero where that is not
 // known.
 type Measured struct {
-	Protocol string // record.ProtocolSeed or record.ProtocolHoldout
+	Protocol string // record.ProtocolPilot or record.ProtocolHoldout
 	Test     bool   // of the test set, looked at once; under the holdout protocol
 	Augment  string // what the training pictures were augmented by; empty for nothing
 }
@@ -44,7 +44,7 @@ func (m Measured) String() string {
 	switch {
 	case m == Measured{}:
 		return ""
-	case m.Protocol == record.ProtocolSeed:
+	case m.Protocol == record.ProtocolPilot:
 		words = "Measured on the test set, which is the validation set too, after the last epoch"
 	case m.Test:
 		words = "Measured on the test set once, after the last epoch"

@@ -33,7 +33,7 @@ func (a *Analysis) roleOfTestSet() []string {
 	known, nothingHeldBack := true, false
 	for _, r := range a.Rows {
 		known = known && r.Measured != Measured{}
-		nothingHeldBack = nothingHeldBack || r.Measured.Protocol == record.ProtocolSeed
+		nothingHeldBack = nothingHeldBack || r.Measured.Protocol == record.ProtocolPilot
 		if r.unusable() == "" {
 			all = appendMeasured(all, r.Measured)
 		}
@@ -48,7 +48,7 @@ func (a *Analysis) roleOfTestSet() []string {
 		lines = append(lines, "The role of the test set: "+printable(m.String())+".")
 	}
 	if nothingHeldBack {
-		lines = append(lines, "Under the seed protocol nothing is held back: settings that were chosen by these numbers were chosen on the test set.")
+		lines = append(lines, "Under the pilot's protocol nothing is held back: settings that were chosen by these numbers were chosen on the test set.")
 	}
 	return lines
 }

@@ -48,7 +48,7 @@ func TestEmulatedStudyLeavesTheSameRecord(t *testing.T) {
 	}{
 		{"mlp", 2, 128, 32, "adamw", "adamw:lr=0.001001", 32 * u},
 		{"mlp", 2, 128, 32, "diaghess", "diaghess:lr=1.001e-6", 32 * u},
-		{"seedcnn", 1, 64, 16, "adamw", "adamw:lr=0.001001", 1024 * u},
+		{"pilotcnn", 1, 64, 16, "adamw", "adamw:lr=0.001001", 1024 * u},
 	} {
 		t.Run(c.model+"/"+c.optimizer, func(t *testing.T) {
 			run := func(device, optimizer string) (record.Config, []record.Epoch, record.Final) {

@@ -71,7 +71,7 @@ func TestStandInStudyLeavesTheEmulatorsRecord(t *testing.T) {
 		parallel             []int
 	}{
 		{"mlp", 2, 100, 32, []string{"adamw", "diaghess"}, []int{1, 2}},
-		{"seedcnn", 1, 32, 64, []string{"diaghess"}, []int{1}},
+		{"pilotcnn", 1, 32, 64, []string{"diaghess"}, []int{1}},
 	} {
 		t.Run(c.model, func(t *testing.T) {
 			study := func(device string) *Study {

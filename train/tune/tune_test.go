@@ -340,7 +340,7 @@ func TestTrialsAreRanked(t *testing.T) {
 func TestTuningIsChecked(t *testing.T) {
 	for want, change := range map[string]func(*Tuning){
 		"tuning seeds begin at 1000000": func(t *Tuning) { t.Seeds = []int{0} },
-		"protocol seed":                 func(t *Tuning) { t.Protocol = record.ProtocolSeed },
+		"protocol pilot":                func(t *Tuning) { t.Protocol = record.ProtocolPilot },
 		"2 datasets":                    func(t *Tuning) { t.Datasets = []string{"digits", "mnist"} },
 		"0 trials":                      func(t *Tuning) { t.Trials = 0 },
 		"halving by 1":                  func(t *Tuning) { t.Halving = 1 },
@@ -387,7 +387,7 @@ func TestStudyOfTunedOptimizers(t *testing.T) {
 	if want := []string{tuned.Optimizers[0].Best, tuned.Optimizers[1].Best}; !slices.Equal(s.Optimizers, want) {
 		t.Fatalf("optimizers %q, want %q", s.Optimizers, want)
 	}
-	if got := s.Differences(read); len(got) != 1 || !strings.Contains(got[0], "protocol holdout and the study has seed") {
+	if got := s.Differences(read); len(got) != 1 || !strings.Contains(got[0], "protocol holdout and the study has pilot") {
 		t.Errorf("differences %q", got)
 	}
 	if err := s.Run(t.Context(), nil); err != nil {
