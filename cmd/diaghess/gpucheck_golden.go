@@ -26,9 +26,9 @@ func (g *gpuCheck) goldenTest(ctx context.Context) (string, error) {
 	return checkGolden(ctx, g.golden, devices.Options{Name: g.report.Device})
 }
 
-// checkGolden compares the golden cases of a folder with what a card computes. The cpu
-// computes them too: a trajectory may part where the cpu's does not, see
-// golden.Trajectory.End.
+// checkGolden compares the golden cases of a folder with what a card computes. Where a
+// trajectory of the card parts from the case, which it may if another machine's does not,
+// the cpu computes it too.
 func checkGolden(ctx context.Context, folder string, card devices.Options) (note string, err error) {
 	set, err := golden.Open(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,8 +51,11 @@ func checkGolden(ctx context.Context, folder string, card devices.Options) (note
 		for _, t := range trajectories {
 			total++
 			for i, machine := range machines {
+				if i > 0 && t.End() == nil {
+					break
+				}
 				if ctx.Err() != nil {
-					return fmt.Sprintf("%d trajectories passed", passed), context.Cause(ctx)
+					return fmt.Sprintf("%d trajectories passed", passed), errors.Join(append(wrong, context.Cause(ctx))...)
 				}
 				_, err := t.Run(func(threads int) (gpu.Device, error) {
 					machine.Threads = threads

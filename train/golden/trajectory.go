@@ -72,7 +72,8 @@ func (t *Trajectory) Run(open func(threads int) (gpu.Device, error)) (notes []st
 	return append(k.notes, k.shares()), errors.Join(append(k.wrong, err)...)
 }
 
-// End says what is wrong with all runs together, after the last one.
+// End says what is wrong with all runs so far together: that each has parted from the
+// case where another machine might not.
 func (t *Trajectory) End() error {
 	if t.end == nil {
 		return nil
