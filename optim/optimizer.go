@@ -6,6 +6,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/layers"
+	"diaghess/optim/curvature"
 )
 
 // Tensors describes the tensors that an optimizer updates. Values and Gradients hold
@@ -35,8 +36,64 @@ type Optimizer struct {
 	// State counts the steps; see package kernels, state.go.
 	State gpu.Slice[uint32]
 
-	tensors Tensors
-	buffers Buffers
+	tensors   Tensors
+	buffers   Buffers
+	curvature curvature.Options
+	estimator curvature.Estimator // nil without
+}
+
+// ForNetwork binds a rule to a network's parameters, with the estimator of the curvature
+// that it asks for, whose random numbers are of the seed. Batches have to be bound with
+// layers.Network.Retain if the rule's curvature.Options.Retains. Errors are those of New
+// and of curvature.New.
+func ForNetwork(n *layers.Network, rule Rule, run Length, seed uint64) (*Optimizer, error) {
+	options := CurvatureOf(rule)
+	estimator, err := curvature.New(n, options, run.Steps, seed)
+	if err != nil {
+		return nil, err
+	}
+	var diagonal gpu.Slice[float32]
+	nonNegative := true
+	if estimator != nil {
+		diagonal, nonNegative = estimator.Diagonal(), estimator.NonNegative()
+	}
+	o, err := New(n.Stream, rule, TensorsOf(n), run, diagonal, nonNegative)
+	if err == nil {
+		o.curvature, o.estimator = options, estimator
+	}
+	return o, err
+}
+
+// Estimates says whether the optimizer has an estimator of the curvature.
+func (o *Optimizer) Estimates() bool { return o.estimator != nil }
+
+// Due says whether a step, counted from 0, is one that estimates the curvature.
+func (o *Optimizer) Due(step int) bool { return o.Estimates() && o.curvature.Due(step) }
+
+// EstimateEvery is n if one step in n estimates the curvature, and 0 without an estimator.
+func (o *Optimizer) EstimateEvery() int {
+	if !o.Estimates() {
+		return 0
+	}
+	return o.curvature.Every
+}
+
+// RecordEstimate records an estimate of the curvature, behind the backward pass of a batch.
+func (o *Optimizer) RecordEstimate(r *gpu.Recorder, b *layers.Batch) error {
+	return o.estimator.Record(r, b, o.State)
+}
+
+// Keep returns what a checkpoint has to keep beside the parameters, all with the layout
+// of Tensors.Values.
+func (o *Optimizer) Keep() []gpu.Slice[float32] {
+	keep := []gpu.Slice[float32]{o.Slots}
+	if o.Estimates() {
+		keep = append(keep, o.estimator.State()...)
+		if !o.estimator.NonNegative() { // Observe looks at the gradients
+			keep = append(keep, o.tensors.Gradients)
+		}
+	}
+	return keep
 }
 
 // New binds a rule to tensors for a run of the given length. curvature is the diagonal

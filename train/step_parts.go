@@ -13,7 +13,7 @@ import (
 func (r *Trainer) timesNextStep() bool {
 	return r.stepParts == nil && r.Profiler == nil &&
 		2*r.Batch >= r.training.batches() && r.training.rows(r.Batch) == r.job.Batch &&
-		(r.estimator == nil || r.curvature.Due(r.Step))
+		(!r.optimizer.Estimates() || r.optimizer.Due(r.Step))
 }
 
 // timeStep runs a step as pass.run does, to the same bits, and keeps what its parts took.
@@ -33,7 +33,7 @@ func (r *Trainer) timeStep(batch int, estimate bool) error {
 		case "backward":
 			parts.Backward += millis
 		case "curvature":
-			parts.Curvature += millis / float64(r.curvature.Every)
+			parts.Curvature += millis / float64(r.optimizer.EstimateEvery())
 		case "update":
 			parts.Update += millis
 		default:

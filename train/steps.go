@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"diaghess/gpu"
-	"diaghess/optim/curvature"
+	"diaghess/optim"
 	"diaghess/train/record"
 )
 
@@ -19,16 +19,15 @@ type Steps struct {
 func (s Steps) Begin() error { return s.pass.begin(s.pictures, 0, 0) }
 
 // Program computes a full batch, with an estimate of the curvature or without. One with an
-// estimate is there for training if the run [Trainer.Estimates].
+// estimate is there for training if the run's optimizer [optim.Optimizer.Estimates].
 func (s Steps) Program(estimate bool) gpu.Program { return s.pass.full.program(estimate) }
 
 // TrainingSteps and ValidationSteps walk over the pictures of a run's training and validation.
 func (r *Trainer) TrainingSteps() Steps   { return Steps{r.training, r.parts.train} }
 func (r *Trainer) ValidationSteps() Steps { return Steps{r.validation, r.parts.validation} }
 
-// Estimates says whether the optimizer estimates the curvature, and Curvature how and when.
-func (r *Trainer) Estimates() bool              { return r.estimator != nil }
-func (r *Trainer) Curvature() curvature.Options { return r.curvature }
+// Optimizer is the run's, which tells the steps with an estimate of the curvature.
+func (r *Trainer) Optimizer() *optim.Optimizer { return r.optimizer }
 
 // RepeatEpoch trains the first epoch so many times, as Train does, and keeps nothing.
 func (r *Trainer) RepeatEpoch(ctx context.Context, times int) error {

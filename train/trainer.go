@@ -11,7 +11,6 @@ import (
 	"diaghess/gpu"
 	"diaghess/layers"
 	"diaghess/optim"
-	"diaghess/optim/curvature"
 	"diaghess/train/record"
 )
 
@@ -24,8 +23,6 @@ type Trainer struct {
 	stream    gpu.Stream
 	network   *layers.Network
 	optimizer *optim.Optimizer
-	curvature curvature.Options   // of the optimizer
-	estimator curvature.Estimator // nil for an optimizer without curvature
 	parts     parts
 
 	batches                    map[int]*layers.Batch // by size
@@ -101,16 +98,8 @@ func New(stream gpu.Stream, set *Resident, job record.Job) (*Trainer, error) {
 	}
 	stepsPerEpoch := (len(r.parts.train) + job.Batch - 1) / job.Batch
 	length := optim.Length{Steps: stepsPerEpoch * job.Epochs, StepsPerEpoch: stepsPerEpoch}
-	r.curvature = optim.CurvatureOf(rule)
-	if r.estimator, err = curvature.New(r.network, r.curvature, length.Steps, seed); err != nil {
-		return nil, err
-	}
-	var diagonal gpu.Slice[float32]
-	nonNegative := true
-	if r.estimator != nil {
-		diagonal, nonNegative = r.estimator.Diagonal(), r.estimator.NonNegative()
-	}
-	if r.optimizer, err = optim.New(stream, rule, optim.TensorsOf(r.network), length, diagonal, nonNegative); err != nil {
+	r.network.Retain = optim.CurvatureOf(rule).Retains()
+	if r.optimizer, err = optim.ForNetwork(r.network, rule, length, seed); err != nil {
 		return nil, err
 	}
 	if err := r.makePasses(set, seed); err != nil {
@@ -157,7 +146,7 @@ func (r *Trainer) makePasses(set *Resident, seed uint64) error {
 			b.Loss(rec, float32(r.job.LabelSmoothing), true)
 			b.Backward(rec, r.network.Gradients)
 			if estimate {
-				if err := r.estimator.Record(rec, b, r.optimizer.State); err != nil {
+				if err := r.optimizer.RecordEstimate(rec, b); err != nil {
 					return err
 				}
 			}
@@ -165,7 +154,7 @@ func (r *Trainer) makePasses(set *Resident, seed uint64) error {
 		}
 	}
 	estimating := training(true)
-	if r.estimator == nil {
+	if !r.optimizer.Estimates() {
 		estimating = nil
 	}
 	if err = r.training.compile(r.bind, set, training(false), estimating); err != nil {
@@ -351,7 +340,7 @@ func (r *Trainer) trainSteps(n int, watch Watcher) error {
 		if r.timesNextStep() {
 			run = r.timeStep
 		}
-		if err := run(r.Batch, r.curvature.Due(r.Step)); err != nil {
+		if err := run(r.Batch, r.optimizer.Due(r.Step)); err != nil {
 			return err
 		}
 		r.Batch++
@@ -414,18 +403,11 @@ func (r *Trainer) memory() memory {
 	t := r.training
 	m := memory{
 		network: r.network,
-		floats: []floats{
-			{r.network.Values, true}, {r.network.Moving, false}, {r.optimizer.Slots, true}, {t.loss, false},
-		},
-		words: []gpu.Slice[uint32]{t.state, t.order, t.correct, t.confusion},
+		floats:  []floats{{r.network.Values, true}, {r.network.Moving, false}, {t.loss, false}},
+		words:   []gpu.Slice[uint32]{t.state, t.order, t.correct, t.confusion},
 	}
-	if r.estimator != nil {
-		for _, s := range r.estimator.State() {
-			m.floats = append(m.floats, floats{s, true})
-		}
-		if !r.estimator.NonNegative() { // Observe looks at them
-			m.floats = append(m.floats, floats{r.network.Gradients, true})
-		}
+	for _, s := range r.optimizer.Keep() {
+		m.floats = append(m.floats, floats{s, true})
 	}
 	return m
 }

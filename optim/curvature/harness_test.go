@@ -101,6 +101,7 @@ func newBenchOn(t testing.TB, stream gpu.Stream, n network, o curvature.Options,
 	var err error
 	b.network, err = layers.New(b.stream, n.input, n.chain, seed)
 	b.check(err)
+	b.network.Retain = o.Retains()
 	b.estimator, err = curvature.New(b.network, o, steps, seed)
 	b.check(err)
 	b.batch, err = b.network.Bind(n.rows)

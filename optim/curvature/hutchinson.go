@@ -36,7 +36,6 @@ type hutchinson struct {
 
 func newHutchinson(b *base) (Estimator, error) {
 	n := b.network
-	n.Retain = true
 	var offsets, lengths []int
 	for _, p := range n.Parameters {
 		offsets, lengths = append(offsets, p.Offset), append(lengths, p.Elements())

@@ -92,6 +92,10 @@ func (o Options) OfHessian() bool {
 	return err == nil && k.hessian
 }
 
+// Retains says whether the batches of the estimator have to be bound with
+// layers.Network.Retain.
+func (o Options) Retains() bool { return o.Kind == "hutchinson" }
+
 // String is the spec of an estimate that stands alone, "gnb:samples=10": see
 // optim.ParseEstimator.
 func (o Options) String() string {

@@ -42,6 +42,7 @@ func (c *Comparison) probe(stream gpu.Stream, o Options, drawSeed uint64) (*prob
 			return nil, err
 		}
 	}
+	p.network.Retain = o.Retains()
 	if p.estimator, err = New(p.network, o, c.Step+len(c.Batches), drawSeed); err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func Steps(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 				return nil, err
 			}
 			estimate := step
-			if r.Estimates() {
+			if r.Optimizer().Estimates() {
 				if estimate, err = timed(r.TrainingSteps(), true); err != nil {
 					return nil, err
 				}
@@ -104,9 +104,9 @@ func Steps(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 	for i, r := range runners {
 		costs[i].Step, costs[i].Evaluate = median(steps[i]), median(evaluations[i])
 		costs[i].Fastest, costs[i].Mean = slices.Min(steps[i]), costs[i].Step
-		if r.Estimates() {
+		if r.Optimizer().Estimates() {
 			costs[i].Estimate = median(estimates[i])
-			costs[i].Mean += (costs[i].Estimate - costs[i].Step) / time.Duration(r.Curvature().Every)
+			costs[i].Mean += (costs[i].Estimate - costs[i].Step) / time.Duration(r.Optimizer().EstimateEvery())
 		}
 		if costs[i].Families, costs[i].Nodes, err = profileStep(r, n); err != nil {
 			return nil, err
@@ -119,7 +119,7 @@ func Steps(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 		}
 		return costs, profiler.Trace(func() error {
 			for step := range min(train.ProfileSteps, n) {
-				if err := r.TrainingSteps().Program(r.Curvature().Due(step)).Run(); err != nil {
+				if err := r.TrainingSteps().Program(r.Optimizer().Due(step)).Run(); err != nil {
 					return err
 				}
 			}
@@ -132,7 +132,7 @@ func Steps(stream gpu.Stream, settings record.Settings, optimizers []string, cla
 // profileStep returns the ops of a step by entry, their times the medians of n, and the
 // nodes of its graph; of one that estimates the curvature where there is such.
 func profileStep(r *train.Trainer, n int) (all []FamilyCost, nodes int, err error) {
-	program := r.TrainingSteps().Program(r.Estimates())
+	program := r.TrainingSteps().Program(r.Optimizer().Estimates())
 	if err := r.TrainingSteps().Begin(); err != nil {
 		return nil, 0, err
 	}

@@ -131,7 +131,7 @@ func (l Load) step(stream gpu.Stream, spec string) (BlockCost, error) {
 			return steps.Program(due(batch - 1)).Run()
 		})
 	}
-	if cost.Step, err = timed(r.TrainingSteps(), r.Curvature().Due); err != nil {
+	if cost.Step, err = timed(r.TrainingSteps(), r.Optimizer().Due); err != nil {
 		return cost, err
 	}
 	never := func(int) bool { return false }
