@@ -16,8 +16,10 @@ func TestHeaders(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the device cuda is for Linux")
 	}
-	if _, err := exec.LookPath("cc"); err != nil {
-		t.Skip("no C compiler")
+	program := filepath.Join(t.TempDir(), "program")
+	write(t, program+".c", "#include <dlfcn.h>\nint main(void) { return 0; }\n")
+	if said, err := exec.Command("cc", "-o", program, program+".c").CombinedOutput(); err != nil {
+		t.Skipf("no C compiler that builds a program: %v\n%s", err, said)
 	}
 	// What try.c includes; the real ones have more.
 	toolkit := func(cuda, cudnn string) string {
