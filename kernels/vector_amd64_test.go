@@ -141,6 +141,9 @@ func eachValues(t *testing.T, test func(t *testing.T, operands func() *operands)
 }
 
 func TestVectorEpilogue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	eachValues(t, func(t *testing.T, operands func() *operands) {
 		for _, channels := range channelCounts {
 			// The last crosses tiles and, with many channels, chunks.

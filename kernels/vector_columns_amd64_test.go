@@ -8,6 +8,9 @@ import (
 )
 
 func TestVectorColumns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	eachValues(t, func(t *testing.T, operands func() *operands) {
 		for _, channels := range channelCounts {
 			// Fewer rows than warps, as many and more, in whole tiles and not.

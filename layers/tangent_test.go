@@ -29,6 +29,9 @@ func manyRows() []network {
 
 // The product of the Hessian with a random direction is the float64 twin's.
 func TestHessianProduct(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, n := range append(append(grid(), corners()...), manyRows()...) {
 		t.Run(n.name, func(t *testing.T) {
 			eachLibrary(t, func(t *testing.T, library string) {

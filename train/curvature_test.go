@@ -44,6 +44,9 @@ func estimators(t *testing.T, specs ...string) (all []curvature.Options) {
 // The exact estimator of a perceptron agrees with the float64 twin, before and after
 // training, and GNB has the right size.
 func TestCurvatureOfPerceptron(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, steps := range []int{0, 30} {
 		r := checkDigits(t, "mlp", CurvatureCheck{
 			Steps: steps, Estimators: estimators(t, "ggn-exact", "gnb:samples=200"), ReferenceDraws: 2, ExactWork: curvature.DefaultExactWork,

@@ -47,6 +47,9 @@ func statuses(r gpuReport) string {
 
 // The emulator is measured as a GPU is.
 func TestGPUCheck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,projection", "--copy-mb", "1", "--runs", "1,2",
 		"--optimizers", "adamw,diaghess:curvature=gnb,every=10")
 	if err != nil {

@@ -18,6 +18,9 @@ func runApp(t *testing.T, arguments ...string) (stdout, stderr string, err error
 }
 
 func TestTuneThenStudy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	dir := t.TempDir()
 	tuned := filepath.Join(dir, "tune", "tuned.json")
 	small := []string{"--model", "mlp", "--epochs", "1", "--device", "cpu", "--library", "gonum"}

@@ -96,6 +96,9 @@ func (b *bench) chain(seed uint64) (program gpu.Program, results []*guarded) {
 // Streams of one device, run at once, give the bits that they give one after
 // the other.
 func TestStreamsAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const streams, replays = 3, 5
 	eachLibrary(t, func(t *testing.T, library string) {
 		device, err := cpu.New(cpu.Options{Threads: 2, Library: library})

@@ -228,6 +228,9 @@ func TestGradient(t *testing.T) {
 // The product of the Hessian with a unit vector and with any other is the
 // gradient's central difference along it, and the diagonal is made of the former.
 func TestHessian(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	eachNetwork(t, func(t *testing.T, m *Network, b Batch) {
 		diagonal := must(m.Forward(b).HessianDiagonal(t.Context()))(t)
 		for i := range m.Values {

@@ -18,6 +18,9 @@ import (
 // the same point, the average is the sum of the exact diagonal within 4 standard
 // errors.
 func TestCalibratedHasTheRightSize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, n := range networks() {
 		t.Run(n.name, func(t *testing.T) {
 			const steps = 2000 // 19 means of 100: of fewer the standard error is too rough

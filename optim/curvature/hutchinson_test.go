@@ -13,6 +13,9 @@ import (
 // normalization with the batch's own statistics too. A draw is a step: the parameters
 // stay where they are.
 func TestHutchinsonIsUnbiased(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, n := range networks() {
 		t.Run(n.name, func(t *testing.T) {
 			const draws = 2000

@@ -154,6 +154,9 @@ func (p *pass) dense(d *Dense, x, w, y []float32) {
 // Of small integers every sum is exact, so the results are the definition's; those of
 // Winograd once they are rounded, as their errors are far below 1/2.
 func TestConvolutionsOfIntegers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	all := levels(t)
 	eachPass(t, shapes, func(p *pass) {
 		for _, values := range p.tensors {
@@ -207,6 +210,9 @@ func TestSameBits(t *testing.T) {
 
 // What is not finite does not vanish, whichever element of an input it is.
 func TestNonFiniteInputsShow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	all := levels(t)
 	bad := []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN())}
 	eachPass(t, []gpu.ConvolutionShape{

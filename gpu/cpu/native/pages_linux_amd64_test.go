@@ -9,6 +9,9 @@ import (
 
 // Nothing is read behind the end of a tensor, where a page may be that faults.
 func TestReadsNothingBehindTensors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	all := levels(t)
 	eachPass(t, shapes, func(p *pass) {
 		for i, values := range p.tensors {

@@ -86,6 +86,9 @@ func finite(values ...float32) bool {
 func same(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
 
 func TestRoundedOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const seed = 12
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range 400_000 {
@@ -120,6 +123,9 @@ func TestRoundedOnce(t *testing.T) {
 }
 
 func TestDivisionAndRootRoundedOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const seed = 13
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 100_000 {
