@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -204,22 +203,6 @@ func (s *Study) left(jobs []record.Job) ([]record.Job, error) {
 		left = append(left, job)
 	}
 	return left, nil
-}
-
-// share divides the processors among runs. A run has its threads to its end, also where
-// the last runs leave processors free: train_time is compared between paired runs.
-func (s *Study) share(runs int) (parallel, threads int) {
-	processors := runtime.GOMAXPROCS(0)
-	parallel = s.Parallel
-	if parallel == 0 {
-		parallel = processors / max(1, s.Threads)
-	}
-	parallel = max(1, min(parallel, runs))
-	threads = s.Threads
-	if threads == 0 {
-		threads = max(1, processors/parallel)
-	}
-	return parallel, threads
 }
 
 // runAll does the jobs, parallel at a time. The first failure stops the others

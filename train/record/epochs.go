@@ -1,6 +1,15 @@
 package record
 
-import "fmt"
+import (
+	"bytes"
+	"diaghess/train/atomicfile"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
 // Epoch is a line of epochs.jsonl.
 type Epoch struct {
@@ -54,53 +63,47 @@ func (c *Curvature) String() string {
 	return s
 }
 
-// Status says how a run or a trial ended.
-type Status string
-
-const (
-	Finished Status = "finished" // trained to the last epoch
-	Diverged Status = "diverged" // the loss became NaN or infinite
-	Paused   Status = "paused"   // of a run of a tuning that is to go on; never in final.json
-	Stopped  Status = "stopped"  // of a trial that others of its optimizer were better than
-)
-
-// Final is final.json: how a run ended.
-type Final struct {
-	Schema    int    `json:"schema"`
-	Dataset   string `json:"dataset"`
-	Optimizer string `json:"optimizer"`
-	Seed      int    `json:"seed"`
-	Status    Status `json:"status"`
-	Epochs    int    `json:"epochs"` // trained
-	Limit     int    `json:"limit,omitempty"`
-	Protocol  string `json:"protocol"`
-	Augment   string `json:"augment"`
-	Build     Build  `json:"build"`
-	// What was measured after the last epoch, of the validation set.
-	ValLoss float64 `json:"val_loss"`
-	ValAcc  float64 `json:"val_acc"`
-	F1      float64 `json:"f1"`
-	// Test is measured once, where the test set is not the validation set and not
-	// left alone, as it is in tuning.
-	Test *TestScore `json:"test,omitempty"`
-	// TrainTime is the wall time in seconds of all epochs, validation included.
-	TrainTime float64 `json:"train_time"`
-	// DivergedAt is the step, from 1, whose loss was not finite; 0 for none.
-	DivergedAt int    `json:"diverged_at,omitempty"`
-	Note       string `json:"note,omitempty"`
-}
-
-// TestScore is the outcome on the test set.
-type TestScore struct {
-	Loss float64 `json:"loss"`
-	Acc  float64 `json:"acc"`
-	F1   float64 `json:"f1"`
-}
-
-// check says what is wrong with an outcome.
-func (f Final) check() error {
-	if f.Dataset == "" || f.Optimizer == "" || f.Status == "" {
-		return fmt.Errorf("it names no data set, optimizer or status (%q, %q, %q)", f.Dataset, f.Optimizer, f.Status)
+// Epochs reads epochs.jsonl; without one there are none.
+func (r Run) Epochs() ([]Epoch, error) {
+	epochs, err := readEpochs(os.DirFS(r.Folder), r.Folder, epochsFile)
+	if err != nil {
+		err = fmt.Errorf("%w: delete the run's folder to start it over", err)
 	}
-	return nil
+	return epochs, err
+}
+
+// readEpochs reads the epochs of a run, which have to be there from the first on, in order.
+func readEpochs(fsys fs.FS, root, name string) ([]Epoch, error) {
+	content, err := fs.ReadFile(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var epochs []Epoch
+	for line := range bytes.Lines(content) {
+		source := fmt.Sprintf("%s:%d", filepath.Join(root, filepath.FromSlash(name)), len(epochs)+1)
+		var e Epoch
+		if err := decode(source, line, &e); err != nil {
+			return nil, err
+		}
+		if e.Epoch != len(epochs)+1 {
+			return nil, fmt.Errorf("%s is damaged: it is of epoch %d, and each epoch is expected to have a line, in order", source, e.Epoch)
+		}
+		epochs = append(epochs, e)
+	}
+	return epochs, nil
+}
+
+// WriteEpochs writes epochs.jsonl.
+func (r Run) WriteEpochs(epochs []Epoch) error {
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, e := range epochs {
+		if err := encoder.Encode(e); err != nil {
+			return fmt.Errorf("epoch %d of %s: %w", e.Epoch, r.Folder, err)
+		}
+	}
+	return atomicfile.WriteBytes(r.path(epochsFile), lines.Bytes())
 }

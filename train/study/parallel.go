@@ -4,12 +4,29 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"diaghess/gpu"
 	"diaghess/train"
 	"diaghess/train/record"
 )
+
+// share divides the processors among runs. A run has its threads to its end, also where
+// the last runs leave processors free: train_time is compared between paired runs.
+func (s *Study) share(runs int) (parallel, threads int) {
+	processors := runtime.GOMAXPROCS(0)
+	parallel = s.Parallel
+	if parallel == 0 {
+		parallel = processors / max(1, s.Threads)
+	}
+	parallel = max(1, min(parallel, runs))
+	threads = s.Threads
+	if threads == 0 {
+		threads = max(1, processors/parallel)
+	}
+	return parallel, threads
+}
 
 // runners makes the runs of a study, each on a stream of its own, one at a time: where
 // memory ends, it is known how many have found room.
