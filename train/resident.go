@@ -71,7 +71,7 @@ func RandomSet(training, test, classes int) *data.Set {
 		return s
 	}
 	return &data.Set{
-		Name: "drawn pictures", Height: 32, Width: 32, Channels: 3, Classes: classes, Divisor: 255,
+		Name: "random pictures", Height: 32, Width: 32, Channels: 3, Classes: classes, Divisor: 255,
 		Train: split("train", training), Test: split("test", test),
 	}
 }

@@ -46,7 +46,7 @@ func (a *Analysis) setupSection() section {
 		return s
 	}
 	s.paragraphs = []string{
-		fmt.Sprintf("From the records of %s in %s. Everything that decides the bits of a run is in its config.json.", plural(len(a.Records.Runs), "run"), joinStrings(a.Records.Folders)),
+		fmt.Sprintf("From the records of %s in %s. All that the results of a run depend on is in its config.json.", plural(len(a.Records.Runs), "run"), joinStrings(a.Records.Folders)),
 		"Tuning trials are the runs from which an optimizer's settings were chosen: unequal numbers favour the arm that had more.",
 	}
 	s.tables = a.setupTables()

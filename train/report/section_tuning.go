@@ -19,7 +19,7 @@ func (a *Analysis) tuningSection() section {
 	}
 	s.paragraphs = []string{fmt.Sprintf("The optimizers' settings were chosen from trials of %s on %s, %s, by %s on training pictures kept aside. "+
 		"An optimizer that does well in a broad range of learning rates is easier to tune than one with a narrow peak. "+
-		"Trials differ in all that was drawn, not in the learning rate alone; those that diverged have no dot.",
+		"Trials differ in all that was sampled, not in the learning rate alone; those that diverged have no dot.",
 		plural(tuning.Epochs, "epoch"), printable(tuning.Dataset), namedSeeds(tuning.Seeds), printable(tuning.Metric))}
 	if len(tuning.Rungs) > 0 {
 		s.paragraphs = append(s.paragraphs, halving(tuning))
