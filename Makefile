@@ -23,9 +23,10 @@ STUDY = --datasets cifar10 --optimizers adamw,diaghess:lr=3e-6 --seeds 1-7 --epo
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# QUICKSTART takes flags of diaghess quickstart, such as --seeds 3.
 .PHONY: run
 run: build ## build, and make two pages in a minute: the pilot's results, and a study of digits trained now
-	bin/diaghess quickstart
+	bin/diaghess quickstart $(QUICKSTART)
 
 .PHONY: study
 study: build ## fetch CIFAR-10, compare adamw with diaghess on 10,000 of its pictures, 7 pairs, in 10 minutes on 2 cores: enough for large differences only

@@ -49,7 +49,10 @@ func quickstartCommand(makeStudy func() (*study.Study, error)) *cli.Command {
 		Description: "Needs no download. The study trains a small convolutional network on the built-in digits with adamw, sgd and\n" +
 			"diaghess, 20 random seeds each. Each optimizer has the best settings of equally many trials.\n" +
 			"The same command resumes an interrupted study.",
-		Flags:  []cli.Flag{outFlag("results/quick")},
+		Flags: []cli.Flag{
+			outFlag("results/quick"),
+			&cli.IntFlag{Name: "seeds", Usage: "train from the first `N` of the 20 seeds, on a slow machine (default: all)"},
+		},
 		Action: func(c *cli.Context) error { return runQuickstart(c, makeStudy) },
 	}
 }
@@ -73,6 +76,13 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 	s, err := makeStudy()
 	if err != nil {
 		return err
+	}
+	if c.IsSet("seeds") {
+		n := c.Int("seeds")
+		if n < 1 || n > len(s.Seeds) {
+			return fmt.Errorf("%d seeds: give 1 to %d", n, len(s.Seeds))
+		}
+		s.Seeds = s.Seeds[:n]
 	}
 	s.Out = filepath.Join(out, "digits")
 	analysis, err := conduct(c, s)

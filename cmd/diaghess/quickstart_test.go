@@ -40,6 +40,11 @@ func TestQuickstart(t *testing.T) {
 		}
 		return s, err
 	}
+	app := &cli.App{Name: "diaghess", Writer: new(strings.Builder), ErrWriter: new(strings.Builder), Commands: []*cli.Command{quickstartCommand(small)}}
+	err := app.RunContext(t.Context(), []string{"diaghess", "quickstart", "--out", out, "--seeds", "4"})
+	if err == nil || !strings.Contains(err.Error(), "4 seeds: give 1 to 3") {
+		t.Errorf("too many seeds: %v", err)
+	}
 	var finals [2]string
 	for i := range finals {
 		var stdout strings.Builder
