@@ -85,7 +85,7 @@ clean: ## remove what was built; results stay
 # gpu/cuda/build/headers finds by compiling with them. Nothing of NVIDIA is linked: cu
 # and cu/dnn ask for libcuda and libcudnn, and get empty archives and package shim.
 CUDA ?= auto
-found = $(if $(filter no,$(CUDA)),tags=;,settings=$$(GO='$(GO)' gpu/cuda/build/headers) && eval "$$settings" &&)
+found = $(if $(filter no,$(CUDA)),export CGO_ENABLED=0 tags=;,settings=$$(GO='$(GO)' gpu/cuda/build/headers) && eval "$$settings" &&)
 fetched = settings=$$(GO='$(GO)' gpu/cuda/build/headers fetch) && eval "$$settings" &&
 
 .PHONY: build-cuda
