@@ -37,6 +37,19 @@ study: build ## fetch CIFAR-10, compare adamw with diaghess on 10,000 of its pic
 test: go ## run all tests (SHORT=1: those that take little time)
 	CGO_ENABLED=0 $(GO) test $(if $(SHORT),-short) ./...
 
+# Minimizing what is merely new would take most of a short FUZZTIME.
+# It counts inputs: a limit in seconds can end in "context deadline exceeded" without a
+# finding before Go 1.27 (go.dev/issue/75804).
+FUZZTIME ?= 20000x
+
+.PHONY: fuzz
+fuzz: go ## run each fuzz target for FUZZTIME, 20000x inputs by default
+	@list=$$(CGO_ENABLED=0 $(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ { names = names " " $$1 } /^ok/ { if (names) print $$2 names; names = "" }' | \
+	while read -r package names; do for name in $$names; do \
+		(set -x; CGO_ENABLED=0 $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x "$$package" </dev/null) || exit 1; \
+	done; done
+
 # Stops where there is no Go, or one that cannot read go.mod.
 .PHONY: go
 go:
@@ -162,8 +175,9 @@ $(families:%=$(dependencies)/%.d):
 -include $(wildcard $(families:%=$(dependencies)/%.d))
 
 .PHONY: kernels-check
-kernels-check: ## check that kernels/ptx is what the pinned nvcc makes, and assemble it without spills
+kernels-check: ## check that kernels/ptx is what the pinned nvcc makes, and assemble it and the PTX of rule files without spills
 	@rm -rf bin/ptx-check bin/depend/bin/ptx-check
 	@$(MAKE) --no-print-directory kernels NVCC=pinned PTX=bin/ptx-check
 	@diff -r kernels/ptx bin/ptx-check || { echo "kernels/ptx is not what its sources make: run make kernels NVCC=pinned"; exit 1; }
 	@kernels/build/assemble "$$(kernels/build/toolkit)/ptxas" $(families:%=kernels/ptx/%.ptx)
+	PTXAS="$$(kernels/build/toolkit)/ptxas" $(GO) test -count=1 -v -run Assemble ./optim/rulefile/fused

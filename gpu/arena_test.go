@@ -58,8 +58,8 @@ func TestArena(t *testing.T) {
 	}
 }
 
-// What a stream has no room for is its error, and the slices stay without memory.
-func TestArenaWithoutRoom(t *testing.T) {
+// Where a stream is out of memory, that is the error, and the slices stay without memory.
+func TestArenaOutOfMemory(t *testing.T) {
 	a := gpu.NewArena(&limited{room: 1})
 	gpu.Reserve[float32](a, 1)
 	second := gpu.Reserve[float32](a, 1)

@@ -105,6 +105,17 @@ type Kernel interface {
 	Host(lo, hi int)
 }
 
+// Sourced is a [Kernel] that brings its CUDA body along, as PTX. Its parameters are what
+// Arguments returns, not its fields.
+type Sourced interface {
+	Kernel
+	// Module returns the PTX module that has the kernel's Entry, and a name of the module
+	// for messages.
+	Module() (name, text string)
+	// Arguments returns the parameters in order, see [Pack].
+	Arguments() [][]byte
+}
+
 // RecordedOp is an op and the part of the step that it belongs to, such as
 // "forward/conv1".
 type RecordedOp struct {
@@ -167,7 +178,7 @@ func (e *OutOfMemory) Error() string {
 	if e.Bytes > 0 {
 		wanted = fmt.Sprintf(" for %.1f MB", float64(e.Bytes)/1e6)
 	}
-	return fmt.Sprintf("no room%s: %.1f of the device's %.1f MB are free, and this process holds %.1f MB",
+	return fmt.Sprintf("out of memory%s: %.1f of the device's %.1f MB are free, and this process holds %.1f MB",
 		wanted, float64(e.Free)/1e6, float64(e.Total)/1e6, float64(e.Held)/1e6)
 }
 

@@ -2,8 +2,8 @@
 // memory, kernels, convolutions and recorded programs.
 //
 // A computation is an [Op]. It is either a [Kernel] or a [ConvolutionPass]. Package
-// kernels has the kernels, each with one body in Go and one in CUDA. A convolution
-// belongs to the library of the device. A layer records the ops of a training step
+// kernels has the kernels, each with one body in Go and one in CUDA. Other kernels are
+// [Sourced]: they bring their PTX along. A convolution belongs to the library of the device. A layer records the ops of a training step
 // once, with a [Recorder]. A [Stream] compiles them into a [Program] and replays it,
 // without allocations and without copies between host and device.
 //

@@ -35,13 +35,13 @@ func BenchmarkEstimate(b *testing.B) {
 	benchmark(b, "HutchinsonSample", &kernels.HutchinsonSample{Z: x, Product: y, Sum: out, Elements: parameters, First: 1, Factor: 1})
 }
 
-// BenchmarkRecursion and BenchmarkTangent have the outputs of the convolutions, with
+// BenchmarkHesScale and BenchmarkTangent have the outputs of the convolutions, with
 // pooling and without.
-func BenchmarkRecursion(b *testing.B) {
+func BenchmarkHesScale(b *testing.B) {
 	eachPicture(b, func(b *testing.B, m memory, s pictureShape, index, mask gpu.Slice[uint8]) {
 		y, mean, scale, beta := m.floats(s.elements, -1, 1), m.floats(s.each, -.1, .1), m.floats(s.each, .5, 2), m.floats(s.each, -.5, .5)
 		q := alloc[float32](m, s.elements)
-		benchmark(b, "RecursionSlope", &kernels.RecursionSlope{
+		benchmark(b, "HesScaleSlope", &kernels.HesScaleSlope{
 			QA: m.floats(s.outputs, 0, 1), Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, Mask: mask, QZ: q,
 			Partial: alloc[float32](m, 3*s.each*kernels.Chunks(s.rows, s.channels)),
 			Rows:    s.rows, Height: s.extent, Width: s.extent, Channels: s.channels, Slope: slope, Keep: keep,
@@ -49,7 +49,7 @@ func BenchmarkRecursion(b *testing.B) {
 		if !index.IsNull() {
 			return
 		}
-		benchmark(b, "RecursionBackward", &kernels.RecursionBackward{
+		benchmark(b, "HesScaleBackward", &kernels.HesScaleBackward{
 			Q: q, Y: y, Mean: mean, Coefficients: m.floats(5*s.each, -.1, .1), Rows: s.rows, Channels: s.channels,
 		})
 		benchmark(b, "CenteredSquare", &kernels.CenteredSquare{X: y, Mean: mean, Out: q, Rows: s.rows, Channels: s.channels})

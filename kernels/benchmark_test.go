@@ -225,7 +225,7 @@ func BenchmarkGather(b *testing.B) {
 	for i := range order {
 		order[i] = uint32(rows - 1 - i)
 	}
-	images, labels, state := m.bytes(rows*values, 256), m.bytes(rows, 8), alloc[uint32](m, kernels.StateWords)
+	images, labels, state := m.bytes(rows*values, 256), alloc[int32](m, rows), alloc[uint32](m, kernels.StateWords)
 	x, y := alloc[float32](m, rows*values), alloc[int32](m, rows)
 	benchmark(b, "Gather", &kernels.Gather{
 		Images: images, Labels: labels, Order: m.words(order), State: state, X: x, Y: y, Rows: rows, Values: values, Divisor: 255,

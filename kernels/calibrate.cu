@@ -15,8 +15,6 @@ struct Add {
 //   drawn, swept [elements], updated
 //   chunks       [blocks, 4], aligned to 16 bytes
 //   partial      [blocks, 5], written
-//
-// Moves 24 bytes an element, 28 with a sum, and takes 17 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 calibrate_average(const float *__restrict__ g, const float *__restrict__ sum, const float *__restrict__ r, float *__restrict__ drawn,
                   float *__restrict__ swept, const uint32 *__restrict__ chunks, float *__restrict__ partial, float factor, float decay,
@@ -87,8 +85,6 @@ calibrate_weights(const float *__restrict__ partial, const uint32 *__restrict__ 
 //   diagonal     [elements], written
 //   chunks       [blocks, 4], aligned to 16 bytes
 //   weights      [tensors, 2]
-//
-// Moves 12 bytes and takes 3 flops an element.
 extern "C" __global__ void __launch_bounds__(threads)
 calibrate_blend(const float *__restrict__ drawn, const float *__restrict__ swept, float *__restrict__ diagonal,
                 const uint32 *__restrict__ chunks, const float *__restrict__ weights) {

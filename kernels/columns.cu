@@ -37,8 +37,6 @@ __device__ __forceinline__ double sumColumns(double value, double (&shared)[warp
 //   movingMean, movingVariance  [channels], updated
 //   mean, invStd, scale         [channels], written
 //   a                           [rows, channels], written
-//
-// Moves 8 bytes an element, 9 with a mask, and takes 8 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 columns_forward(const float *__restrict__ y, const float *__restrict__ gamma, const float *__restrict__ beta,
                 const uint8 *__restrict__ mask, float *__restrict__ movingMean, float *__restrict__ movingVariance,
@@ -86,8 +84,6 @@ columns_forward(const float *__restrict__ y, const float *__restrict__ gamma, co
 //   dGamma                     [channels], written, or null: a bias alone
 //   dBeta                      [channels], written
 //   dY                         [rows, channels], written, or null
-//
-// Moves 12 bytes an element, 13 with a mask, and takes 11 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 columns_backward(const float *__restrict__ dA, const float *__restrict__ y, const float *__restrict__ mean,
                  const float *__restrict__ invStd, const float *__restrict__ scale, const float *__restrict__ beta,

@@ -16,8 +16,6 @@ __device__ __forceinline__ float sampleOf(float x, float factor, uint32 squared)
 //
 //   x   [elements]
 //   sum [elements], updated
-//
-// Moves 12 bytes an element, 8 with first, and takes 3 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 curvature_sum(const float *__restrict__ x, float *__restrict__ sum, int32 elements, uint32 first, uint32 squared, float factor) {
   forEachElementOfBlock(elements, aligned(x, sum), [&](auto width, int i) {
@@ -40,8 +38,6 @@ curvature_sum(const float *__restrict__ x, float *__restrict__ sum, int32 elemen
 //   average     [elements], updated, or null: no average
 //   diagonal    [elements], written
 //   corrections [estimates]
-//
-// Moves 8 bytes an element, 12 with a sum, and 8 more with an average; takes 7 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 curvature_average(const float *__restrict__ x, const float *__restrict__ sum, float *__restrict__ average,
                   float *__restrict__ diagonal, const float *__restrict__ corrections, const uint32 *__restrict__ state, int32 elements, uint32 every,
@@ -71,8 +67,6 @@ curvature_average(const float *__restrict__ x, const float *__restrict__ sum, fl
 //
 //   x   [elements]
 //   out [elements], written
-//
-// Moves 8 bytes and takes a flop an element.
 extern "C" __global__ void __launch_bounds__(threads)
 square(const float *__restrict__ x, float *__restrict__ out, int32 elements) {
   forEachElementOfBlock(elements, aligned(x, out), [&](auto width, int i) {

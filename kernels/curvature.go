@@ -103,7 +103,7 @@ func (k *CurvatureSum) Host(lo, hi int) {
 	}
 }
 
-// Square computes squares, for the convolutions and matrix products of the recursion.
+// Square computes squares, for the convolutions and matrix products of HesScale.
 //
 //	Out = X^2
 type Square struct {

@@ -13,8 +13,6 @@ __device__ __forceinline__ float curvature(float g, float h, float c1, float c2)
 //   g, h    [elements]
 //   chunks  [blocks, 4], aligned to 16 bytes
 //   minimum [blocks], written
-//
-// Moves 8 bytes and takes 5 flops an element.
 extern "C" __global__ void __launch_bounds__(threads)
 diaghess_minimum(const float *__restrict__ g, const float *__restrict__ h, const uint32 *__restrict__ chunks,
                  float *__restrict__ minimum, float c1, float c2) {
@@ -52,8 +50,6 @@ diaghess_lambda(const float *__restrict__ minimum, const uint32 *__restrict__ fi
 //   chunks       [blocks, 4], aligned to 16 bytes
 //   lambda       [tensors], or null: lambda0
 //   coefficients [steps, 4], aligned to 16 bytes: alpha, beta
-//
-// Moves 32 bytes, without h 28, and takes 20 flops an element.
 extern "C" __global__ void __launch_bounds__(threads)
 diaghess_update(float *__restrict__ w, const float *__restrict__ g, const float *__restrict__ h, float *__restrict__ m,
                 float *__restrict__ v, const uint32 *__restrict__ chunks, const float *__restrict__ lambda,

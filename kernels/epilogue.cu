@@ -8,8 +8,6 @@
 //   mean, scale, beta  [channels]
 //   mask               [rows, channels], or null: keep all
 //   a                  [rows, channels], written
-//
-// Moves 8 bytes an element, 9 with a mask, and takes 4 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 epilogue_forward(const float *__restrict__ y, const float *__restrict__ mean, const float *__restrict__ scale,
                  const float *__restrict__ beta, const uint8 *__restrict__ mask, float *__restrict__ a, int32 rows,
@@ -41,8 +39,6 @@ epilogue_forward(const float *__restrict__ y, const float *__restrict__ mean, co
 //   mean, scale, beta  [channels]
 //   mask               [rows, channels], or null
 //   partial            [chunks, 2, channels], written
-//
-// Moves 8 bytes an element, 9 with a mask, and takes 7 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 epilogue_reduce(const float *__restrict__ dA, const float *__restrict__ y, const float *__restrict__ mean,
                 const float *__restrict__ scale, const float *__restrict__ beta, const uint8 *__restrict__ mask,
@@ -81,8 +77,6 @@ epilogue_reduce(const float *__restrict__ dA, const float *__restrict__ y, const
 //   mean, scale, beta, dSlope, dOffset   [channels]
 //   mask                                 [rows, channels], or null
 //   dY                                   [rows, channels], written
-//
-// Moves 12 bytes an element, 13 with a mask, and takes 9 flops.
 //
 // Three blocks a multiprocessor are enough; for four ptxas would spill registers.
 extern "C" __global__ void __launch_bounds__(threads, 3)

@@ -8,9 +8,6 @@
 //   mask               [pooled rows, channels], or null: keep all
 //   a                  [pooled rows, channels], written
 //   index, winner      [pooled rows, channels], written, or both null
-//
-// Moves 4 bytes and takes 5 flops an element of y, and moves 4 bytes a pooled element,
-// 1 more with a mask and 5 more with a winner.
 extern "C" __global__ void __launch_bounds__(threads)
 epilogue_pool_forward(const float *__restrict__ y, const float *__restrict__ mean, const float *__restrict__ scale,
                       const float *__restrict__ beta, const uint8 *__restrict__ mask, float *__restrict__ a,
@@ -57,9 +54,6 @@ epilogue_pool_forward(const float *__restrict__ y, const float *__restrict__ mea
 //   mean, scale, beta, dSlope, dOffset   [channels]
 //   mask                                 [pooled rows, channels], or null
 //   dY                                   [pictures, height, width, channels], written
-//
-// Moves 8 bytes and takes 3 flops an element of y, and 5 bytes, 6 with a mask,
-// and 6 flops a pooled element.
 //
 // Three blocks a multiprocessor are enough; for four ptxas would spill registers.
 extern "C" __global__ void __launch_bounds__(threads, 3)

@@ -4,8 +4,6 @@
 // fill: see Fill.
 //
 //   x [elements], written
-//
-// Moves 4 bytes an element.
 extern "C" __global__ void __launch_bounds__(threads) fill(uint32 *__restrict__ x, int32 elements, uint32 value) {
   const int first = blockIdx.x * elementsPerBlock;
   x += first;

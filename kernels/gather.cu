@@ -8,10 +8,8 @@
 //   order  [samples of a pass]
 //   x      [rows, values], written
 //   y      [rows], written
-//
-// Moves 5 bytes a value and 9 a row.
 extern "C" __global__ void __launch_bounds__(threads)
-gather(const uint8 *__restrict__ images, const uint8 *__restrict__ labels, const uint32 *__restrict__ order,
+gather(const uint8 *__restrict__ images, const int32 *__restrict__ labels, const uint32 *__restrict__ order,
        const uint32 *__restrict__ state, float *__restrict__ x, int32 *__restrict__ y, int32 rows, int32 values, float divisor) {
   const uint32 picture = order[state[stateSample] + blockIdx.x];
   if (threadIdx.x == 0) y[blockIdx.x] = labels[picture];
@@ -26,6 +24,32 @@ gather(const uint8 *__restrict__ images, const uint8 *__restrict__ labels, const
   });
 }
 
+// gather_values: see GatherValues. A block makes a row.
+//
+//   table  [table rows, inputs]
+//   labels [table rows]
+//   order  [samples of a pass]
+//   offset [inputs]
+//   factor [inputs]
+//   x      [rows, inputs], written
+//   y      [rows], written
+extern "C" __global__ void __launch_bounds__(threads)
+gather_values(const float *__restrict__ table, const int32 *__restrict__ labels, const uint32 *__restrict__ order,
+              const uint32 *__restrict__ state, const float *__restrict__ offset, const float *__restrict__ factor,
+              float *__restrict__ x, int32 *__restrict__ y, int32 rows, int32 inputs) {
+  const uint32 row = order[state[stateSample] + blockIdx.x];
+  if (threadIdx.x == 0) y[blockIdx.x] = labels[row];
+  table += uint64(row) * inputs;
+  x += uint64(blockIdx.x) * inputs;
+  forEachElement(inputs, aligned(table, offset, factor, x), [&](auto width, int i) {
+    constexpr int N = width.value;
+    const auto from = load<N>(table + i), minus = load<N>(offset + i), times = load<N>(factor + i);
+    Pack<float, N> to;
+    for (int j = 0; j < N; j++) to.at[j] = (from.at[j] - minus.at[j]) * times.at[j];
+    store(x + i, to);
+  });
+}
+
 // gather_augment: see GatherAugment. A block makes a row, a warp a line of it.
 //
 //   images [pictures, height, width, channels] bytes
@@ -34,10 +58,9 @@ gather(const uint8 *__restrict__ images, const uint8 *__restrict__ labels, const
 //   x      [rows, height, width, channels], written
 //   y      [rows], written
 //
-// Moves 5 bytes a value and 9 a row. A line that is shifted begins within a
-// sector, so its bytes touch one more.
+// A line that is shifted begins within a sector, so its bytes touch one more.
 extern "C" __global__ void __launch_bounds__(threads)
-gather_augment(const uint8 *__restrict__ images, const uint8 *__restrict__ labels, const uint32 *__restrict__ order,
+gather_augment(const uint8 *__restrict__ images, const int32 *__restrict__ labels, const uint32 *__restrict__ order,
                const uint32 *__restrict__ state, float *__restrict__ x, int32 *__restrict__ y, int32 rows, int32 height,
                int32 width, int32 channels, float divisor, int32 padding, int32 flip, uint32 stream, uint64 seed) {
   const uint32 sample = state[stateSample] + blockIdx.x;

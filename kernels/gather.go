@@ -9,7 +9,7 @@ import "diaghess/gpu"
 //	Y[r]    = Labels[Order[sample + r]]
 type Gather struct {
 	Images  gpu.Slice[uint8]   // [pictures, Values]
-	Labels  gpu.Slice[uint8]   // [pictures]
+	Labels  gpu.Slice[int32]   // [pictures]
 	Order   gpu.Slice[uint32]  // [samples of a pass]
 	State   gpu.Slice[uint32]  // [StateWords]
 	X       gpu.Slice[float32] // [Rows, Values], written
@@ -23,10 +23,10 @@ func (k *Gather) Entry() string  { return "gather" }
 func (k *Gather) Grid() gpu.Grid { return gpu.Grid{Blocks: int(k.Rows), Threads: threads} }
 func (k *Gather) Cost() gpu.Cost { return gatherCost(k.Rows, k.Values) }
 
-// gatherCost counts five bytes and a division a value, and nine bytes a row.
+// gatherCost counts five bytes and a division a value, and twelve bytes a row.
 func gatherCost(rows, values int32) gpu.Cost {
 	n := int64(rows) * int64(values)
-	return gpu.Cost{Bytes: 5*n + 9*int64(rows), Flops: n}
+	return gpu.Cost{Bytes: 5*n + 12*int64(rows), Flops: n}
 }
 
 // Host gathers rows lo to hi-1.
@@ -37,8 +37,51 @@ func (k *Gather) Host(lo, hi int) {
 	n := int(k.Values)
 	for r := lo; r < hi; r++ {
 		picture := int(order[r])
-		y[r] = int32(labels[picture])
+		y[r] = labels[picture]
 		scale.convert(x[r*n:][:n], images[picture*n:][:n])
+	}
+}
+
+// GatherValues makes a batch from rows of numbers that are resident on the device, and scales
+// each input by an offset and a factor of its own.
+//
+//	X[r, i] = (Table[Order[sample + r], i] - Offset[i]) Factor[i]
+//	Y[r]    = Labels[Order[sample + r]]
+type GatherValues struct {
+	Table  gpu.Slice[float32] // [table rows, Inputs]
+	Labels gpu.Slice[int32]   // [table rows]
+	Order  gpu.Slice[uint32]  // [samples of a pass]
+	State  gpu.Slice[uint32]  // [StateWords]
+	Offset gpu.Slice[float32] // [Inputs]
+	Factor gpu.Slice[float32] // [Inputs]
+	X      gpu.Slice[float32] // [Rows, Inputs], written
+	Y      gpu.Slice[int32]   // [Rows], written
+	Rows   int32
+	Inputs int32
+}
+
+func (k *GatherValues) Entry() string  { return "gather_values" }
+func (k *GatherValues) Grid() gpu.Grid { return gpu.Grid{Blocks: int(k.Rows), Threads: threads} }
+
+// Cost counts eight bytes a value, eight an input, and twelve a row.
+func (k *GatherValues) Cost() gpu.Cost {
+	n := int64(k.Rows) * int64(k.Inputs)
+	return gpu.Cost{Bytes: 8*n + 8*int64(k.Inputs) + 12*int64(k.Rows), Flops: 2 * n}
+}
+
+// Host gathers rows lo to hi-1.
+func (k *GatherValues) Host(lo, hi int) {
+	order := k.Order.Host()[k.State.Host()[StateSample]:]
+	table, labels, x, y := k.Table.Host(), k.Labels.Host(), k.X.Host(), k.Y.Host()
+	n := int(k.Inputs)
+	offset, factor := k.Offset.Host()[:n], k.Factor.Host()[:n]
+	for r := lo; r < hi; r++ {
+		row := int(order[r])
+		y[r] = labels[row]
+		to, from := x[r*n:][:n], table[row*n:][:n]
+		for i, v := range from {
+			to[i] = (v - offset[i]) * factor[i]
+		}
 	}
 }
 
@@ -60,7 +103,7 @@ func (k *Gather) Host(lo, hi int) {
 // residual learning", section 4.2, has Padding 4 and the flip for CIFAR-10.
 type GatherAugment struct {
 	Images   gpu.Slice[uint8]   // [pictures, Height, Width, Channels]
-	Labels   gpu.Slice[uint8]   // [pictures]
+	Labels   gpu.Slice[int32]   // [pictures]
 	Order    gpu.Slice[uint32]  // [samples of a pass]
 	State    gpu.Slice[uint32]  // [StateWords]
 	X        gpu.Slice[float32] // [Rows, Height, Width, Channels], written
@@ -91,7 +134,7 @@ func (k *GatherAugment) Host(lo, hi int) {
 	n := height * line
 	for r := lo; r < hi; r++ {
 		picture := int(order[r])
-		y[r] = int32(labels[picture])
+		y[r] = labels[picture]
 		dh, dw, flipped := k.draw(pass, sample+uint32(r))
 		from, to := images[picture*n:][:n], x[r*n:][:n]
 		for h := range height {

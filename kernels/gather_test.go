@@ -30,7 +30,7 @@ func (a augmenter) gather(rows, sample int, pass uint32) []float32 {
 		images[i] = uint8(i + 1)
 	}
 	k := &kernels.GatherAugment{
-		Images: upload(a, images), Labels: upload(a, []uint8{1}), Order: upload(a, make([]uint32, sample+rows)),
+		Images: upload(a, images), Labels: upload(a, []int32{1}), Order: upload(a, make([]uint32, sample+rows)),
 		State: upload(a, []uint32{0, 0, uint32(sample), pass}),
 		X:     upload(a, make([]float32, rows*augmentedValues)), Y: upload(a, make([]int32, rows)),
 		Rows: int32(rows), Height: augmentedExtent, Width: augmentedExtent, Channels: 1, Divisor: 1,

@@ -6,8 +6,6 @@
 //
 //   z       all parameters, written
 //   chunks  [chunks, 4]
-//
-// Moves 4 bytes an element.
 extern "C" __global__ void __launch_bounds__(threads)
 rademacher(float *__restrict__ z, const uint32 *__restrict__ chunks, const uint32 *__restrict__ state, uint64 seed,
            uint32 stream, uint32 draw) {
@@ -28,8 +26,6 @@ rademacher(float *__restrict__ z, const uint32 *__restrict__ chunks, const uint3
 //
 //   z, product  [elements]
 //   sum         [elements], updated
-//
-// Moves 16 bytes an element, 12 with first, and takes 3 flops.
 extern "C" __global__ void __launch_bounds__(threads)
 hutchinson_sample(const float *__restrict__ z, const float *__restrict__ product, float *__restrict__ sum, int32 elements,
                   uint32 first, uint32 absolute, float factor) {
@@ -53,8 +49,6 @@ hutchinson_sample(const float *__restrict__ z, const float *__restrict__ product
 // memory side by side.
 //
 //   x [outer, taps, inner], updated
-//
-// Moves 8 bytes and takes a flop an element.
 extern "C" __global__ void __launch_bounds__(threads)
 tap_mean(float *__restrict__ x, int32 outer, int32 taps, int32 inner) {
   const int pair = blockIdx.x * threads + threadIdx.x;

@@ -7,8 +7,6 @@
 //   segments [blocks, 8]: offset in values, length, index of the first element in
 //            its tensor (a multiple of 4), stream, bits of the constant, bits of the
 //            limit
-//
-// Moves 4 bytes an element.
 extern "C" __global__ void __launch_bounds__(threads)
 initialize(float *__restrict__ values, const uint32 *__restrict__ segments, uint64 seed) {
   __shared__ uint32 segment[initialSegmentWords];

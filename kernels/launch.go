@@ -73,3 +73,11 @@ const rowsPerSoftmaxBlock = warpsPerBlock
 func span(lo, hi, size, n int) (first, last int) {
 	return lo * size, min(hi*size, n)
 }
+
+// Flag is a bool as a kernel's parameter.
+func Flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -5,58 +5,43 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
+	"regexp"
+	"sync"
 )
 
-// ptxFiles is what nvcc made of the .cu files, see make kernels.
+// ptxFiles is what nvcc made of the .cu files, see make kernels: a module of each family
+// of kernels, such as ptx/batchnorm.ptx of batchnorm.cu.
 //
 //go:embed ptx/*.ptx
 var ptxFiles embed.FS
 
-// PTX returns the PTX source of a family of kernels, such as "batchnorm" of
-// batchnorm.cu: a module with an entry for each of the family's kernels.
-func PTX(family string) (string, error) {
-	source, err := ptxFiles.ReadFile("ptx/" + family + ".ptx")
-	if err != nil {
-		return "", fmt.Errorf("no PTX of kernels/%s.cu in this program: run make kernels and build again", family)
-	}
-	return string(source), nil
-}
-
-// Families returns the names of the families, in alphabetical order.
-func Families() []string {
+// modules are the files by the entries that they have.
+var modules = sync.OnceValue(func() map[string]string {
+	entry := regexp.MustCompile(`\.entry (\w+)\(`)
 	files, err := fs.Glob(ptxFiles, "ptx/*.ptx")
 	if err != nil {
 		panic("kernels: " + err.Error()) // the pattern is wrong
 	}
-	families := make([]string, len(files))
-	for i, file := range files {
-		families[i] = strings.TrimSuffix(path.Base(file), ".ptx")
-	}
-	return families
-}
-
-// FamilyOf returns the family whose PTX has the entry, a kernel's Entry().
-func FamilyOf(entry string) (string, error) {
-	for _, family := range Families() {
-		source, err := PTX(family)
+	found := map[string]string{}
+	for _, file := range files {
+		source, err := ptxFiles.ReadFile(file)
 		if err != nil {
-			return "", err
+			panic("kernels: " + err.Error()) // the file is in the program
 		}
-		if strings.Contains(source, ".entry "+entry+"(") {
-			return family, nil
+		for _, match := range entry.FindAllSubmatch(source, -1) {
+			found[string(match[1])] = file
 		}
 	}
-	return "", fmt.Errorf("no PTX of kernel %s in this program: write its CUDA body, run make kernels and build again", entry)
-}
+	return found
+})
 
-// Module returns the PTX that has an entry, and the name of its file. It returns an error
-// if no PTX has the entry.
+// Module returns the PTX that has an entry, a kernel's Entry(), and the name of its file. It returns
+// an error if no PTX has the entry.
 func Module(entry string) (name, source string, err error) {
-	family, err := FamilyOf(entry)
-	if err != nil {
-		return "", "", err
+	file, ok := modules()[entry]
+	if !ok {
+		return "", "", fmt.Errorf("no PTX of kernel %s in this program: write its CUDA body, run make kernels and build again", entry)
 	}
-	source, err = PTX(family)
-	return family + ".ptx", source, err
+	text, err := ptxFiles.ReadFile(file)
+	return path.Base(file), string(text), err
 }

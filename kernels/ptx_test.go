@@ -18,11 +18,11 @@ import (
 
 // allKernels has one of each struct.
 var allKernels = []gpu.Kernel{
-	&AdaBeliefUpdate{}, &AdaHessianUpdate{}, &AdamUpdate{}, &Advance{}, &BatchMetrics{}, &BatchNormFinish{}, &BatchNormGradient{}, &BatchNormInference{},
-	&BatchNormStats{}, &CalibrateAverage{}, &CalibrateBlend{}, &CalibrateWeights{}, &CenteredSquare{}, &ChannelMean{}, &ColumnsBackward{}, &ColumnsForward{}, &CurvatureAverage{}, &CurvatureSum{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
+	&AdamUpdate{}, &Advance{}, &BatchMetrics{}, &BatchNormFinish{}, &BatchNormGradient{}, &BatchNormInference{},
+	&BatchNormStats{}, &CalibrateAverage{}, &CalibrateBlend{}, &CalibrateWeights{}, &CenteredSquare{}, &ChannelMean{}, &ColumnsBackward{}, &ColumnsForward{}, &Copy{}, &CurvatureAverage{}, &CurvatureSum{}, &DiagHessLambda{}, &DiagHessMinimum{}, &DiagHessUpdate{}, &DropoutMask{}, &EpilogueBackward{},
 	&EpilogueForward{}, &EpiloguePoolBackward{}, &EpiloguePoolForward{}, &EpilogueReduce{}, &Fill{}, &GGNColumn{}, &Gather{},
-	&GatherAugment{}, &HutchinsonSample{}, &Initialize{}, &RMSPropUpdate{}, &Rademacher{}, &RecursionBackward{}, &RecursionFinish{}, &RecursionLogits{}, &RecursionSlope{}, &SampleLabels{}, &Square{}, &SGDUpdate{}, &SophiaUpdate{}, &SoftmaxCrossEntropy{}, &TangentBackward{}, &TangentFinish{}, &TangentForward{}, &TangentGradient{},
-	&TangentLoss{}, &TangentPoolForward{}, &TangentReduce{}, &TangentStats{}, &TapMean{},
+	&GatherAugment{}, &GatherValues{}, &HesScaleBackward{}, &HesScaleFinish{}, &HesScaleLogits{}, &HesScaleSlope{}, &HutchinsonSample{}, &Initialize{}, &MuonMomentum{}, &MuonNormalize{}, &MuonPolynomial{}, &MuonUpdate{}, &Rademacher{}, &SampleLabels{}, &Square{}, &SGDUpdate{}, &SoftmaxCrossEntropy{}, &StatisticsMerge{}, &TangentBackward{}, &TangentFinish{}, &TangentForward{}, &TangentGradient{},
+	&TangentLoss{}, &TangentPoolForward{}, &TangentReduce{}, &TangentStats{}, &TapMean{}, &WeightAverage{},
 }
 
 // TestAllKernels holds the list above against the methods in the source files.
@@ -121,12 +121,8 @@ func entries(t *testing.T) map[string][]string {
 	entry := regexp.MustCompile(`\.entry (\w+)\(([^)]*)\)`)
 	parameter := regexp.MustCompile(`\.param \.(\w+)`)
 	found := map[string][]string{}
-	for _, family := range Families() {
-		source, err := PTX(family)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, match := range entry.FindAllStringSubmatch(source, -1) {
+	for _, file := range glob(t, "ptx/*.ptx") {
+		for _, match := range entry.FindAllStringSubmatch(read(t, file), -1) {
 			name := match[1]
 			if _, twice := found[name]; twice {
 				t.Errorf("two families have the entry %s", name)
@@ -136,8 +132,8 @@ func entries(t *testing.T) map[string][]string {
 				types = append(types, p[1])
 			}
 			found[name] = types
-			if of, err := FamilyOf(name); of != family || err != nil {
-				t.Errorf("FamilyOf(%q) = %q, %v, want %q", name, of, err, family)
+			if of, source, err := Module(name); of != filepath.Base(file) || source != read(t, file) || err != nil {
+				t.Errorf("Module(%q) is %q, %v, want %q and its content", name, of, err, file)
 			}
 		}
 	}
@@ -161,7 +157,7 @@ func TestPTXIsFresh(t *testing.T) {
 		}
 		delete(manifest.Sources, file)
 		if family, isModule := strings.CutSuffix(file, ".cu"); isModule {
-			families = append(families, family)
+			families = append(families, "ptx/"+family+".ptx")
 			if _, err := os.Stat(family + ".go"); err != nil {
 				t.Errorf("%s has no Go file of its stem", file)
 			}
@@ -170,8 +166,8 @@ func TestPTXIsFresh(t *testing.T) {
 	for file := range manifest.Sources {
 		t.Errorf("the PTX was made from %s, which is gone: run make kernels", file)
 	}
-	if !slices.Equal(Families(), families) {
-		t.Errorf("PTX of %v is embedded, sources are %v", Families(), families)
+	if files := glob(t, "ptx/*.ptx"); !slices.Equal(files, families) {
+		t.Errorf("%v are embedded, the sources make %v", files, families)
 	}
 	if !strings.Contains(manifest.Flags, "-fmad=false") {
 		t.Errorf("the PTX was made with %q: without -fmad=false it rounds unlike Go", manifest.Flags)
@@ -180,11 +176,8 @@ func TestPTXIsFresh(t *testing.T) {
 
 // TestUnknownPTX asks for what is not there.
 func TestUnknownPTX(t *testing.T) {
-	if source, err := PTX("nothing"); err == nil {
-		t.Errorf("PTX of an unknown family: %q", source)
-	}
-	if family, err := FamilyOf("adam"); err == nil { // the beginning of adam_update
-		t.Errorf("FamilyOf an unknown entry: %q", family)
+	if file, _, err := Module("adam"); err == nil { // the beginning of adam_update
+		t.Errorf("the PTX of an unknown entry: %q", file)
 	}
 }
 

@@ -18,8 +18,6 @@ __device__ __forceinline__ float warpSums(float value) {
 //
 //   logits [rows, classes]
 //   labels [rows], written
-//
-// Needs 4 bytes a logit and 4 a row, and 4 flops a logit.
 extern "C" __global__ void __launch_bounds__(threads)
 sample_labels(const float *__restrict__ logits, int32 *__restrict__ labels, const uint32 *__restrict__ state, uint64 seed,
               uint32 stream, uint32 draw, int32 rows, int32 classes) {

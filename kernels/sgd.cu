@@ -7,8 +7,6 @@
 //   g            [elements]
 //   chunks       [blocks, 4], aligned to 16 bytes
 //   coefficients [steps, 4], aligned to 16 bytes: rate
-//
-// Moves 20 bytes and takes 8 flops an element.
 extern "C" __global__ void __launch_bounds__(threads)
 sgd_update(float *__restrict__ w, const float *__restrict__ g, float *__restrict__ v, const uint32 *__restrict__ chunks,
            const float *__restrict__ coefficients, const uint32 *__restrict__ state, float momentum, float weightDecay,

@@ -9,8 +9,6 @@
 //   dLogits     [rows, classes], written, or null
 //   rowLoss     [rows], written
 //   prediction  [rows], written
-//
-// Needs 8 bytes a logit, 4 without dLogits, and 12 a row, and 8 flops a logit.
 extern "C" __global__ void __launch_bounds__(threads)
 softmax_cross_entropy(const float *__restrict__ logits, const int32 *__restrict__ labels, float *__restrict__ dLogits,
                       float *__restrict__ rowLoss, int32 *__restrict__ prediction, int32 rows, int32 classes, float smoothing) {
@@ -65,8 +63,6 @@ softmax_cross_entropy(const float *__restrict__ logits, const int32 *__restrict_
 //   rowLoss, prediction, labels  [rows]
 //   loss, correct                [batches of a pass], one of each written
 //   confusion                    [classes, classes], += 1 at (label, prediction)
-//
-// Moves 20 bytes a row.
 extern "C" __global__ void __launch_bounds__(threads)
 batch_metrics(const float *__restrict__ rowLoss, const int32 *__restrict__ prediction, const int32 *__restrict__ labels,
               const uint32 *__restrict__ state, float *__restrict__ loss, uint32 *__restrict__ correct,

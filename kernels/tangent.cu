@@ -7,8 +7,6 @@
 //   y, yDot  [rows, channels]
 //   mean     [channels]
 //   partial  [chunks, 2, channels], written
-//
-// Moves 8 bytes and takes 4 flops an element.
 extern "C" __global__ void __launch_bounds__(threads)
 tangent_stats(const float *__restrict__ y, const float *__restrict__ yDot, const float *__restrict__ mean,
               float *__restrict__ partial, int32 rows, int32 channels) {
@@ -84,8 +82,6 @@ __device__ __forceinline__ float activated(const Pack<float, N> (&p)[6], int i, 
 //   mask                                         [rows, channels], or null: keep all
 //   aDot                                         [rows, channels], written
 //
-// Moves 12 bytes an element, 13 with a mask, and takes 10 flops.
-//
 // Three blocks a multiprocessor leave a thread 85 registers, which the kernels of
 // this file need.
 extern "C" __global__ void __launch_bounds__(threads, 3)
@@ -123,9 +119,6 @@ tangent_forward(const float *__restrict__ y, const float *__restrict__ yDot, con
 //   mean, scale, beta, meanDot, scaleDot, betaDot [channels]
 //   mask                                         [pooled rows, channels], or null: keep all
 //   aDot                                         [pooled rows, channels], written
-//
-// Needs 13 bytes a pooled element, 14 with a mask, moves 24 more, and takes 10
-// flops.
 extern "C" __global__ void __launch_bounds__(threads, 3)
 tangent_pool_forward(const float *__restrict__ y, const float *__restrict__ yDot, const uint8 *__restrict__ index,
                      const float *__restrict__ mean, const float *__restrict__ scale, const float *__restrict__ beta,
@@ -169,8 +162,6 @@ tangent_pool_forward(const float *__restrict__ y, const float *__restrict__ yDot
 //
 //   logits, logitsDot  [rows, classes]
 //   dLogitsDot         [rows, classes], written
-//
-// Needs 12 bytes and 9 flops a logit.
 extern "C" __global__ void __launch_bounds__(threads)
 tangent_loss(const float *__restrict__ logits, const float *__restrict__ logitsDot, float *__restrict__ dLogitsDot,
              int32 rows, int32 classes) {

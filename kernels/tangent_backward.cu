@@ -38,9 +38,6 @@ __device__ __forceinline__ Gradients<N> gradientsAt(const float *dA, const float
 //   mean, scale, beta, meanDot  [channels]
 //   mask                        of the shape of dA, or null
 //   partial                     [chunks, 2, channels], written
-//
-// Moves 16 bytes an element, 17 with a mask, less what pooling spares, and takes 12
-// flops.
 extern "C" __global__ void __launch_bounds__(threads, 3)
 tangent_reduce(const float *__restrict__ dA, const float *__restrict__ dADot, const float *__restrict__ y,
                const float *__restrict__ yDot, const uint8 *__restrict__ index, const float *__restrict__ mean,
@@ -124,9 +121,6 @@ tangent_gradient(const float *__restrict__ partial, const float *__restrict__ in
 //   coefficients                          [3, channels]
 //   mask                                  of the shape of dA, or null
 //   dYDot                                 [rows, channels], written
-//
-// Moves 20 bytes an element, 21 with a mask, less what pooling spares, and takes 16
-// flops.
 extern "C" __global__ void __launch_bounds__(threads, 3)
 tangent_backward(const float *__restrict__ dA, const float *__restrict__ dADot, const float *__restrict__ y,
                  const float *__restrict__ yDot, const uint8 *__restrict__ index, const float *__restrict__ mean,

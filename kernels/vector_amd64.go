@@ -88,7 +88,7 @@ const (
 	withMask  = 1
 	withIndex = 2
 	withQZ    = 4
-	// recursionSlopePair always has an index.
+	// hesScaleSlopePair always has an index.
 	withQZOfPair = 2
 )
 
@@ -134,13 +134,13 @@ func epiloguePoolForward(p *walk)
 func epiloguePoolBackward(p *walk)
 
 //go:noescape
-func recursionSlope(p *walk)
+func hesScaleSlope(p *walk)
 
 //go:noescape
-func recursionSlopePair(p *walk)
+func hesScaleSlopePair(p *walk)
 
 //go:noescape
-func recursionBackward(p *walk)
+func hesScaleBackward(p *walk)
 
 //go:noescape
 func tangentStats(p *walk)
@@ -403,7 +403,7 @@ func (p *walk) pixelWalks(first, last, height, width, channels int, pooled bool,
 	}
 }
 
-func (k *RecursionSlope) vector(first, last int, s0, s1, s2 []float32) int {
+func (k *HesScaleSlope) vector(first, last int, s0, s1, s2 []float32) int {
 	channels := int(k.Channels)
 	p := rowWalk(first, last, channels)
 	if p.elements == 0 {
@@ -418,16 +418,16 @@ func (k *RecursionSlope) vector(first, last int, s0, s1, s2 []float32) int {
 		}
 		if at.pairs {
 			p.variant = having(mask, withMask) + having(qz, withQZOfPair)
-			recursionSlopePair(&p)
+			hesScaleSlopePair(&p)
 			return
 		}
 		p.variant = having(mask, withMask) + having(index, withIndex) + having(qz, withQZ)
-		recursionSlope(&p)
+		hesScaleSlope(&p)
 	})
 	return p.elements
 }
 
-func (k *RecursionBackward) vector(first, last int) int {
+func (k *HesScaleBackward) vector(first, last int) int {
 	channels := int(k.Channels)
 	p := rowWalk(first, last, channels)
 	if p.elements == 0 {
@@ -440,7 +440,7 @@ func (k *RecursionBackward) vector(first, last int) int {
 	for i := range 5 {
 		p.channels[1+i] = each(coefficients[i*channels:][:channels])
 	}
-	recursionBackward(&p)
+	hesScaleBackward(&p)
 	return p.elements
 }
 

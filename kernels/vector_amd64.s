@@ -2569,8 +2569,8 @@ end:
 	VZEROUPPER
 	RET
 
-// func recursionSlope(p *walk)
-TEXT ·recursionSlope(SB), 0, $72-8
+// func hesScaleSlope(p *walk)
+TEXT ·hesScaleSlope(SB), 0, $72-8
 	MOVQ p+0(FP), R13
 	MOVQ 40(R13), AX
 	MOVQ AX, 0(SP)
@@ -2884,8 +2884,8 @@ end:
 	VZEROUPPER
 	RET
 
-// func recursionSlopePair(p *walk)
-TEXT ·recursionSlopePair(SB), 0, $104-8
+// func hesScaleSlopePair(p *walk)
+TEXT ·hesScaleSlopePair(SB), 0, $104-8
 	MOVQ p+0(FP), R13
 	MOVQ 40(R13), AX
 	MOVQ AX, 0(SP)
@@ -3145,8 +3145,8 @@ end:
 	VZEROUPPER
 	RET
 
-// func recursionBackward(p *walk)
-TEXT ·recursionBackward(SB), 0, $72-8
+// func hesScaleBackward(p *walk)
+TEXT ·hesScaleBackward(SB), 0, $72-8
 	MOVQ p+0(FP), R13
 	MOVQ 40(R13), AX
 	MOVQ AX, 0(SP)

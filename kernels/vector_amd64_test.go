@@ -178,13 +178,13 @@ func TestVectorEpilogue(t *testing.T) {
 					})
 					sums := o.float(3*channels*Chunks(int32(rows), int32(channels)), 7, 8)
 					for _, qz := range []gpu.Slice[float32]{out, {}} {
-						o.compare(t, name("RecursionSlope"), &RecursionSlope{
+						o.compare(t, name("HesScaleSlope"), &HesScaleSlope{
 							QA: da, Y: y, Mean: mean, Scale: scale, Beta: beta, Mask: mask, QZ: qz, Partial: sums,
 							Rows: int32(rows), Height: 1, Width: 1, Channels: int32(channels), Slope: .01, Keep: 1 / .6,
 						})
 					}
 					coefficients := o.float(5*channels, -1, 1)
-					o.compare(t, name("RecursionBackward"), &RecursionBackward{
+					o.compare(t, name("HesScaleBackward"), &HesScaleBackward{
 						Q: out, Y: y, Mean: mean, Coefficients: coefficients, Rows: int32(rows), Channels: int32(channels),
 					})
 				}
@@ -232,7 +232,7 @@ func TestVectorEpiloguePool(t *testing.T) {
 						Pictures: pictures, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
 					})
 					all := int32(pictures * height * width)
-					o.compare(t, name("RecursionSlope"), &RecursionSlope{
+					o.compare(t, name("HesScaleSlope"), &HesScaleSlope{
 						QA: da, Y: y, Index: index, Mean: mean, Scale: scale, Beta: beta, Mask: mask, QZ: dy,
 						Partial: o.float(3*channels*Chunks(all, int32(channels)), 7, 8),
 						Rows:    all, Height: int32(height), Width: int32(width), Channels: int32(channels), Slope: .01, Keep: 1 / .6,
@@ -294,7 +294,7 @@ func TestVectorGather(t *testing.T) {
 		for _, divisor := range []float32{255, 1, 3} {
 			o := newOperands(nil)
 			o.compare(t, fmt.Sprintf("Gather, %d values, divisor %v", n, divisor), &Gather{
-				Images: o.byte(pictures*n, 256), Labels: o.byte(pictures, 10),
+				Images: o.byte(pictures*n, 256), Labels: hostSlice(make([]int32, pictures)),
 				Order: hostSlice([]uint32{3, 1, 2, 0}), State: hostSlice([]uint32{StateSample: 1, StateWords - 1: 0}),
 				X: o.float(rows*n, 7, 8), Y: hostSlice(make([]int32, rows)), Rows: rows, Values: int32(n), Divisor: divisor,
 			})
@@ -315,7 +315,7 @@ func TestVectorGatherAugment(t *testing.T) {
 				o := newOperands(nil)
 				n := height * width * channels
 				o.compare(t, fmt.Sprintf("GatherAugment, width %d, %d channels, padding %d", width, channels, padding), &GatherAugment{
-					Images: o.byte(pictures*n, 256), Labels: o.byte(pictures, 10),
+					Images: o.byte(pictures*n, 256), Labels: hostSlice(make([]int32, pictures)),
 					Order: hostSlice(order), State: hostSlice([]uint32{StateSample: 1, StatePass: 2}),
 					X: o.float(rows*n, 7, 8), Y: hostSlice(make([]int32, rows)),
 					Rows: rows, Height: height, Width: int32(width), Channels: int32(channels),

@@ -34,8 +34,8 @@ func (*CenteredSquare) vector(_, _ int) int                                     
 func (*CalibrateBlend) vector(_, _, _ []float32, _, _ float32) int              { return 0 }
 func (*Rademacher) vector(_ []float32, _ int, _ uint32) int                     { return 0 }
 func (*HutchinsonSample) vector(_, _, _ []float32) int                          { return 0 }
-func (*RecursionSlope) vector(_, _ int, _, _, _ []float32) int                  { return 0 }
-func (*RecursionBackward) vector(_, _ int) int                                  { return 0 }
+func (*HesScaleSlope) vector(_, _ int, _, _, _ []float32) int                   { return 0 }
+func (*HesScaleBackward) vector(_, _ int) int                                   { return 0 }
 func (*TangentStats) vector(_, _ int, _, _ []float32) int                       { return 0 }
 func (*TangentForward) vector(_, _ int, _ *tangentChannels) int                 { return 0 }
 func (*TangentPoolForward) vector(_, _ int, _ *tangentChannels) int             { return 0 }

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"math"
 
 	"diaghess/gpu"
 	"diaghess/kernels"
@@ -30,7 +31,7 @@ type Batch struct {
 	retained     bool // the gradients by the activations
 }
 
-// sampled is what the loss of drawn labels is about; none of it counts.
+// sampled is what the loss of sampled labels is about; none of it counts.
 type sampled struct {
 	labels, prediction gpu.Slice[int32]   // [Size]
 	rowLoss            gpu.Slice[float32] // [Size]
@@ -63,7 +64,7 @@ func (b *binder) dropout(elements int, stream uint32, rate float32) int {
 	return offset
 }
 
-// gradient returns room for n elements that does not overlap the last one it
+// gradient returns n elements of scratch memory that does not overlap the last one it
 // returned, nor any other where the network retains its gradients.
 func (b *binder) gradient(n int) gpu.Slice[float32] {
 	if b.batch.retained {
@@ -91,6 +92,9 @@ func (n *Network) Bind(size int) (*Batch, error) {
 		u, out, err := node.bind(b, x)
 		if err != nil {
 			return fail(err)
+		}
+		if out.Len() > math.MaxInt32 { // a kernel counts elements in int32
+			return fail(fmt.Errorf("layer %s has %d outputs, a batch has at most %d of a layer: choose a smaller batch or network", u.label(), out.Len(), math.MaxInt32))
 		}
 		batch.units = append(batch.units, u)
 		x = out
@@ -127,6 +131,25 @@ func (b *Batch) Forward(r *gpu.Recorder, training bool) {
 	r.Group("forward", func() {
 		for _, u := range b.units {
 			r.Group(u.label(), func() { u.forward(r, training) })
+		}
+	})
+}
+
+// Calibrate records the network from X to Logits as a step of a pass that recomputes the
+// statistics of batch normalization. Each normalization takes the batch's own statistics, and
+// the moving ones become the mean and the biased variance of its inputs in all batches of the
+// pass so far. Dropout is off. state counts the samples of the pass, and the moving statistics
+// must be zero at its start.
+func (b *Batch) Calibrate(r *gpu.Recorder, state gpu.Slice[uint32]) {
+	r.Group("calibrate", func() {
+		for _, u := range b.units {
+			r.Group(u.label(), func() {
+				if c, ok := u.(calibrator); ok {
+					c.calibrate(r, state)
+				} else {
+					u.forward(r, false)
+				}
+			})
 		}
 	})
 }

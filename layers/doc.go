@@ -10,11 +10,11 @@
 // fixed size needs, and the [Batch] it returns records forward, loss and
 // backward into programs. Nothing is allocated after that. Estimates of the curvature
 // bind more to a batch. A [Tangent] records the product of the loss's Hessian with a
-// direction, a [Recursion] a diagonal, [GGNColumns] the exact one of a perceptron.
+// direction, a [HesScale] a diagonal, [GGNColumns] the exact one of a perceptron.
 //
 // A layer is one file: it declares its parameters, binds its part of a batch, and
 // records its part of each sweep that it has. A sweep's own file, tangent.go,
-// recursion.go or ggn.go, has the interface for that, the walk through the network and
+// hesscale.go or ggn.go, has the interface for that, the walk through the network and
 // the loss. Where a layer does not have the sweep, an error names the two. relu.go is the shortest example, and exact/relu.go what tests compare
 // it with.
 //

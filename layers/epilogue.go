@@ -82,6 +82,7 @@ func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float3
 	}
 	if e.BatchNorm {
 		u.invStd, u.scale = channels(), channels()
+		u.statistics, u.zeros = gpu.Reserve[float32](b.arena, 2*e.in.Channels), gpu.ReserveCopy(b.arena, make([]float32, 2*e.in.Channels))
 	} else { // a bias is a normalization with mean 0 and deviation 1
 		ones := slices.Repeat([]float32{1}, e.in.Channels)
 		u.invStd, u.scale = gpu.ReserveCopy(b.arena, ones), gpu.ReserveCopy(b.arena, ones)
@@ -97,9 +98,9 @@ func (e *epilogue) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float3
 }
 
 var (
-	_ tangentUnit   = (*epilogueUnit)(nil)
-	_ recursionUnit = (*epilogueUnit)(nil)
-	_ columnUnit    = (*epilogueUnit)(nil)
+	_ tangentUnit  = (*epilogueUnit)(nil)
+	_ hesScaleUnit = (*epilogueUnit)(nil)
+	_ columnUnit   = (*epilogueUnit)(nil)
 )
 
 // epilogueUnit is an epilogue bound to a batch.
@@ -109,6 +110,7 @@ type epilogueUnit struct {
 	y, a, da, dy        gpu.Slice[float32]
 	mean, invStd, scale gpu.Slice[float32] // [channels]
 	dSlope, dOffset     gpu.Slice[float32] // [channels]
+	statistics, zeros   gpu.Slice[float32] // [2, channels]: a batch's mean and variance, for calibrate; null without normalization
 	index               gpu.Slice[uint8]   // null without pooling, as winner
 	winner              gpu.Slice[float32] // y at each window's maximum
 	mask                gpu.Slice[uint8]   // null without dropout
@@ -160,33 +162,64 @@ func (u *epilogueUnit) correction() float32 {
 
 func (u *epilogueUnit) forward(r *gpu.Recorder, training bool) {
 	channels := int32(u.in.Channels)
-	var mask gpu.Slice[uint8]
-	if training {
-		mask = u.mask
-	}
 	switch {
 	case u.BatchNorm && training && u.columns():
 		r.Record(&kernels.ColumnsForward{
-			Y: u.y, Gamma: u.gamma.Value, Beta: u.beta.Value, Mask: mask,
+			Y: u.y, Gamma: u.gamma.Value, Beta: u.beta.Value, Mask: u.mask,
 			MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value,
 			Mean: u.mean, InvStd: u.invStd, Scale: u.scale, A: u.a, Rows: int32(u.rows()), Channels: channels,
 			Epsilon: BatchNormEpsilon, Momentum: BatchNormMomentum, Correction: u.correction(), Slope: u.Slope, Keep: u.keep(),
 		})
 		return
 	case u.BatchNorm && training:
-		rows := int32(u.rows())
-		partial := u.partials.Sub(0, u.partialSize(2, u.rows()))
-		r.Record(&kernels.BatchNormStats{Y: u.y, Partial: partial, Rows: rows, Channels: channels})
-		r.Record(&kernels.BatchNormFinish{
-			Partial: partial, Gamma: u.gamma.Value, MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value,
-			Mean: u.mean, InvStd: u.invStd, Scale: u.scale, Rows: rows, Channels: channels,
-			Epsilon: BatchNormEpsilon, Momentum: BatchNormMomentum, Correction: u.correction(),
-		})
+		u.normalize(r, u.movingMean.Value, u.movingVariance.Value, BatchNormMomentum, u.correction())
 	case u.BatchNorm:
 		r.Record(&kernels.BatchNormInference{
 			MovingMean: u.movingMean.Value, MovingVariance: u.movingVariance.Value, Gamma: u.gamma.Value,
 			Mean: u.mean, InvStd: u.invStd, Scale: u.scale, Channels: channels, Epsilon: BatchNormEpsilon,
 		})
+	}
+	u.apply(r, training)
+}
+
+// normalize finds the coefficients of a normalization with the batch's own statistics, and
+// updates the moving ones.
+func (u *epilogueUnit) normalize(r *gpu.Recorder, movingMean, movingVariance gpu.Slice[float32], momentum, correction float32) {
+	rows, channels := int32(u.rows()), int32(u.in.Channels)
+	partial := u.partials.Sub(0, u.partialSize(2, u.rows()))
+	r.Record(&kernels.BatchNormStats{Y: u.y, Partial: partial, Rows: rows, Channels: channels})
+	r.Record(&kernels.BatchNormFinish{
+		Partial: partial, Gamma: u.gamma.Value, MovingMean: movingMean, MovingVariance: movingVariance,
+		Mean: u.mean, InvStd: u.invStd, Scale: u.scale, Rows: rows, Channels: channels,
+		Epsilon: BatchNormEpsilon, Momentum: momentum, Correction: correction,
+	})
+}
+
+// calibrate normalizes with the batch's own statistics, and merges them into those of the
+// pass.
+func (u *epilogueUnit) calibrate(r *gpu.Recorder, state gpu.Slice[uint32]) {
+	if !u.BatchNorm {
+		u.forward(r, false)
+		return
+	}
+	// From zero and with momentum 0 the moving statistics become the batch's, without rounding.
+	channels := u.in.Channels
+	mean, variance := u.statistics.Sub(0, channels), u.statistics.Sub(channels, 2*channels)
+	r.Record(&kernels.Copy{To: u.statistics, From: u.zeros, Elements: int32(2 * channels)})
+	u.normalize(r, mean, variance, 0, 1)
+	r.Record(&kernels.StatisticsMerge{
+		BatchMean: mean, BatchVariance: variance, Mean: u.movingMean.Value, Variance: u.movingVariance.Value,
+		State: state, Samples: uint32(u.batch), Channels: int32(channels),
+	})
+	u.apply(r, false)
+}
+
+// apply applies the coefficients and what follows them, in training with dropout.
+func (u *epilogueUnit) apply(r *gpu.Recorder, training bool) {
+	channels := int32(u.in.Channels)
+	var mask gpu.Slice[uint8]
+	if training {
+		mask = u.mask
 	}
 	if u.Pool {
 		k := &kernels.EpiloguePoolForward{
@@ -338,10 +371,10 @@ func (s *epilogueTangent) backward(r *gpu.Recorder, _, product, daDot gpu.Slice[
 // centres says whether a normalization takes the mean out of the input.
 func (u *epilogueUnit) centres() bool { return u.BatchNorm }
 
-func (u *epilogueUnit) recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.Slice[float32], _, _ bool) gpu.Slice[float32] {
+func (u *epilogueUnit) hesScale(q *HesScale, r *gpu.Recorder, at, diagonal gpu.Slice[float32], _, _ bool) gpu.Slice[float32] {
 	rows, channels := int32(u.rows()), int32(u.in.Channels)
 	partial := q.partials.Take(u.partialSize(3, u.rows()))
-	slope := &kernels.RecursionSlope{
+	slope := &kernels.HesScaleSlope{
 		QA: at, Y: u.y, Index: u.index, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
 		Rows: rows, Height: int32(u.in.Height), Width: int32(u.in.Width), Channels: channels, Slope: u.Slope, Keep: u.keep(),
 	}
@@ -351,7 +384,7 @@ func (u *epilogueUnit) recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.S
 		slope.QZ = below
 	}
 	r.Record(slope)
-	finish := &kernels.RecursionFinish{
+	finish := &kernels.HesScaleFinish{
 		Partial: partial, InvStd: u.invStd, Scale: u.scale, HBeta: u.beta.In(diagonal), Rows: rows, Channels: channels,
 	}
 	if u.BatchNorm {
@@ -359,7 +392,7 @@ func (u *epilogueUnit) recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.S
 	}
 	r.Record(finish)
 	if u.BatchNorm {
-		r.Record(&kernels.RecursionBackward{
+		r.Record(&kernels.HesScaleBackward{
 			Q: below, Y: u.y, Mean: u.mean, Coefficients: finish.Coefficients, Rows: rows, Channels: channels,
 		})
 	}
@@ -380,11 +413,11 @@ func (u *epilogueUnit) perSample() error {
 func (u *epilogueUnit) column(c *GGNColumns, r *gpu.Recorder, at gpu.Slice[float32], _ bool) gpu.Slice[float32] {
 	rows, channels := int32(u.rows()), int32(u.in.Channels)
 	partial := c.partials.Take(u.partialSize(3, u.rows()))
-	r.Record(&kernels.RecursionSlope{
+	r.Record(&kernels.HesScaleSlope{
 		QA: c.square(r, at), Y: u.y, Mean: u.mean, Scale: u.scale, Beta: u.beta.Value, Mask: u.mask, Partial: partial,
 		Rows: rows, Height: 1, Width: 1, Channels: channels, Slope: u.Slope, Keep: u.keep(),
 	})
-	r.Record(&kernels.RecursionFinish{
+	r.Record(&kernels.HesScaleFinish{
 		Partial: partial, InvStd: u.invStd, Scale: u.scale, HBeta: u.beta.In(c.sample), Rows: rows, Channels: channels,
 	})
 	if u.identity() {

@@ -51,6 +51,15 @@ func grid() []network {
 	return all
 }
 
+// chainOf is a model's chain for 3 classes.
+func chainOf(spec string) []layers.Layer {
+	chain, err := layers.Model(spec, 3)
+	if err != nil {
+		panic(err)
+	}
+	return chain
+}
+
 // corners are chains and shapes at the edge of what a network may be.
 func corners() []network {
 	conv := func(i, filters, kernel int) layers.Layer {
@@ -101,6 +110,10 @@ func corners() []network {
 				dense(1, 6), bias(3, false), relu(5), dense(2, 4), bias(4, false), relu(6)}},
 		{name: "ReLU of many rows and channels", input: picture(3, 4, 1), batch: 33,
 			chain: []layers.Layer{conv(1, 33, 1), relu(1), dense(1, 3)}},
+		{name: "normalization behind the activation", input: picture(3, 3, 2), batch: 7, smoothing: 0.1, chain: chainOf("mlp:layers=2,width=5,dropout=0.3,bn=after")},
+		{name: "normalization before the activation", input: picture(3, 3, 2), batch: 7, chain: chainOf("mlp:layers=2,width=5,bn=before,slope=0.2")},
+		{name: "convolutions with normalization behind the activation", input: picture(3, 5, 2), batch: 11, chain: chainOf("smallcnn:filters=3,dense=5,bn=after")},
+		{name: "the pilot's first network", input: picture(3, 5, 2), batch: 4, chain: chainOf("julycnn:filters=3,dense=5")},
 		{name: "reductions of two chunks", input: picture(31, 33, 1), batch: 2,
 			chain: []layers.Layer{
 				conv(1, 5, 1), layers.Epilogue{Name: "norm1", BatchNorm: true, Slope: 1},

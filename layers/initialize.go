@@ -15,6 +15,7 @@ import (
 type initializer struct {
 	constant, limit float32 // uniform in [constant - limit, constant + limit)
 	deviation       float64 // of the normal distribution with mean 0; 0 for none
+	truncated       bool    // at two deviations
 }
 
 func constant(value float32) initializer { return initializer{constant: value} }
@@ -26,10 +27,9 @@ func glorotUniform(fanIn, fanOut int) initializer {
 	return initializer{limit: float32(math.Sqrt(6 / float64(fanIn+fanOut)))}
 }
 
-// heNormal draws from N(0, 2 / fan in), He et al. 2015, not truncated.
-func heNormal(fanIn, _ int) initializer {
-	return initializer{deviation: math.Sqrt(2 / float64(fanIn))}
-}
+// truncatedDeviation is the standard deviation of N(0, 1) truncated at -2 and 2. Its square is
+// 1 - 4 phi(2) / (Phi(2) - Phi(-2)), with the density phi and the distribution function Phi.
+const truncatedDeviation = 0.87962566103423978
 
 // stream is that of a tensor's initial values.
 func (initializer) stream(name string) uint32 { return kernels.RandomStream("init/" + name) }
@@ -39,8 +39,8 @@ func (i initializer) tensor(name string, offset, elements int) kernels.InitialTe
 	return kernels.InitialTensor{Offset: offset, Elements: elements, Stream: i.stream(name), Constant: i.constant, Limit: i.limit}
 }
 
-// normal draws the values of a tensor of n elements, pairs by the method of Box
-// and Muller 1958.
+// normal draws the values of a tensor of n elements: pairs by the method of Box and Muller 1958,
+// or truncated by the inverse of the distribution function.
 func (i initializer) normal(seed uint64, name string, n int) []float32 {
 	uniform := make([]float64, (n+3)/4*4)
 	for j := 0; j < len(uniform); j += 4 {
@@ -50,6 +50,10 @@ func (i initializer) normal(seed uint64, name string, n int) []float32 {
 	}
 	values := make([]float32, n)
 	for j := range values {
+		if i.truncated {
+			values[j] = float32(i.deviation * math.Sqrt2 * math.Erfinv((2*uniform[j]-1)*math.Erf(math.Sqrt2)))
+			continue
+		}
 		radius := i.deviation * math.Sqrt(-2*math.Log(uniform[j&^1]))
 		angle := 2 * math.Pi * uniform[j|1]
 		if j%2 == 0 {
@@ -89,7 +93,7 @@ func (n *Network) Initialize(seed uint64) error {
 	return nil
 }
 
-// toLayout brings values that were drawn in the host's order into that of the device.
+// toLayout brings values that were sampled in the host's order into that of the device.
 func (n *Network) toLayout() error {
 	if n.Stream.Device().FilterLayout() == gpu.HWIO {
 		return nil

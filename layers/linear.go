@@ -3,6 +3,7 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"diaghess/gpu"
 	"diaghess/kernels"
@@ -17,11 +18,28 @@ const (
 	GlorotUniform Initializer = iota
 	// HeNormal is N(0, 2 / fan in), not truncated: He et al. 2015.
 	HeNormal
+	// HeTruncated is Keras's he_normal, of mean 0 and variance 2 / fan in: a normal distribution
+	// truncated at two of its standard deviations.
+	HeTruncated
+	// LeCunNormal is N(0, 1 / fan in), not truncated: LeCun et al. 1998, section 4.6.
+	LeCunNormal
 )
 
+// initializerNames are what options call them.
+func initializerNames() []string { return []string{"glorot", "he", "he-truncated", "lecun"} }
+
+// String returns what options call the distribution.
+func (i Initializer) String() string { return initializerNames()[i] }
+
 func (i Initializer) draw(fanIn, fanOut int) initializer {
-	if i == HeNormal {
-		return heNormal(fanIn, fanOut)
+	variance := 2 / float64(fanIn)
+	switch i {
+	case HeNormal:
+		return initializer{deviation: math.Sqrt(variance)}
+	case HeTruncated:
+		return initializer{deviation: math.Sqrt(variance) / truncatedDeviation, truncated: true}
+	case LeCunNormal:
+		return initializer{deviation: math.Sqrt(1 / float64(fanIn))}
 	}
 	return glorotUniform(fanIn, fanOut)
 }
@@ -80,9 +98,9 @@ func (l *linear) bind(b *binder, x gpu.Slice[float32]) (unit, gpu.Slice[float32]
 }
 
 var (
-	_ tangentUnit   = (*linearUnit)(nil)
-	_ recursionUnit = (*linearUnit)(nil)
-	_ columnUnit    = (*linearUnit)(nil)
+	_ tangentUnit  = (*linearUnit)(nil)
+	_ hesScaleUnit = (*linearUnit)(nil)
+	_ columnUnit   = (*linearUnit)(nil)
 )
 
 // linearUnit is a linear bound to a batch.
@@ -165,10 +183,10 @@ func (s *linearTangent) backward(r *gpu.Recorder, z, product, dyDot gpu.Slice[fl
 // centres says that the layer takes its input as it is.
 func (u *linearUnit) centres() bool { return false }
 
-// recurse records the products with squared factors. Before a normalization it is the
+// hesScale records the products with squared factors. Before a normalization it is the
 // input without its mean that is squared, because the normalization takes the mean
 // out of the output.
-func (u *linearUnit) recurse(q *Recursion, r *gpu.Recorder, at, diagonal gpu.Slice[float32], centred, wanted bool) gpu.Slice[float32] {
+func (u *linearUnit) hesScale(q *HesScale, r *gpu.Recorder, at, diagonal gpu.Slice[float32], centred, wanted bool) gpu.Slice[float32] {
 	squares := q.inputs.Take(u.x.Len())
 	if centred {
 		rows, channels := int32(u.x.Len()/u.shape.In), int32(u.shape.In)

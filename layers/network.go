@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"math"
 
 	"diaghess/gpu"
 	"diaghess/kernels"
@@ -32,7 +33,7 @@ type node interface {
 }
 
 // unit is a layer bound to a batch. The sweeps that it has besides forward and backward
-// are tangentUnit, recursionUnit and columnUnit.
+// are tangentUnit, hesScaleUnit and columnUnit.
 type unit interface {
 	// bindGradient takes the gradient of the loss by the layer's output and
 	// returns that by its input, or null if it is not wanted.
@@ -42,6 +43,11 @@ type unit interface {
 	backward(r *gpu.Recorder, gradients gpu.Slice[float32])
 	// label names the layer in profiles.
 	label() string
+}
+
+// calibrator is a unit with statistics that Batch.Calibrate recomputes.
+type calibrator interface {
+	calibrate(r *gpu.Recorder, state gpu.Slice[uint32])
 }
 
 // Parameter is a trainable tensor. Its elements are in the order of Shape on the host;
@@ -146,6 +152,9 @@ func New(stream gpu.Stream, input Shape, chain []Layer, seed uint64) (*Network, 
 		return nil, fmt.Errorf("the network's last layer is not dense: it gives %d x %d pixels", shape.Height, shape.Width)
 	}
 	n.Classes = shape.Channels
+	if d.values > math.MaxInt32 { // a kernel counts elements in int32
+		return nil, fmt.Errorf("the network has %d parameters, at most %d are possible: choose a smaller one", n.Trainable(), math.MaxInt32)
+	}
 
 	a := gpu.NewArena(stream)
 	n.Values, n.Gradients = gpu.Reserve[float32](a, d.values), gpu.Reserve[float32](a, d.values)

@@ -34,9 +34,9 @@ func (l *relu) bind(b *binder, y gpu.Slice[float32]) (unit, gpu.Slice[float32], 
 }
 
 var (
-	_ tangentUnit   = (*reluUnit)(nil)
-	_ recursionUnit = (*reluUnit)(nil)
-	_ columnUnit    = (*reluUnit)(nil)
+	_ tangentUnit  = (*reluUnit)(nil)
+	_ hesScaleUnit = (*reluUnit)(nil)
+	_ columnUnit   = (*reluUnit)(nil)
 )
 
 // reluUnit is a relu bound to a batch: the kernels of an epilogue with bias 0.
@@ -117,7 +117,7 @@ func (s *reluTangent) backward(r *gpu.Recorder, _, _, daDot gpu.Slice[float32], 
 
 func (u *reluUnit) centres() bool { return false }
 
-func (u *reluUnit) recurse(q *Recursion, r *gpu.Recorder, at, _ gpu.Slice[float32], _, wanted bool) gpu.Slice[float32] {
+func (u *reluUnit) hesScale(q *HesScale, r *gpu.Recorder, at, _ gpu.Slice[float32], _, wanted bool) gpu.Slice[float32] {
 	return u.down(r, at, q.q, wanted)
 }
 

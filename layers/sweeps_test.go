@@ -37,9 +37,9 @@ func check(t *testing.T, err error) {
 // layer and the sweep.
 func TestMissingSweeps(t *testing.T) {
 	for sweep, bound := range map[string]func(*Batch) error{
-		"product with the Hessian":               func(b *Batch) error { _, err := b.BindTangent(); return err },
-		"recursion of the Gauss-Newton diagonal": func(b *Batch) error { _, err := b.BindRecursion(); return err },
-		"exact Gauss-Newton diagonal":            func(b *Batch) error { _, err := b.BindGGNColumns(); return err },
+		"product with the Hessian":    func(b *Batch) error { _, err := b.BindTangent(); return err },
+		"sweep of HesScale":           func(b *Batch) error { _, err := b.BindHesScale(); return err },
+		"exact Gauss-Newton diagonal": func(b *Batch) error { _, err := b.BindGGNColumns(); return err },
 	} {
 		batch := bind(t, Dense{Name: "dense1", Units: 3}, Epilogue{Name: "bias1"}, Dense{Name: "out", Units: 2})
 		check(t, bound(batch))

@@ -74,7 +74,7 @@ func TestCurvedRules(t *testing.T) {
 
 // Rules that cannot do without a curvature refuse to.
 func TestCurvatureIsNeeded(t *testing.T) {
-	for _, spec := range []string{"sophia:curvature=none", "adahesscale:curvature=none", "diaghess:curvature=fisher,samples=2", "diaghess:every=0"} {
+	for _, spec := range []string{"sophia:curvature=none", "adahesscale:curvature=none", "diaghess:curvature=empirical-fisher,samples=2", "diaghess:every=0"} {
 		if _, err := optim.Parse(spec); err == nil {
 			t.Errorf("%s is taken", spec)
 		}

@@ -3,6 +3,8 @@ package optim
 import (
 	"math"
 
+	"diaghess/nearest/keys"
+
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/optim/curvature"
@@ -20,7 +22,7 @@ import (
 //
 // c1 = square diff^(square - 1) and c2 = square (square - 1) diff^(square - 2) are the
 // first and second derivative of x^square at diff. The rule descends on loss^square, whose
-// curvature contains g^2 for any h. There is no weight decay.
+// curvature contains g^2 for any h.
 //
 // The pilot's perceptrons took the minimum over the kernel and the bias of a layer
 // together. They had the exact diagonal, which is never negative, so lam is lambda in both
@@ -31,13 +33,14 @@ import (
 // the other values of h.
 type DiagHess struct {
 	Schedule
+	Before
 	Beta1, Beta2, Epsilon float64
 	Lambda                float64 // damping
 	Diff, Square          float64
 	Curvature             curvature.Options // what h is
 }
 
-var _ Rule = (*DiagHess)(nil)
+var _ handwritten = (*DiagHess)(nil)
 
 // NewDiagHess returns the rule with the pilot's constants.
 func NewDiagHess() *DiagHess {
@@ -47,20 +50,20 @@ func NewDiagHess() *DiagHess {
 	}
 }
 
-func (o *DiagHess) Name() string        { return "diaghess" }
-func (o *DiagHess) Slots() []string     { return []string{"m", "v"} }
-func (o *DiagHess) schedule() *Schedule { return &o.Schedule }
+func (o *DiagHess) Name() string                    { return "diaghess" }
+func (o *DiagHess) Slots() []string                 { return []string{"m", "v"} }
+func (o *DiagHess) bind(b *Buffers) (update, error) { return bindByHand(o, b) }
 
 func (o *DiagHess) curvature() *curvature.Options { return &o.Curvature }
 
-func (o *DiagHess) tunables() []tunable {
-	return append(append(o.Schedule.tunables(), curvatureTunables(&o.Curvature, curvature.Kinds())...),
-		fraction("beta1", "decay of the first moment", &o.Beta1),
-		fraction("beta2", "decay of the second moment", &o.Beta2),
-		positive("eps", "added to the root of the second moment", &o.Epsilon),
-		positive("lambda", "damping of the curvature", &o.Lambda),
-		positive("diff", "value of the loss at which loss^square is differentiated", &o.Diff),
-		atLeastOne("square", "power of the loss; below 1 its curvature would be negative", &o.Square))
+func (o *DiagHess) ownKeys() []keys.Key {
+	return append(append(o.Schedule.keys(), curvatureKeys(&o.Curvature, curvature.Kinds())...),
+		keys.Fraction("beta1", "decay of the first moment", &o.Beta1),
+		keys.Fraction("beta2", "decay of the second moment", &o.Beta2),
+		keys.Positive("eps", "added to the root of the second moment", &o.Epsilon),
+		keys.Positive("lambda", "damping of the curvature", &o.Lambda),
+		keys.Positive("diff", "value of the loss at which loss^square is differentiated", &o.Diff).When("a square above 1", func() bool { return o.Square > 1 }),
+		keys.AtLeastOne("square", "power of the loss; below 1 its curvature would be negative", &o.Square))
 }
 
 // Constants returns the rule's factors c1, of the curvature, and c2, of the squared
@@ -97,14 +100,13 @@ func (o *DiagHess) Record(r *gpu.Recorder, b *Buffers) {
 	r.Record(update)
 }
 
-// observe says whether the least n of a tensor is below 0.
-func (o *DiagHess) observe(g, h []float32, _ [][]float32) (clipped int, damped bool) {
+// damps says whether the least n of a tensor is below 0.
+func (o *DiagHess) damps(g, h []float32) bool {
 	c1, c2 := o.Constants()
 	for i, gi := range g {
-		n := c2*float64(gi)*float64(gi) + c1*float64(h[i])
-		damped = damped || n < 0 && !math.IsInf(n, 0)
+		if n := c2*float64(gi)*float64(gi) + c1*float64(h[i]); n < 0 && !math.IsInf(n, 0) {
+			return true
+		}
 	}
-	return 0, damped
+	return false
 }
-
-func (o *DiagHess) observed(seen *Observation, _ float64, damped int) { seen.Damped = &damped }

@@ -1,6 +1,7 @@
-// Package optim has the update rules, one in each file. A file has the formula, the
-// convention and the source of its rule, and the settings with their defaults. One
-// launch of the rule's kernel updates all tensors of a network.
+// Package optim has the update rules. A rule of formulas for elements is a rule file, see
+// package rulefile and [FileRule]. The others have a file here, with the formula, the
+// convention and the source, and the settings with their defaults. The rule's kernels
+// update all tensors of a network at once; Muon multiplies matrices before that.
 //
 // A rule is written on the command line as name:key=value,..., see [Parse].
 //

@@ -14,12 +14,12 @@ func ExampleParse() {
 	fmt.Println(optim.Spec(rule)) // 0.0005 is the default
 	fmt.Println("beta2 is", optim.Settings(rule)["beta2"])
 
-	_, err = optim.Parse("adam:lr=-1")
+	_, err = optim.Parse("sgd:lr=-1")
 	fmt.Println(err)
 	// Output:
 	// adamw:lr=0.0003,schedule=cosine
 	// beta2 is 0.999
-	// optimizer adam: lr=-1: must be a number above 0 (in float32)
+	// optimizer sgd: lr=-1: must be a number above 0 (in float32)
 }
 
 func ExampleSchedule_Rates() {

@@ -10,24 +10,18 @@ import (
 type Observation struct {
 	Norm     float64 // of h, Euclidean
 	Negative float64 // share of the entries of h that are below 0
-	// Clipped is the share of the coordinates that Sophia clipped.
-	Clipped *float64
 	// Damped is how many tensors had a negative curvature, which DiagHess's
 	// damping made up for.
 	Damped *int
 }
 
-// observer is a rule that has more to say about its curvature. slots are in the
-// order of Rule.Slots, and all slices a tensor's.
-type observer interface {
-	// observe returns how many coordinates of a tensor the rule clipped, and
-	// whether it damped the tensor.
-	observe(g, h []float32, slots [][]float32) (clipped int, damped bool)
-	// observed keeps of the two what means something.
-	observed(o *Observation, clipped float64, damped int)
+// damper is a rule that makes up for a negative curvature.
+type damper interface {
+	// damps says whether it does so in a tensor.
+	damps(g, h []float32) bool
 }
 
-// Observe describes the last step. Call it between steps: it copies all buffers from the
+// Observe describes the last step. Call it between steps: it copies buffers from the
 // device. It returns nil for a rule without curvature, and if h is not finite. The error
 // is that of a copy.
 func (o *Optimizer) Observe() (*Observation, error) {
@@ -43,22 +37,15 @@ func (o *Optimizer) Observe() (*Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := download(b.Gradients)
-	if err != nil {
-		return nil, err
-	}
-	var slots [][]float32
-	for _, slot := range b.Slots {
-		s, err := download(slot)
-		if err != nil {
+	rule, damps := o.Rule.(damper)
+	var g []float32
+	if damps {
+		if g, err = download(b.Gradients); err != nil {
 			return nil, err
 		}
-		slots = append(slots, s)
 	}
-
 	seen := &Observation{}
-	rule, more := o.Rule.(observer)
-	elements, negative, clipped, damped := 0, 0, 0, 0
+	elements, negative, damped := 0, 0, 0
 	for i, offset := range o.tensors.Offsets {
 		end := offset + o.tensors.Lengths[i]
 		elements += end - offset
@@ -68,16 +55,8 @@ func (o *Optimizer) Observe() (*Observation, error) {
 				negative++
 			}
 		}
-		if more {
-			var of [][]float32
-			for _, s := range slots {
-				of = append(of, s[offset:end])
-			}
-			n, raised := rule.observe(g[offset:end], h[offset:end], of)
-			clipped += n
-			if raised {
-				damped++
-			}
+		if damps && rule.damps(g[offset:end], h[offset:end]) {
+			damped++
 		}
 	}
 	seen.Norm = math.Sqrt(seen.Norm)
@@ -85,8 +64,8 @@ func (o *Optimizer) Observe() (*Observation, error) {
 		return nil, nil
 	}
 	seen.Negative = float64(negative) / float64(elements)
-	if more {
-		rule.observed(seen, float64(clipped)/float64(elements), damped)
+	if damps {
+		seen.Damped = &damped
 	}
 	return seen, nil
 }

@@ -112,6 +112,7 @@ func TestRulesTrain(t *testing.T) {
 		"adam:lr=0.1,schedule=cosine", "adamw:lr=0.1,schedule=cosine,weight-decay=0",
 		"rmsprop:lr=0.05,schedule=cosine", "rmsprop:lr=0.05,schedule=cosine,legacy=true",
 		"adabelief:lr=0.1,schedule=cosine,weight-decay=0,warmup=2",
+		"muon:adamw-lr=0.1,schedule=cosine",
 		"diaghess:lr=0.4,square=2,diff=50,lambda=20,eps=20",
 		"sgd:lr=0.1,schedule=step,step-every=20,step-factor=0.5",
 	} {
@@ -149,6 +150,8 @@ func TestFirstStep(t *testing.T) {
 		"adabelief": w - 0.001*(g+1e-4*w),
 		// The belief of a first gradient is g - .1 g.
 		"adabelief:rectify=false,weight-decay=0": w - 0.001*g/math.Sqrt(0.81*g*g),
+		// A vector has AdamW with a rate of its own.
+		"muon:weight-decay=0.5": w - 3e-4*0.5*w - 3e-4*g/(math.Abs(g)+1e-10),
 		// n = c2 g^2, mhat = c1 g / (n + lambda), vhat = n^2.
 		"diaghess": w - 1e-6*(1.373291015625e-4*g/(4.39453125e-3*g*g+1e-3))/(4.39453125e-3*g*g+1e-7),
 	} {
@@ -252,7 +255,7 @@ func TestSlots(t *testing.T) {
 	p := newProblem(t)
 	for name, slots := range map[string][]string{
 		"diaghess": {"m", "v"}, "adamw": {"m", "v"}, "adam": {"m", "v"}, "adabelief": {"m", "v"}, "sgd": {"v"}, "rmsprop": {"v"},
-		"sophia": {"m"}, "adahessian": {"m", "v"}, "adahesscale": {"m", "v"},
+		"sophia": {"m"}, "adahessian": {"m", "v"}, "adahesscale": {"m", "v"}, "muon": {"m", "v"},
 	} {
 		optimizer, err := optim.New(p.stream, parse(t, name), p.tensors, optim.Length{Steps: 1, StepsPerEpoch: 1}, gpu.Slice[float32]{}, false)
 		check(t, err)
@@ -285,7 +288,7 @@ func TestTensorsOf(t *testing.T) {
 	n, err := layers.New(openStream(t), layers.Shape{Height: 1, Width: 1, Channels: 3}, chain, 0)
 	check(t, err)
 	got := optim.TensorsOf(n)
-	if fmt.Sprint(got.Offsets, got.Lengths) != "[0 16] [15 5]" || got.Values != n.Values || got.Gradients != n.Gradients {
-		t.Errorf("tensors at %v of lengths %v", got.Offsets, got.Lengths)
+	if fmt.Sprint(got.Offsets, got.Lengths, got.Shapes) != "[0 16] [15 5] [[3 5] [5]]" || got.Values != n.Values || got.Gradients != n.Gradients {
+		t.Errorf("tensors at %v of lengths %v and shapes %v", got.Offsets, got.Lengths, got.Shapes)
 	}
 }

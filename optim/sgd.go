@@ -3,6 +3,7 @@ package optim
 import (
 	"diaghess/gpu"
 	"diaghess/kernels"
+	"diaghess/nearest/keys"
 )
 
 // SGD is stochastic gradient descent with momentum in the convention of Keras, where the
@@ -18,27 +19,28 @@ import (
 // form.
 type SGD struct {
 	Schedule
+	Before
 	Momentum    float64
 	Nesterov    bool
 	WeightDecay float64
 }
 
-var _ Rule = (*SGD)(nil)
+var _ handwritten = (*SGD)(nil)
 
 // NewSGD returns SGD with momentum .9, Nesterov's step and Keras's learning rate, .01.
 func NewSGD() *SGD {
 	return &SGD{Schedule: schedule(1e-2), Momentum: 0.9, Nesterov: true}
 }
 
-func (o *SGD) Name() string        { return "sgd" }
-func (o *SGD) Slots() []string     { return []string{"v"} }
-func (o *SGD) schedule() *Schedule { return &o.Schedule }
+func (o *SGD) Name() string                    { return "sgd" }
+func (o *SGD) Slots() []string                 { return []string{"v"} }
+func (o *SGD) bind(b *Buffers) (update, error) { return bindByHand(o, b) }
 
-func (o *SGD) tunables() []tunable {
-	return append(o.Schedule.tunables(),
-		fraction("momentum", "decay of the velocity", &o.Momentum),
-		boolean("nesterov", "Nesterov's look-ahead", &o.Nesterov),
-		nonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
+func (o *SGD) ownKeys() []keys.Key {
+	return append(o.Schedule.keys(),
+		keys.Fraction("momentum", "decay of the velocity", &o.Momentum),
+		keys.Boolean("nesterov", "Nesterov's look-ahead", &o.Nesterov).When("a momentum above 0", func() bool { return o.Momentum > 0 }),
+		keys.NonNegative("weight-decay", "decoupled weight decay, times the learning rate", &o.WeightDecay))
 }
 
 // Coefficients returns the rate.
@@ -51,6 +53,6 @@ func (o *SGD) Record(r *gpu.Recorder, b *Buffers) {
 	r.Record(&kernels.SGDUpdate{
 		W: b.Values, G: b.Gradients, V: b.Slots[0],
 		Chunks: b.Chunks, Coefficients: b.Coefficients, State: b.State,
-		Momentum: float32(o.Momentum), WeightDecay: float32(o.WeightDecay), Nesterov: flag(o.Nesterov),
+		Momentum: float32(o.Momentum), WeightDecay: float32(o.WeightDecay), Nesterov: kernels.Flag(o.Nesterov),
 	})
 }

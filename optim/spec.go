@@ -3,87 +3,29 @@ package optim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode"
 
+	"diaghess/nearest/keys"
+
+	"diaghess/nearest"
 	"diaghess/optim/curvature"
 )
 
-// tunable is a key of a spec.
-type tunable struct {
-	key, help string
-	get       func() string
-	set       func(string) error
-}
-
-func number(key, help string, value *float64, valid func(float64) bool, must string) tunable {
-	return tunable{key, help,
-		func() string { return strconv.FormatFloat(*value, 'g', -1, 64) },
-		func(text string) error {
-			v, err := strconv.ParseFloat(text, 64)
-			rounded := float64(float32(v)) // what a kernel gets
-			if err != nil || !valid(v) || !valid(rounded) || math.IsInf(rounded, 0) {
-				return fmt.Errorf("%s=%s: must be a number %s (in float32)", key, text, must)
-			}
-			*value = v
-			return nil
-		}}
-}
-
-func positive(key, help string, value *float64) tunable {
-	return number(key, help, value, func(v float64) bool { return v > 0 }, "above 0")
-}
-
-func nonNegative(key, help string, value *float64) tunable {
-	return number(key, help, value, func(v float64) bool { return v >= 0 }, "of at least 0")
-}
-
-func atLeastOne(key, help string, value *float64) tunable {
-	return number(key, help, value, func(v float64) bool { return v >= 1 }, "of at least 1")
-}
-
-func fraction(key, help string, value *float64) tunable {
-	return number(key, help, value, func(v float64) bool { return v >= 0 && v < 1 }, "in [0, 1)")
-}
-
-func count(key, help string, value *int) tunable {
-	return tunable{key, help,
-		func() string { return strconv.Itoa(*value) },
-		func(text string) error {
-			v, err := strconv.Atoi(text)
-			if err != nil || v < 1 || v > math.MaxInt32 {
-				return fmt.Errorf("%s=%s: must be a whole number of at least 1", key, text)
-			}
-			*value = v
-			return nil
-		}}
-}
-
-func boolean(key, help string, value *bool) tunable {
-	return tunable{key, help,
-		func() string { return strconv.FormatBool(*value) },
-		func(text string) error {
-			v, err := strconv.ParseBool(text)
-			if err != nil {
-				return fmt.Errorf("%s=%s: must be true or false", key, text)
-			}
-			*value = v
-			return nil
-		}}
-}
-
-func choice(key, help string, value *string, known []string) tunable {
-	return tunable{key, help,
-		func() string { return *value },
-		func(text string) error {
-			if !slices.Contains(known, text) {
-				return fmt.Errorf("%s=%s: must be one of %s", key, text, strings.Join(known, ", "))
-			}
-			*value = text
-			return nil
-		}}
+// keysOf returns the keys of a rule: its own, and those of Before that it has no key of the same
+// name for.
+func keysOf(rule Rule) []keys.Key {
+	all := rule.ownKeys()
+	own := len(all)
+	for _, k := range rule.before().keys() {
+		if !slices.ContainsFunc(all[:own], func(o keys.Key) bool { return o.Name == k.Name }) {
+			all = append(all, k)
+		}
+	}
+	return all
 }
 
 // curvatureOptions are the defaults of a rule whose curvature is of a kind.
@@ -91,15 +33,25 @@ func curvatureOptions(kind string) curvature.Options {
 	return curvature.Options{Kind: kind, Every: 1, Samples: 1, Decay: 0.9}
 }
 
-// curvatureTunables are the keys that every rule with a curvature has; kinds are
+// curvatureKeys are the keys that every rule with a curvature has; kinds are
 // those that it can do with.
-func curvatureTunables(o *curvature.Options, kinds []string) []tunable {
-	return []tunable{
-		choice("curvature", "estimator of the curvature diagonal", &o.Kind, kinds),
-		count("every", "steps from one estimate to the next", &o.Every),
-		count("samples", "samples per estimate, which is their mean", &o.Samples),
-		fraction("decay", "decay of the average over estimates; 0 means no average", &o.Decay),
-		boolean("abs", "for hutchinson: absolute values, averaged over the taps of a filter", &o.Absolute),
+func curvatureKeys(o *curvature.Options, kinds []string) []keys.Key {
+	kind := keys.Choice("curvature", "estimator of the curvature diagonal", &o.Kind, kinds)
+	choose := kind.Set
+	kind.Set = func(text string) error {
+		if err := curvature.Renamed(text); err != nil {
+			return err
+		}
+		return choose(text)
+	}
+	const some = "a curvature"
+	estimated := func() bool { return o.Kind != curvature.None }
+	return []keys.Key{
+		kind,
+		keys.Count("every", "steps from one estimate to the next", &o.Every).When(some, estimated),
+		keys.Count("samples", "samples per estimate, which is their mean", &o.Samples).When("a sampled curvature: "+strings.Join(curvature.SampledKinds(), ", "), func() bool { return o.Sampled() }),
+		keys.Fraction("decay", "decay of the average over estimates; 0 means no average", &o.Decay).When(some, estimated),
+		keys.Boolean("abs", "for hutchinson: absolute values, averaged over the taps of a filter", &o.Absolute).When("curvature hutchinson", func() bool { return o.Retains() }),
 	}
 }
 
@@ -117,54 +69,139 @@ func CurvatureOf(rule Rule) curvature.Options {
 	return curvature.Options{Kind: curvature.None}
 }
 
-// rules makes each rule with its defaults, in the order in which they are
-// listed.
-func rules() []Rule {
-	return []Rule{NewDiagHess(), NewAdamW(), NewAdam(), NewSGD(), NewRMSProp(), NewAdaBelief(), NewSophia(), NewAdaHessian(), NewAdaHesScale()}
+// byHand makes each rule whose kernels are written by hand, with its defaults, in the order in
+// which they are listed.
+func byHand() []Rule {
+	return []Rule{NewDiagHess(), NewAdamW(), NewSGD(), NewMuon()}
 }
 
-// Names returns the names of the rules.
+// Names returns the names of the rules that are part of the program: those by hand, then those
+// in rule files.
 func Names() []string {
 	var names []string
-	for _, r := range rules() {
+	for _, r := range byHand() {
 		names = append(names, r.Name())
 	}
-	return names
+	return append(names, FileNames()...)
 }
 
-// Help returns a list of the rules with their keys and defaults, for a person.
+// FileNames returns the names of the rules that are part of the program as rule files, sorted.
+func FileNames() []string { return slices.Sorted(maps.Keys(shipped())) }
+
+// Help returns a list of the rules for a person. Those by hand have their keys and defaults.
 func Help() string {
 	var b strings.Builder
-	for _, r := range rules() {
-		fmt.Fprintf(&b, "%s\n", r.Name())
-		for _, t := range r.tunables() {
-			fmt.Fprintf(&b, "  %-14s %-10s %s\n", t.key, t.get(), t.help)
-		}
+	for _, r := range byHand() {
+		b.WriteString(KeysHelp(r))
 	}
+	fmt.Fprintf(&b, "\nMore rules are files of formulas, which diaghess rule show NAME prints: %s.\n", strings.Join(FileNames(), ", "))
+	b.WriteString("Each has clip too, and weight-decay, as they are above, unless the file has a key of that name.\n")
+	b.WriteString("rule:my.rule:key=value,... is a file of your own, and ptx:my.ptx a kernel of your own; diaghess rule check my.rule tests it.\n")
 	return b.String()
 }
 
-// Parse reads a spec, name or name:key=value,..., and returns the rule. Keys that the spec
-// leaves out keep their defaults. An unknown name or key is an error that lists the known
-// ones. A key that is given twice and a value that is out of range are errors too.
-func Parse(spec string) (Rule, error) {
-	name, settings, _ := strings.Cut(spec, ":")
-	var rule Rule
-	for _, r := range rules() {
+// KeysHelp returns a list of the keys of a rule and their values for a person.
+func KeysHelp(r Rule) string { return keys.Help(r.Name(), keysOf(r)) }
+
+// named returns a rule that is part of the program with its defaults, or nil.
+func named(name string) Rule {
+	for _, r := range byHand() {
 		if r.Name() == name {
-			rule = r
+			return r
 		}
 	}
-	if rule == nil {
-		return nil, fmt.Errorf("unknown optimizer %q (known: %s)", name, strings.Join(Names(), ", "))
+	if s, ok := shipped()[name]; ok {
+		return s.withDefaults()
 	}
-	if err := set(rule.tunables(), settings); err != nil {
-		return nil, fmt.Errorf("optimizer %s: %w", name, err)
+	return nil
+}
+
+// Split returns the two parts of a spec: the rule's name, or a path with the prefix of a file;
+// and the settings, key=value,..., which may be empty.
+func Split(spec string) (rule, settings string) {
+	kind, ok := kindOf(spec)
+	if !ok {
+		rule, settings, _ = strings.Cut(spec, ":")
+		return rule, settings
+	}
+	// A path may have colons too.
+	if end := strings.LastIndex(spec, kind.extension+":"); end >= 0 {
+		end += len(kind.extension)
+		return spec[:end], spec[end+1:]
+	}
+	return spec, ""
+}
+
+// Texts are the texts of files by the names that specs have for them. They come before the
+// files that are part of the program.
+type Texts map[string]string
+
+// Parse is the function [Parse] for a spec that may name one of the texts.
+func (t Texts) Parse(spec string) (Rule, error) {
+	name, settings := Split(spec)
+	rule, err := t.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return With(rule, settings)
+}
+
+// find returns the rule with its defaults that the first part of a spec names.
+func (t Texts) find(name string) (Rule, error) {
+	if kind, ok := kindOf(name); ok {
+		s, err := kind.open(strings.TrimPrefix(name, kind.prefix))
+		if err != nil {
+			return nil, err
+		}
+		return s.withDefaults(), nil
+	}
+	if text, ok := t[name]; ok {
+		s, err := recorded(name, text)
+		if err != nil {
+			return nil, err
+		}
+		return s.withDefaults(), nil
+	}
+	if IsReference(name) {
+		return nil, fmt.Errorf("optimizer %s: the text of this file is not known here: give the file, as in rule:my.rule", name)
+	}
+	if rule := named(name); rule != nil {
+		return rule, nil
+	}
+	for _, kind := range fileKinds() {
+		if strings.HasSuffix(name, kind.extension) {
+			return nil, fmt.Errorf("unknown optimizer %q: a %s is given as %s%s", name, kind.what, kind.prefix, name)
+		}
+	}
+	return nil, nearest.Unknown("optimizer", name, Names())
+}
+
+// Parse reads a spec and returns the rule. A spec is name, name:key=value,..., or the same with
+// rule:PATH in place of the name, for a rule file of the user, or ptx:PATH for a kernel. Keys that the spec
+// leaves out keep their defaults. An unknown name or key is an error that lists the known
+// ones. A key that is given twice, one that has no effect beside the others, and a value
+// that is out of range are errors too. So is a mistake in a rule file.
+func Parse(spec string) (Rule, error) { return Texts(nil).Parse(spec) }
+
+// With returns a rule with other settings, key=value,..., and defaults for what they leave out.
+// Errors are those of [Parse].
+func With(rule Rule, settings string) (Rule, error) {
+	rule = withDefaults(rule)
+	if err := keys.Set(keysOf(rule), settings); err != nil {
+		return nil, fmt.Errorf("optimizer %s: %w", rule.Name(), err)
 	}
 	if err := CurvatureOf(rule).Validate(); err != nil {
-		return nil, fmt.Errorf("optimizer %s: %w", name, err)
+		return nil, fmt.Errorf("optimizer %s: %w", rule.Name(), err)
 	}
 	return rule, nil
+}
+
+// withDefaults returns the same rule with its defaults.
+func withDefaults(rule Rule) Rule {
+	if o, ok := rule.(*FileRule); ok {
+		return o.source.withDefaults()
+	}
+	return named(rule.Name())
 }
 
 // ParseEstimator reads an estimator whose estimates stand alone, without an average over
@@ -173,8 +210,8 @@ func Parse(spec string) (Rule, error) {
 func ParseEstimator(spec string) (curvature.Options, error) {
 	kind, settings, _ := strings.Cut(spec, ":")
 	o := curvature.Options{Kind: kind, Every: 1, Samples: 1}
-	keys := slices.DeleteFunc(curvatureTunables(&o, nil), func(t tunable) bool { return t.key != "samples" && t.key != "abs" })
-	err := set(keys, settings)
+	alone := slices.DeleteFunc(curvatureKeys(&o, nil), func(k keys.Key) bool { return k.Name != "samples" && k.Name != "abs" })
+	err := keys.Set(alone, settings)
 	switch {
 	case err != nil:
 	case kind == curvature.None:
@@ -188,78 +225,91 @@ func ParseEstimator(spec string) (curvature.Options, error) {
 	return o, nil
 }
 
-// set reads settings, key=value,..., into the tunables.
-func set(tunables []tunable, settings string) error {
-	if settings == "" {
-		return nil
-	}
-	seen := map[string]bool{}
-	for setting := range strings.SplitSeq(settings, ",") {
-		key, value, ok := strings.Cut(setting, "=")
-		if !ok {
-			return fmt.Errorf("%q is not of the form key=value", setting)
-		}
-		i := slices.IndexFunc(tunables, func(t tunable) bool { return t.key == key })
-		if i < 0 {
-			var known []string
-			for _, t := range tunables {
-				known = append(known, t.key)
-			}
-			return fmt.Errorf("no key %q (known: %s)", key, strings.Join(known, ", "))
-		}
-		if seen[key] {
-			return fmt.Errorf("key %s is given twice", key)
-		}
-		seen[key] = true
-		if err := tunables[i].set(value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Spec returns the shortest spec of a rule: its name and the settings that differ from
 // the defaults. Parse turns it into an equal rule.
-func Spec(rule Rule) string {
-	defaults, err := Parse(rule.Name())
-	if err != nil {
-		panic("optim: " + err.Error())
-	}
-	var settings []string
-	for i, t := range rule.tunables() {
-		if t.get() != defaults.tunables()[i].get() {
-			settings = append(settings, t.key+"="+t.get())
+func Spec(rule Rule) string { return keys.Spec(rule.Name(), keysOf(rule), keysOf(withDefaults(rule))) }
+
+// Axis returns the least and the greatest value of a number key of a rule, and whether a search
+// for its best value goes over the logarithm.
+func Axis(rule Rule, key string) (low, high float64, log bool) {
+	for _, t := range keysOf(rule) {
+		if t.Name == key {
+			return t.Low, t.High, t.Log
 		}
 	}
-	if settings == nil {
-		return rule.Name()
-	}
-	return rule.Name() + ":" + strings.Join(settings, ",")
+	return math.Inf(-1), math.Inf(1), false
 }
 
-// Settings returns the value of every key, for the record.
+// Whole says whether a key of a rule takes whole numbers only.
+func Whole(rule Rule, key string) bool {
+	return slices.ContainsFunc(keysOf(rule), func(t keys.Key) bool { return t.Name == key && t.Whole })
+}
+
+// Settings returns the value of every key, for the record. Those of [Before] are there only
+// where they are not 0, as in records of programs without them.
 func Settings(rule Rule) map[string]string {
 	settings := map[string]string{}
-	for _, t := range rule.tunables() {
-		settings[t.key] = t.get()
+	for _, k := range rule.ownKeys() {
+		settings[k.Name] = k.Get()
+	}
+	for _, k := range keysOf(rule)[len(settings):] {
+		if k.Get() != "0" {
+			settings[k.Name] = k.Get()
+		}
 	}
 	return settings
 }
 
+// ParseList reads specs with commas between them. An element key=value belongs to the spec
+// before it. It returns an error for a list without a spec, for two specs of the same rule with
+// the same settings, and those of [Parse].
+func ParseList(list string) ([]Rule, error) { return Texts(nil).ParseList(list) }
+
+// ParseList is the function [ParseList] for specs that may name some of the texts.
+func (t Texts) ParseList(list string) ([]Rule, error) {
+	var rules []Rule
+	var known []string
+	for _, spec := range SplitList(list) {
+		rule, err := t.Parse(spec)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(known, Spec(rule)) {
+			return nil, fmt.Errorf("optimizer %s is there twice", Spec(rule))
+		}
+		rules, known = append(rules, rule), append(known, Spec(rule))
+	}
+	if rules == nil {
+		return nil, fmt.Errorf("no optimizer in the list %q: give one or more of %s", list, strings.Join(Names(), ", "))
+	}
+	return rules, nil
+}
+
 // SplitList splits a list of specs at the commas between specs. An element key=value
-// belongs to the spec before it.
+// belongs to the spec before it. So does what follows a comma in the path of a file.
 func SplitList(list string) []string {
 	var specs []string
-	for element := range strings.SplitSeq(list, ",") {
-		element = strings.TrimSpace(element)
+	for part := range strings.SplitSeq(list, ",") {
+		element, last := strings.TrimSpace(part), len(specs)-1
 		name, _, setting := strings.Cut(element, "=")
-		if setting && !strings.Contains(name, ":") && len(specs) > 0 {
-			specs[len(specs)-1] += "," + element
-			continue
-		}
-		if element != "" {
+		switch {
+		case last >= 0 && inPath(specs[last]) && !isFile(element):
+			specs[last] += "," + strings.TrimRightFunc(part, unicode.IsSpace)
+		case last >= 0 && setting && !strings.Contains(name, ":"):
+			specs[last] += "," + element
+		case element != "":
 			specs = append(specs, element)
 		}
 	}
 	return specs
+}
+
+// isFile says whether a spec names a file of the user.
+func isFile(spec string) bool { _, ok := kindOf(spec); return ok }
+
+// inPath says whether the path of a file goes on behind the part of a spec.
+func inPath(spec string) bool {
+	kind, ok := kindOf(spec)
+	rule, _ := Split(spec)
+	return ok && !strings.HasSuffix(rule, kind.extension)
 }

@@ -59,23 +59,68 @@ func TestParseAndSpec(t *testing.T) {
 	}
 }
 
+// A key that has no effect beside the other settings is an error: two specs that train alike
+// are one.
+func TestKeysWithoutEffect(t *testing.T) {
+	for spec, want := range map[string]string{
+		"diaghess:every=10":                          "every=10 has no effect: it needs a curvature",
+		"diaghess:decay=0.9":                         "decay=0.9 has no effect",
+		"diaghess:curvature=none,samples=1":          "samples=1 has no effect: it needs a sampled curvature: gnb, calibrated, hutchinson",
+		"diaghess:abs=true":                          "abs=true has no effect: it needs curvature hutchinson",
+		"diaghess:curvature=gnb,abs=true":            "abs=true has no effect",
+		"diaghess:abs=false,curvature=gnb":           "abs=false has no effect",
+		"diaghess:square=1,diff=0.5":                 "diff=0.5 has no effect: it needs a square above 1",
+		"adamw:step-every=3":                         "step-every=3 has no effect: it needs schedule=step",
+		"adamw:schedule=cosine,step-factor=0.5":      "step-factor=0.5 has no effect",
+		"sgd:momentum=0,nesterov=false":              "nesterov=false has no effect: it needs a momentum above 0",
+		"muon:momentum=0,nesterov=false":             "nesterov=false has no effect: it needs a momentum above 0",
+		"sophia:curvature=ggn-exact,samples=1":       "samples=1 has no effect",
+		"diaghess:abs=true,curvature=hutchinson":     "",
+		"diaghess:samples=2,every=3,curvature=gnb":   "",
+		"adamw:step-every=3,schedule=step,warmup=.5": "",
+	} {
+		_, err := optim.Parse(spec)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", spec, err, want)
+		}
+	}
+	for list, want := range map[string]string{
+		"":                      "no optimizer in the list",
+		",":                     "no optimizer in the list",
+		"adamw,adamw:lr=0.001":  "adamw is there twice",
+		"adamw,x":               "unknown optimizer",
+		"adamw:lr=1,beta1=.5,x": "unknown optimizer",
+	} {
+		if _, err := optim.ParseList(list); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("list %q: %v, want %q", list, err, want)
+		}
+	}
+	for _, spec := range []string{"gnb:abs=true", "calibrated:abs=false", "ggn-exact:samples=1"} {
+		if _, err := optim.ParseEstimator(spec); err == nil || !strings.Contains(err.Error(), "has no effect") {
+			t.Errorf("estimator %s: %v", spec, err)
+		}
+	}
+}
+
 // Every rule has a default spec, its own name, and a help for each key.
 func TestRules(t *testing.T) {
-	want := []string{"diaghess", "adamw", "adam", "sgd", "rmsprop", "adabelief", "sophia", "adahessian", "adahesscale"}
-	if got := optim.Names(); !slices.Equal(got, want) {
-		t.Errorf("rules %v, want %v", got, want)
+	byHand := []string{"diaghess", "adamw", "sgd", "muon"}
+	if got := optim.Names(); !slices.Equal(got[:len(byHand)], byHand) || !slices.Equal(got[len(byHand):], optim.FileNames()) || len(optim.FileNames()) < 18 {
+		t.Errorf("rules %v, want %v and then those in files, %v", got, byHand, optim.FileNames())
 	}
-	for _, name := range optim.Names() {
+	for i, name := range optim.Names() {
 		rule := parse(t, name)
 		if rule.Name() != name || optim.Spec(rule) != name {
 			t.Errorf("%s: name %q, spec %q", name, rule.Name(), optim.Spec(rule))
 		}
-		_, help, _ := strings.Cut(optim.Help(), "\n"+name+"\n")
-		if name == optim.Names()[0] {
-			help = optim.Help()
+		if (optim.Source(rule) == "") != (i < len(byHand)) {
+			t.Errorf("%s: the text of a rule file is %q", name, optim.Source(rule))
+		}
+		if !strings.Contains(optim.Help(), name) || i < len(byHand) && !strings.Contains(optim.Help(), optim.KeysHelp(rule)) {
+			t.Errorf("the help lacks %s", name)
 		}
 		for key, value := range optim.Settings(rule) {
-			if !strings.Contains(help, "  "+key) || !strings.Contains(help, value) {
+			if !strings.Contains(optim.KeysHelp(rule), "  "+key) || !strings.Contains(optim.KeysHelp(rule), value) {
 				t.Errorf("the help of %s lacks key %s with default %s", name, key, value)
 			}
 		}
@@ -93,8 +138,10 @@ func TestDefaults(t *testing.T) {
 		"rmsprop":     {"lr": "0.001", "rho": "0.9", "eps": "1e-07", "legacy": "false", "weight-decay": "0"},
 		"adabelief":   {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-14", "rectify": "true", "weight-decay": "0.0001"},
 		"sophia":      {"lr": "0.0001", "beta1": "0.965", "rho": "0.04", "eps": "1e-12", "weight-decay": "0.1", "curvature": "gnb", "every": "10", "samples": "1", "decay": "0.99", "abs": "false"},
-		"adahesscale": {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-08", "weight-decay": "0", "curvature": "recursion", "every": "1", "samples": "1", "decay": "0", "abs": "false"},
+		"adahesscale": {"lr": "0.001", "beta1": "0.9", "beta2": "0.999", "eps": "1e-08", "weight-decay": "0", "curvature": "hesscale", "every": "1", "samples": "1", "decay": "0", "abs": "false"},
 		"adahessian":  {"lr": "0.15", "beta1": "0.9", "beta2": "0.999", "eps": "0.0001", "weight-decay": "0", "curvature": "hutchinson", "every": "1", "samples": "1", "decay": "0", "abs": "true"},
+		"muon": {"lr": "0.02", "momentum": "0.95", "nesterov": "true", "weight-decay": "0", "newton-schulz": "5", "scale": "author", "hidden-only": "true",
+			"adamw-lr": "0.0003", "adamw-beta1": "0.9", "adamw-beta2": "0.95", "adamw-eps": "1e-10"},
 	} {
 		for _, key := range []string{"schedule", "warmup", "step-every", "step-factor"} {
 			want[key] = map[string]string{"schedule": "constant", "warmup": "0", "step-every": "30", "step-factor": "0.1"}[key]
@@ -114,11 +161,12 @@ func TestDefaults(t *testing.T) {
 // What cannot be meant is refused, with what can be.
 func TestParseErrors(t *testing.T) {
 	for spec, want := range map[string]string{
-		"":                                  "known: diaghess, adamw, adam, sgd, rmsprop, adabelief",
-		"adagrad":                           "known: diaghess, adamw, adam, sgd, rmsprop, adabelief",
+		"":                                  "known: diaghess, adamw, sgd, muon, adabelief, adahesscale, adahessian, adam",
+		"adagrad":                           "known: diaghess, adamw, sgd, muon, adabelief, adahesscale, adahessian, adam",
 		"Adam":                              "unknown optimizer",
-		"adam:weight-decay=1":               "known: lr, schedule, warmup, step-every, step-factor, beta1, beta2, eps",
+		"adam:momentum=1":                   "known: lr, schedule, warmup, step-every, step-factor, beta1, beta2, eps, clip, weight-decay",
 		"sgd:rate=1":                        `no key "rate"`,
+		"muon:newton-schulz=1001":           "newton-schulz=1001: must be a whole number from 1 to 1000",
 		"sgd:lr":                            "key=value",
 		"sgd:lr=1,,momentum=0":              "key=value",
 		"sgd:lr=1,lr=2":                     "twice",
@@ -134,7 +182,7 @@ func TestParseErrors(t *testing.T) {
 		"sgd:nesterov=maybe":                "true or false",
 		"sgd:schedule=linear":               "constant, cosine, step",
 		"adam:beta1=1":                      "[0, 1)",
-		"adam:eps=0":                        "above 0",
+		"adam:eps=0":                        "in (0, inf)",
 		"diaghess:curvature=guess":          "one of none",
 		"diaghess:lambda=0":                 "above 0",
 		"adamw:lr=1e-3,step-every=0":        "above 0",
@@ -209,6 +257,24 @@ func TestDiagHessConstants(t *testing.T) {
 	}
 }
 
+// The names that estimators had in version 0.1 are refused, with those they have now.
+func TestFormerEstimators(t *testing.T) {
+	for old, now := range map[string]string{"recursion": "hesscale", "fisher": "empirical-fisher"} {
+		want := "the estimator " + old + " is called " + now + " now"
+		for _, spec := range []string{"diaghess:curvature=" + old, "adahesscale:every=2,curvature=" + old} {
+			if _, err := optim.Parse(spec); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want %q in it", spec, err, want)
+			}
+		}
+		if _, err := optim.ParseEstimator(old); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("estimator %s: error %v, want %q in it", old, err, want)
+		}
+		if _, err := optim.Parse("diaghess:curvature=" + now); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestParseEstimator(t *testing.T) {
 	o, err := optim.ParseEstimator("hutchinson:samples=3,abs=true")
 	if err != nil || o.Kind != "hutchinson" || o.Samples != 3 || !o.Absolute {
@@ -219,7 +285,7 @@ func TestParseEstimator(t *testing.T) {
 			t.Errorf("%s comes back as %s, error %v", spec, o, err)
 		}
 	}
-	for _, spec := range []string{"none", "gbn", "gnb:samples=0", "gnb:every=2", "fisher:samples=2", "gnb:samples", "gnb:samples=2,samples=3"} {
+	for _, spec := range []string{"none", "gbn", "gnb:samples=0", "gnb:every=2", "empirical-fisher:samples=2", "gnb:samples", "gnb:samples=2,samples=3"} {
 		if _, err := optim.ParseEstimator(spec); err == nil {
 			t.Errorf("%s is taken", spec)
 		}

@@ -24,17 +24,23 @@ func Augmentations() []string {
 	return []string{record.AugmentNone, AugmentFlip, AugmentCrop, AugmentFlipCrop}
 }
 
-// gather makes the kernel that puts a pass's pictures of the given shape into a
-// batch.
-func (p *pass) gather(b *layers.Batch, shape layers.Shape, divisor float32) gpu.Kernel {
+// gather makes the kernel that puts a pass's pictures, or other rows, into a batch.
+func (p *pass) gather(b *layers.Batch) gpu.Kernel {
+	shape, divisor := p.set.input(), p.set.set.Divisor
+	if p.set.images.IsNull() {
+		return &kernels.GatherValues{
+			Table: p.set.values, Labels: p.set.labels, Order: p.order, State: p.state, Offset: p.scaling.offset, Factor: p.scaling.factor,
+			X: b.X, Y: b.Labels, Rows: int32(b.Size), Inputs: int32(shape.Elements()),
+		}
+	}
 	if p.augment == record.AugmentNone {
 		return &kernels.Gather{
-			Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
+			Images: p.set.images, Labels: p.set.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
 			Rows: int32(b.Size), Values: int32(shape.Elements()), Divisor: divisor,
 		}
 	}
 	k := &kernels.GatherAugment{
-		Images: p.from.images, Labels: p.from.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
+		Images: p.set.images, Labels: p.set.labels, Order: p.order, State: p.state, X: b.X, Y: b.Labels,
 		Rows: int32(b.Size), Height: int32(shape.Height), Width: int32(shape.Width), Channels: int32(shape.Channels), Divisor: divisor,
 		Stream: kernels.RandomStream("augment"), Seed: p.seed,
 	}

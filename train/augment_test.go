@@ -6,12 +6,13 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
+	"diaghess/optim"
 	"diaghess/train/record"
 )
 
 // Only training augments, whatever is evaluated.
 func TestEvaluationDoesNotAugment(t *testing.T) {
-	job := record.Job{Settings: DefaultSettings(), Dataset: "digits", Optimizer: "adamw"}
+	job := NewJob(DefaultSettings(), "digits", optim.NewAdamW(), 0)
 	job.Model, job.Protocol, job.Augment = "mlp", record.ProtocolHoldout, AugmentFlip
 	device, err := devices.Open(devices.Options{Name: "cpu", Threads: 1, Library: "gonum"})
 	if err != nil {

@@ -6,19 +6,19 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/layers"
+	"diaghess/optim"
 	"diaghess/optim/curvature"
 	"diaghess/train/data"
-	"diaghess/train/record"
 )
 
 // CurvatureCheck compares estimates of the curvature's diagonal with the exact one, see
 // curvature.Comparison: for a job's network with its initial weights or after some
 // training, on batches of training pictures.
 type CurvatureCheck struct {
-	record.Job        // the network, and the training before
-	Data       string // folder of the datasets, see data.Dir
-	Steps      int    // of that training, of a run of the job's length
-	Batches    int    // that the curvature is estimated on
+	Job     // the network, and the training before
+	Data    data.Shelf
+	Steps   int // of that training, of a run of the job's length
+	Batches int // that the curvature is estimated on
 	// The others are as in curvature.Comparison.
 	Estimators     []curvature.Options
 	ReferenceDraws int
@@ -36,16 +36,28 @@ type CurvatureReport struct {
 	curvature.Accuracy
 }
 
+// mostBatches is more than any data set has batches of two pictures.
+const mostBatches = 50_000
+
 // Validate says what is wrong with the check.
 func (c *CurvatureCheck) Validate() error {
-	if err := Validate(c.Job); err != nil {
+	if err := ValidateSeed(c.Seed); err != nil {
 		return err
 	}
+	set, err := c.Data.Describe(c.Dataset)
+	if err != nil {
+		return err
+	}
+	length, err := check(c.Settings, set, []optim.Rule{c.Rule})
 	switch {
+	case err != nil:
+		return err
+	case c.Steps > length.Steps:
+		return fmt.Errorf("%d steps of training, but %d epochs have %d: give more --epochs", c.Steps, c.Epochs, length.Steps)
 	case c.Steps < 0:
 		return fmt.Errorf("%d steps of training: give at least 0", c.Steps)
-	case c.Batches < 1:
-		return fmt.Errorf("%d batches: give at least 1", c.Batches)
+	case c.Batches < 1 || c.Batches > mostBatches:
+		return fmt.Errorf("%d batches: give 1 to %d", c.Batches, mostBatches)
 	}
 	return c.comparison(make([]curvature.HostBatch, c.Batches)).Validate()
 }
@@ -62,25 +74,27 @@ func (c *CurvatureCheck) Run(ctx context.Context, device gpu.Device) (*Curvature
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	set, err := data.Load(ctx, c.Data, c.Dataset)
+	set, err := Load(ctx, c.Data, c.Dataset)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := split(c.Settings, set.Name, set.Train.Len(), set.Test.Len())
+	train, test := rowsOf(set, c.Seed)
+	parts, err := split(c.Settings, set.Name, train, test)
 	if err != nil {
 		return nil, err
 	}
 	if needed := c.Batches * c.Batch; needed > len(parts.train) {
-		return nil, fmt.Errorf("%d batches of %d pictures: %s has %d training pictures", c.Batches, c.Batch, c.Dataset, len(parts.train))
+		return nil, fmt.Errorf("%d batches of %d rows: %s has %d for training: give fewer --batches, or a smaller --batch", c.Batches, c.Batch, c.Dataset, len(parts.train))
 	}
 	// The order of an epoch that no run has, so that it is not that of the training before.
 	order := epochOrder(parts.train, uint64(c.Seed), c.Epochs)
+	offset, factor := scalingOf(set, parts.train)
 	var batches []curvature.HostBatch
 	for i := range c.Batches {
-		batches = append(batches, hostBatch(set, order[i*c.Batch:(i+1)*c.Batch]))
+		batches = append(batches, hostBatch(set, offset, factor, order[i*c.Batch:(i+1)*c.Batch]))
 	}
 	comparison := c.comparison(batches)
-	comparison.Input = layers.Shape{Height: set.Height, Width: set.Width, Channels: set.Channels}
+	comparison.Input = inputOf(set)
 	if comparison.Chain, err = layers.Model(c.Model, set.Classes); err != nil {
 		return nil, err
 	}
@@ -99,14 +113,18 @@ func (c *CurvatureCheck) Run(ctx context.Context, device gpu.Device) (*Curvature
 	return report, nil
 }
 
-// hostBatch makes a batch of training pictures as kernels.Gather does.
-func hostBatch(set *data.Set, pictures []uint32) (b curvature.HostBatch) {
-	size := set.PictureSize()
-	for _, p := range pictures {
-		for _, v := range set.Train.Images[int(p)*size:][:size] {
-			b.X = append(b.X, float32(v)/set.Divisor)
+// hostBatch makes a batch of training rows as kernels.Gather and kernels.GatherValues do.
+func hostBatch(set *data.Set, offset, factor []float32, rows []uint32) (b curvature.HostBatch) {
+	size := set.Size()
+	for _, row := range rows {
+		for i := int(row) * size; i < int(row+1)*size; i++ {
+			if set.Images != nil {
+				b.X = append(b.X, float32(set.Images[i])/set.Divisor)
+			} else {
+				b.X = append(b.X, (set.Values[i]-offset[i%size])*factor[i%size])
+			}
 		}
-		b.Labels = append(b.Labels, int32(set.Train.Labels[p]))
+		b.Labels = append(b.Labels, set.Labels[row])
 	}
 	return b
 }
@@ -122,26 +140,8 @@ func (c *CurvatureCheck) train(ctx context.Context, device gpu.Device, set *data
 		if err != nil {
 			return err
 		}
-		if c.Steps > t.config.Steps {
-			return fmt.Errorf("%d steps of training, but %d epochs have %d: give more --epochs", c.Steps, c.Epochs, t.config.Steps)
-		}
-		for t.Step < c.Steps {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			order := epochOrder(t.parts.train, uint64(c.Seed), t.Epoch)
-			if err := t.training.begin(order, t.Step, t.Epoch); err != nil {
-				return err
-			}
-			for t.Batch = 0; t.Batch < t.training.batches() && t.Step < c.Steps; {
-				if err := t.trainSteps(1, Silent{}); err != nil {
-					return err
-				}
-			}
-			if err := t.checkLosses(); err != nil {
-				return fmt.Errorf("training before the check, at step %d: %w", t.Step, err)
-			}
-			t.Epoch++
+		if err := t.Advance(ctx, c.Steps); err != nil {
+			return fmt.Errorf("training before the check, at step %d: %w", t.Step, err)
 		}
 		values, moving = make([]float32, t.network.Values.Len()), make([]float32, t.network.Moving.Len())
 		if err := gpu.Download(stream, values, t.network.Values); err != nil {

@@ -3,11 +3,13 @@ package train
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"diaghess/gpu/cpu"
 	"diaghess/optim"
 	"diaghess/optim/curvature"
+	"diaghess/train/data"
 	"diaghess/train/record"
 )
 
@@ -19,8 +21,8 @@ func checkDigits(t *testing.T, model string, c CurvatureCheck) *CurvatureReport 
 		t.Fatal(err)
 	}
 	defer device.Close()
-	c.Job = record.Job{Settings: DefaultSettings(), Dataset: "digits", Optimizer: "adamw", Seed: 3}
-	c.Model, c.Batch, c.Batches, c.Repeats, c.Data = model, 8, 2, 1, t.TempDir()
+	c.Job = NewJob(DefaultSettings(), "digits", optim.NewAdamW(), 3)
+	c.Model, c.Batch, c.Batches, c.Repeats, c.Data = model, 8, 2, 1, data.Shelf{Dir: t.TempDir()}
 	report, err := c.Run(t.Context(), device)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +92,7 @@ func TestCurvatureOfConvolutions(t *testing.T) {
 			t.Errorf("%s: %v an estimate, %v a backward pass, %d bins, %d bytes", e.Estimator, e.Estimate, e.Backward, len(e.Calibration), e.Memory)
 		}
 	}
-	if want := []string{"fisher", "gnb", "recursion", "calibrated", "hutchinson"}; !slices.Equal(names, want) {
+	if want := []string{"empirical-fisher", "gnb", "hesscale", "calibrated", "hutchinson"}; !slices.Equal(names, want) {
 		t.Errorf("estimators %v, want %v", names, want)
 	}
 }
@@ -107,5 +109,18 @@ func TestCurvatureAgainstDraws(t *testing.T) {
 	}
 	if e := *r.Estimators[0].All.Error / reference.Noise; e < 1 || e > 2 {
 		t.Errorf("the error is %.2f of the reference's noise, want about 1.4", e)
+	}
+}
+
+// A former name of an estimator, which a spec must not have, is read in a record.
+func TestFormerEstimators(t *testing.T) {
+	for _, old := range []string{"recursion", "fisher"} {
+		spec := "diaghess:curvature=" + old
+		if _, err := optim.Parse(spec); err == nil || !strings.Contains(err.Error(), "is called") {
+			t.Errorf("%s: error %v, want one with the present name", old, err)
+		}
+		if _, err := optim.Parse(record.CurrentSpec(spec)); err != nil {
+			t.Errorf("%s from a record: %v", old, err)
+		}
 	}
 }

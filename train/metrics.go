@@ -2,22 +2,34 @@ package train
 
 // Score is what a pass over a set of pictures measures.
 type Score struct {
-	Loss     float64 // mean cross-entropy, without label smoothing
+	Loss     float64 // mean cross-entropy; in training with the run's label smoothing
 	Accuracy float64 // share of pictures whose largest logit is the label's
 	F1       float64 // macro F1
+	// OtherLoss is Loss with the label smoothing where Loss is without, and the other way round; nil
+	// in a run without smoothing.
+	OtherLoss *float64
+}
+
+// finite says whether the losses are.
+func (s Score) finite() bool { return finite(s.Loss) && (s.OtherLoss == nil || finite(*s.OtherLoss)) }
+
+// meanLoss is the mean over pictures of losses that are means over batches of batchSize of them, the
+// last of what is left.
+func meanLoss(losses []float32, batchSize, pictures int) (mean float64) {
+	for i, loss := range losses {
+		mean += float64(loss) * float64(min(batchSize, pictures-i*batchSize))
+	}
+	return mean / float64(pictures)
 }
 
 // score sums up a pass: losses are means over batches of batchSize pictures
 // (the last of what is left), correct the hits of each, confusion [classes,
 // classes] counts (label, prediction).
 func score(losses []float32, correct []uint32, confusion []uint32, classes, batchSize, pictures int) Score {
-	var s Score
-	for i, loss := range losses {
-		rows := min(batchSize, pictures-i*batchSize)
-		s.Loss += float64(loss) * float64(rows)
-		s.Accuracy += float64(correct[i])
+	s := Score{Loss: meanLoss(losses, batchSize, pictures)}
+	for _, n := range correct {
+		s.Accuracy += float64(n)
 	}
-	s.Loss /= float64(pictures)
 	s.Accuracy /= float64(pictures)
 	s.F1 = macroF1(confusion, classes)
 	return s

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"diaghess/train/data"
 	"diaghess/train/record"
 	"math"
 	"slices"
@@ -43,14 +44,14 @@ func TestShuffleIsUniform(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	s := DefaultSettings()
-	p, err := split(s, "cifar10", 50_000, 10_000)
-	if err != nil || len(p.train) != 50_000 || len(p.validation) != 10_000 || !p.validateOnTest || p.test != nil {
-		t.Errorf("protocol pilot: %d, %d, %v, %v", len(p.train), len(p.validation), p.validateOnTest, err)
+	s, cifar := DefaultSettings(), data.Status{Name: "cifar10", Train: 50_000, Test: 10_000}
+	p, err := splitOf(s, cifar)
+	if err != nil || len(p.train) != 50_000 || len(p.validation) != 10_000 || p.validation[0] != 50_000 || p.test != nil {
+		t.Errorf("protocol pilot: %d, %d, %v, %v", len(p.train), len(p.validation), p.validation[0], err)
 	}
 	s.Protocol = record.ProtocolHoldout
-	p, err = split(s, "cifar10", 50_000, 10_000)
-	if err != nil || len(p.train) != 45_000 || len(p.validation) != 5_000 || p.validateOnTest || len(p.test) != 10_000 {
+	p, err = splitOf(s, cifar)
+	if err != nil || len(p.train) != 45_000 || len(p.validation) != 5_000 || len(p.test) != 10_000 {
 		t.Errorf("protocol holdout: %d, %d, %d, %v", len(p.train), len(p.validation), len(p.test), err)
 	}
 	all := slices.Sorted(slices.Values(append(slices.Clone(p.train), p.validation...)))
@@ -58,15 +59,15 @@ func TestSplit(t *testing.T) {
 		t.Error("training and validation pictures are not a partition")
 	}
 	s.Limit = 100
-	if p, err = split(s, "cifar10", 50_000, 10_000); err != nil || len(p.train) != 100 {
+	if p, err = splitOf(s, cifar); err != nil || len(p.train) != 100 {
 		t.Errorf("limit 100: %d pictures, %v", len(p.train), err)
 	}
 	s.Limit = 65
-	if _, err = split(s, "cifar10", 50_000, 10_000); err == nil || !strings.Contains(err.Error(), "last batch of 1") {
+	if _, err = splitOf(s, cifar); err == nil || !strings.Contains(err.Error(), "last batch of 1") {
 		t.Errorf("a last batch of 1: %v", err)
 	}
 	s.Limit = 45_001
-	if _, err = split(s, "cifar10", 50_000, 10_000); err == nil || !strings.Contains(err.Error(), "45000 training pictures") {
+	if _, err = splitOf(s, cifar); err == nil || !strings.Contains(err.Error(), "45000 training pictures") {
 		t.Errorf("a limit above the set: %v", err)
 	}
 }

@@ -1,8 +1,6 @@
 package train
 
 import (
-	"fmt"
-
 	"diaghess/gpu"
 	"diaghess/kernels"
 	"diaghess/layers"
@@ -13,21 +11,34 @@ import (
 // and what they measure. What depends on where it is lies on the device.
 type pass struct {
 	stream    gpu.Stream
-	pictures  int
+	pictures  []uint32 // by index; an evaluation visits them in this order
 	batchSize int
 	classes   int
-	from      residentSplit
+	set       *Resident
+	scaling   scaling
 	augment   string // see Augmentations
 	seed      uint64 // of what is augmented
+	// update records what comes after a batch's loss is known; nil for nothing.
+	update func(*gpu.Recorder) error
 
 	order     gpu.Slice[uint32]  // [pictures]
 	state     gpu.Slice[uint32]  // [kernels.StateWords]
 	loss      gpu.Slice[float32] // [batches]
 	correct   gpu.Slice[uint32]  // [batches]
 	confusion gpu.Slice[uint32]  // [classes, classes]
+	other     otherLoss
 
 	reset      gpu.Program // zeroes what a pass counts up
 	full, last step        // last is of the batch with what is left; it may be full
+}
+
+// otherLoss is the loss of each batch with another label smoothing than that of the pass: none in
+// training, the run's in an evaluation. loss is null in a run without smoothing.
+type otherLoss struct {
+	smoothing float32
+	loss      gpu.Slice[float32] // [batches]
+	correct   gpu.Slice[uint32]  // [batches], and
+	confusion gpu.Slice[uint32]  // [classes, classes]: what comes with it, and the pass has already
 }
 
 // step is the programs of a batch: plain, and of training with a curvature also
@@ -42,31 +53,55 @@ func (s step) program(estimate bool) gpu.Program {
 	return s.plain
 }
 
-// newPass allocates a pass over pictures of a part of a dataset. state counts
-// its batches: an optimizer's in training, or one of its own.
-func newPass(stream gpu.Stream, from residentSplit, pictures, batchSize, classes int, state gpu.Slice[uint32]) (*pass, error) {
-	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, from: from, augment: record.AugmentNone, state: state}
-	var err error
-	if p.order, err = gpu.Alloc[uint32](stream, pictures); err != nil {
-		return nil, err
-	}
-	if p.loss, err = gpu.Alloc[float32](stream, p.batches()); err != nil {
-		return nil, err
-	}
-	if p.correct, err = gpu.Alloc[uint32](stream, p.batches()); err != nil {
-		return nil, err
-	}
-	if p.confusion, err = gpu.Alloc[uint32](stream, classes*classes); err != nil {
-		return nil, err
-	}
-	return p, nil
+// newPass allocates a pass over pictures of a dataset. state counts
+// its batches, and loss gets the loss of each: an optimizer's in training, or the pass's own.
+func newPass(stream gpu.Stream, set *Resident, scaling scaling, pictures []uint32, batchSize int, state gpu.Slice[uint32], loss gpu.Slice[float32]) (*pass, error) {
+	classes := set.set.Classes
+	p := &pass{stream: stream, pictures: pictures, batchSize: batchSize, classes: classes, set: set, scaling: scaling, augment: record.AugmentNone, state: state, loss: loss}
+	a := gpu.NewArena(stream)
+	p.order = gpu.Reserve[uint32](a, len(pictures))
+	p.correct = gpu.Reserve[uint32](a, p.batches())
+	p.confusion = gpu.Reserve[uint32](a, classes*classes)
+	return p, a.Allocate()
 }
 
+// measureOther has the pass measure the loss with another smoothing too.
+func (p *pass) measureOther(smoothing float32) error {
+	p.other.smoothing = smoothing
+	a := gpu.NewArena(p.stream)
+	p.other.loss, p.other.correct = gpu.Reserve[float32](a, p.batches()), gpu.Reserve[uint32](a, p.batches())
+	p.other.confusion = gpu.Reserve[uint32](a, p.classes*p.classes)
+	return a.Allocate()
+}
+
+// recordLoss records the loss of a batch after its forward sweep, and with gradient set what
+// Backward needs. Where the pass measures another loss, that comes first, and the batch keeps nothing of it.
+func (p *pass) recordLoss(r *gpu.Recorder, b *layers.Batch, smoothing float32, gradient bool) {
+	if o := p.other; !o.loss.IsNull() {
+		b.Loss(r, o.smoothing, false)
+		p.recordMetrics(r, b, o.loss, o.correct, o.confusion)
+	}
+	b.Loss(r, smoothing, gradient)
+}
+
+// recordMetrics records what is measured of a batch.
+func (p *pass) recordMetrics(r *gpu.Recorder, b *layers.Batch, loss gpu.Slice[float32], correct, confusion gpu.Slice[uint32]) {
+	r.Group("metrics", func() {
+		r.Record(&kernels.BatchMetrics{
+			RowLoss: b.RowLoss, Prediction: b.Prediction, Labels: b.Labels, State: p.state,
+			Loss: loss, Correct: correct, Confusion: confusion, Rows: int32(b.Size), Classes: int32(p.classes),
+		})
+	})
+}
+
+// batches returns the number of batches of pictures.
+func batches(pictures []uint32, size int) int { return (len(pictures) + size - 1) / size }
+
 // batches returns the number of batches of the pass.
-func (p *pass) batches() int { return (p.pictures + p.batchSize - 1) / p.batchSize }
+func (p *pass) batches() int { return batches(p.pictures, p.batchSize) }
 
 // lastSize returns the pictures of the last batch.
-func (p *pass) lastSize() int { return p.pictures - (p.batches()-1)*p.batchSize }
+func (p *pass) lastSize() int { return len(p.pictures) - (p.batches()-1)*p.batchSize }
 
 // rows returns the pictures of a batch.
 func (p *pass) rows(batch int) int {
@@ -79,26 +114,26 @@ func (p *pass) rows(batch int) int {
 // body records what comes after the pictures have been gathered into the batch.
 type body func(r *gpu.Recorder, b *layers.Batch) error
 
-// compile makes the programs of the set's pictures: of plain steps and, unless
+// compile makes the programs of the pass: of plain steps and, unless
 // estimate is nil, of those that estimate the curvature.
-func (p *pass) compile(bind func(size int) (*layers.Batch, error), set *Resident, plain, estimate body) error {
+func (p *pass) compile(bind func(size int) (*layers.Batch, error), plain, estimate body) error {
 	program := func(size int, body body) (gpu.Program, error) {
 		b, err := bind(size)
 		if err != nil {
 			return nil, err
 		}
 		r := &gpu.Recorder{}
-		r.Group("gather", func() { r.Record(p.gather(b, set.input, set.divisor)) })
+		r.Group("gather", func() { r.Record(p.gather(b)) })
 		if err := body(r, b); err != nil {
 			return nil, err
 		}
-		r.Group("metrics", func() {
-			r.Record(&kernels.BatchMetrics{
-				RowLoss: b.RowLoss, Prediction: b.Prediction, Labels: b.Labels, State: p.state,
-				Loss: p.loss, Correct: p.correct, Confusion: p.confusion, Rows: int32(size), Classes: int32(p.classes),
-			})
-			r.Record(&kernels.Advance{State: p.state, Rows: uint32(size)})
-		})
+		p.recordMetrics(r, b, p.loss, p.correct, p.confusion)
+		if p.update != nil {
+			if err := p.update(r); err != nil {
+				return nil, err
+			}
+		}
+		r.Group("metrics", func() { r.Record(&kernels.Advance{State: p.state, Rows: uint32(size)}) })
 		return p.stream.Compile(r.Ops())
 	}
 	programs := func(size int) (s step, err error) {
@@ -173,11 +208,13 @@ func (p *pass) score() (Score, error) {
 	if err := gpu.Download(p.stream, confusion, p.confusion); err != nil {
 		return Score{}, err
 	}
-	s := score(losses, correct, confusion, p.classes, p.batchSize, p.pictures)
+	s := score(losses, correct, confusion, p.classes, p.batchSize, len(p.pictures))
+	if other := p.other.loss; !other.IsNull() {
+		if err := gpu.Download(p.stream, losses, other); err != nil {
+			return Score{}, err
+		}
+		loss := meanLoss(losses, p.batchSize, len(p.pictures))
+		s.OtherLoss = &loss
+	}
 	return s, nil
-}
-
-// String describes the pass for an error.
-func (p *pass) String() string {
-	return fmt.Sprintf("%d pictures in batches of %d", p.pictures, p.batchSize)
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 
 	"diaghess/gpu"
@@ -9,69 +10,71 @@ import (
 	"diaghess/train/data"
 )
 
-// Resident is a dataset in device memory, shared by the runs of a study.
+// Resident is a dataset in device memory, whole, shared by the runs of a study. A run uses rows of
+// it by their index.
 type Resident struct {
-	name        string
-	input       layers.Shape
-	classes     int
-	divisor     float32
-	train, test residentSplit
+	// set is the set without its pictures, which are on the device alone. Its numbers stay, for a
+	// run to fit its scaling on.
+	set    data.Set
+	images gpu.Slice[uint8]   // [rows, height, width, channels], or null
+	values gpu.Slice[float32] // likewise; one of the two is null
+	labels gpu.Slice[int32]   // [rows]
 }
 
-type residentSplit struct {
-	pictures int
-	images   gpu.Slice[uint8] // [pictures, height, width, channels]
-	labels   gpu.Slice[uint8] // [pictures]
+// Load is [data.Shelf.Load]. It returns a [gpu.OutOfMemory] error where the host has too
+// little memory for the set.
+func Load(ctx context.Context, shelf data.Shelf, name string) (*data.Set, error) {
+	set, err := shelf.Describe(name)
+	if err != nil {
+		return nil, err
+	}
+	// The official files beside what is made of them.
+	if _, err := gpu.CheckProduct(2, int64(set.Train+set.Test), int64(set.Height*set.Width*set.Channels)); err != nil {
+		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
+	return shelf.Load(ctx, name)
 }
 
 // MakeResident copies a dataset to the stream's device, for the runs of any
 // stream.
 func MakeResident(stream gpu.Stream, set *data.Set) (*Resident, error) {
-	r := &Resident{
-		name:    set.Name,
-		input:   layers.Shape{Height: set.Height, Width: set.Width, Channels: set.Channels},
-		classes: set.Classes,
-		divisor: set.Divisor,
+	a := gpu.NewArena(stream)
+	r := &Resident{set: *set, labels: gpu.ReserveCopy(a, set.Labels)}
+	if set.Images != nil {
+		r.images, r.set.Images = gpu.ReserveCopy(a, set.Images), nil
+	} else {
+		r.values = gpu.ReserveCopy(a, set.Values)
 	}
-	for _, part := range []struct {
-		to   *residentSplit
-		from data.Split
-	}{{&r.train, set.Train}, {&r.test, set.Test}} {
-		part.to.pictures = part.from.Len()
-		for _, s := range []struct {
-			to   *gpu.Slice[uint8]
-			from []uint8
-		}{{&part.to.images, part.from.Images}, {&part.to.labels, part.from.Labels}} {
-			slice, err := gpu.Alloc[uint8](stream, len(s.from))
-			if err != nil {
-				return nil, fmt.Errorf("dataset %s on the device: %w", set.Name, err)
-			}
-			if err := gpu.Upload(stream, slice, s.from); err != nil {
-				return nil, fmt.Errorf("dataset %s on the device: %w", set.Name, err)
-			}
-			*s.to = slice
-		}
+	if err := a.Allocate(); err != nil {
+		return nil, fmt.Errorf("dataset %s on the device: %w", set.Name, err)
 	}
 	return r, stream.Wait()
 }
 
+// input is the shape of a row.
+func (r *Resident) input() layers.Shape { return inputOf(&r.set) }
+
+func inputOf(set *data.Set) layers.Shape {
+	return layers.Shape{Height: set.Height, Width: set.Width, Channels: set.Channels}
+}
+
 // RandomSet makes a set of pictures of CIFAR's shape with random pixels and labels.
 func RandomSet(training, test, classes int) *data.Set {
-	split := func(purpose string, n int) data.Split {
-		s := data.Split{Images: make([]uint8, n*32*32*3), Labels: make([]uint8, n)}
+	const size = 32 * 32 * 3
+	set := &data.Set{
+		Name: "random pictures", Height: 32, Width: 32, Channels: 3, Classes: classes, Divisor: 255, Testing: test,
+		Rows: data.Rows{Images: make([]uint8, (training+test)*size), Labels: make([]int32, training+test)},
+	}
+	for purpose, rows := range map[string]data.Rows{"train": set.Train(), "test": set.Test()} {
 		stream := kernels.RandomStream("bench/" + purpose)
-		for i := 0; i < len(s.Images); i += 4 {
+		for i := 0; i < len(rows.Images); i += 4 {
 			for j, word := range kernels.Random(0, stream, 0, uint64(i/4)) {
-				s.Images[i+j] = uint8(word)
+				rows.Images[i+j] = uint8(word)
 			}
 		}
-		for i := range s.Labels {
-			s.Labels[i] = uint8(kernels.Random(0, stream, 1, uint64(i))[0] % uint32(classes))
+		for i := range rows.Labels {
+			rows.Labels[i] = int32(kernels.Random(0, stream, 1, uint64(i))[0] % uint32(classes))
 		}
-		return s
 	}
-	return &data.Set{
-		Name: "random pictures", Height: 32, Width: 32, Channels: 3, Classes: classes, Divisor: 255,
-		Train: split("train", training), Test: split("test", test),
-	}
+	return set
 }

@@ -1,9 +1,10 @@
 package train
 
 import (
-	"diaghess/train/record"
 	"strings"
 	"time"
+
+	"diaghess/train/record"
 )
 
 // timesNextStep says whether the next step is the one of its epoch whose ops are timed

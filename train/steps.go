@@ -3,44 +3,36 @@ package train
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"diaghess/gpu"
 	"diaghess/optim"
-	"diaghess/train/record"
 )
 
 // Steps are the batches of a run's walk over pictures, one by one, for what measures them.
-type Steps struct {
-	pass     *pass
-	pictures []uint32
-}
+type Steps struct{ pass *pass }
 
 // Begin goes to the first batch, of the first epoch.
-func (s Steps) Begin() error { return s.pass.begin(s.pictures, 0, 0) }
+func (s Steps) Begin() error { return s.pass.begin(s.pass.pictures, 0, 0) }
 
 // Program computes a full batch, with an estimate of the curvature or without. One with an
 // estimate is there for training if the run's optimizer [optim.Optimizer.Estimates].
 func (s Steps) Program(estimate bool) gpu.Program { return s.pass.full.program(estimate) }
 
 // TrainingSteps and ValidationSteps walk over the pictures of a run's training and validation.
-func (r *Trainer) TrainingSteps() Steps   { return Steps{r.training, r.parts.train} }
-func (r *Trainer) ValidationSteps() Steps { return Steps{r.validation, r.parts.validation} }
+func (r *Trainer) TrainingSteps() Steps   { return Steps{r.training} }
+func (r *Trainer) ValidationSteps() Steps { return Steps{r.validation} }
 
 // Optimizer is the run's, which tells the steps with an estimate of the curvature.
 func (r *Trainer) Optimizer() *optim.Optimizer { return r.optimizer }
 
-// RepeatEpoch trains the first epoch so many times, as Train does, and keeps nothing.
-func (r *Trainer) RepeatEpoch(ctx context.Context, times int) error {
-	for range times {
-		if err := ctx.Err(); err != nil {
-			return err
+// Advance trains so many steps from where the run is, as Train does, without validation,
+// and keeps nothing. The run must have as many steps left.
+func (r *Trainer) Advance(ctx context.Context, steps int) error {
+	for end := r.Step + steps; r.Step < end; {
+		if r.Batch == r.training.batches() {
+			r.Epoch, r.Batch = r.Epoch+1, 0
 		}
-		if err := r.TrainingSteps().Begin(); err != nil {
-			return err
-		}
-		r.Position, r.checkpointed = record.Position{}, time.Now()
-		if err := r.trainEpoch(ctx, nil, Silent{}); err != nil {
+		if err := r.trainTo(ctx, min(r.Batch+end-r.Step, r.training.batches()), nil, Silent{}); err != nil {
 			return err
 		}
 	}

@@ -15,11 +15,11 @@ type memory struct {
 	words   []gpu.Slice[uint32]
 }
 
-// floats is a tensor of a checkpoint. Arenas with the layout of the network's values are
+// floats is a tensor of a checkpoint. Those with the layout of the network's values are
 // kept in the order of the host, the same on every device.
 type floats struct {
-	slice  gpu.Slice[float32]
-	arenas bool
+	slice      gpu.Slice[float32]
+	likeValues bool
 }
 
 // write writes the tensors' elements, in little-endian order.
@@ -69,14 +69,14 @@ func (m memory) read(r io.Reader) error {
 }
 
 func (m memory) download(host []float32, from floats) error {
-	if from.arenas {
+	if from.likeValues {
 		return m.network.Download(host, from.slice)
 	}
 	return gpu.Download(m.network.Stream, host, from.slice)
 }
 
 func (m memory) upload(to floats, host []float32) error {
-	if to.arenas {
+	if to.likeValues {
 		return m.network.Upload(to.slice, host)
 	}
 	return gpu.Upload(m.network.Stream, to.slice, host)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"time"
 
@@ -18,15 +19,18 @@ import (
 // to a stream.
 type Trainer struct {
 	Options
-	job       record.Job
+	job       Job
 	config    record.Config
 	stream    gpu.Stream
 	network   *layers.Network
 	optimizer *optim.Optimizer
 	parts     parts
+	scaling   scaling
 
 	batches                    map[int]*layers.Batch // by size
 	training, validation, test *pass                 // test is nil where validation is of the test set
+	trained                    *pass                 // of the training pictures after an epoch; nil unless the settings ask for it
+	evaluation                 evaluation
 
 	record.Position
 	stepParts    *record.StepParts // of a step of the running epoch, once it has been timed
@@ -79,28 +83,31 @@ const waitEvery = 16
 
 // New makes everything that a run needs: after it nothing is allocated on the
 // device. It returns a [gpu.OutOfMemory] error where there is not enough memory for that.
-func New(stream gpu.Stream, set *Resident, job record.Job) (*Trainer, error) {
+func New(stream gpu.Stream, set *Resident, job Job) (*Trainer, error) {
 	r := &Trainer{Options: Options{CheckpointEvery: defaultCheckpointEvery}, job: job, stream: stream, batches: map[int]*layers.Batch{}}
-	rule, err := optim.Parse(job.Optimizer)
-	if err != nil {
+	var err error
+	train, test := rowsOf(&set.set, job.Seed)
+	if r.parts, err = split(job.Settings, set.set.Name, train, test); err != nil {
 		return nil, err
 	}
-	if r.parts, err = split(job.Settings, set.name, set.train.pictures, set.test.pictures); err != nil {
-		return nil, err
+	if r.scaling, err = makeScaling(stream, set, r.parts.train); err != nil {
+		return nil, fmt.Errorf("scaling of inputs: %w", err)
 	}
-	chain, err := layers.Model(job.Model, set.classes)
+	chain, err := layers.Model(job.Model, set.set.Classes)
 	if err != nil {
 		return nil, err
 	}
 	seed := uint64(job.Seed)
-	if r.network, err = layers.New(stream, set.input, chain, seed); err != nil {
+	if r.network, err = layers.New(stream, set.input(), chain, seed); err != nil {
 		return nil, err
 	}
-	stepsPerEpoch := (len(r.parts.train) + job.Batch - 1) / job.Batch
-	length := optim.Length{Steps: stepsPerEpoch * job.Epochs, StepsPerEpoch: stepsPerEpoch}
-	r.network.Retain = optim.CurvatureOf(rule).Retains()
-	if r.optimizer, err = optim.ForNetwork(r.network, rule, length, seed); err != nil {
+	length := lengthOf(job.Settings, r.parts)
+	r.network.Retain = optim.CurvatureOf(job.Rule).Retains()
+	if r.optimizer, err = optim.ForNetwork(r.network, job.Rule, length, seed); err != nil {
 		return nil, err
+	}
+	if err := r.makeEvaluation(length.Steps); err != nil {
+		return nil, fmt.Errorf("weights of evaluation: %w", err)
 	}
 	if err := r.makePasses(set, seed); err != nil {
 		return nil, err
@@ -111,11 +118,12 @@ func New(stream gpu.Stream, set *Resident, job record.Job) (*Trainer, error) {
 		return nil, err
 	}
 	r.config = record.Config{
-		Job: job, OptimizerSettings: optim.Settings(rule),
+		Job: job.Job, OptimizerSettings: optim.Settings(job.Rule), Rule: optim.Source(job.Rule),
 		TrainPictures: len(r.parts.train), ValPictures: len(r.parts.validation), TestPictures: len(r.parts.test),
 		Parameters: r.network.Trainable(), Steps: length.Steps,
-		Device: stream.Device().Name(), Machine: stream.Device().Description(), Algorithms: full.Algorithms(),
+		Data: (*record.Origin)(set.set.Origin), Device: stream.Device().Name(), Machine: stream.Device().Description(), Algorithms: full.Algorithms(),
 	}
+	maps.Copy(r.config.Algorithms, r.optimizer.Algorithms())
 	return r, nil
 }
 
@@ -134,62 +142,92 @@ func (r *Trainer) bind(size int) (*layers.Batch, error) {
 // makePasses records and compiles the programs of training and evaluation.
 func (r *Trainer) makePasses(set *Resident, seed uint64) error {
 	var err error
-	r.training, err = newPass(r.stream, set.train, len(r.parts.train), r.job.Batch, set.classes, r.optimizer.State)
+	r.training, err = newPass(r.stream, set, r.scaling, r.parts.train, r.job.Batch, r.optimizer.State, r.optimizer.Loss)
 	if err != nil {
 		return fmt.Errorf("training pass: %w", err)
 	}
 	r.training.augment, r.training.seed = r.job.Augment, seed
+	if r.job.LabelSmoothing > 0 {
+		if err := r.training.measureOther(0); err != nil {
+			return fmt.Errorf("training pass: %w", err)
+		}
+	}
 	training := func(estimate bool) body {
 		return func(rec *gpu.Recorder, b *layers.Batch) error {
 			b.DrawMasks(rec, seed, r.optimizer.State)
 			b.Forward(rec, true)
-			b.Loss(rec, float32(r.job.LabelSmoothing), true)
+			r.training.recordLoss(rec, b, float32(r.job.LabelSmoothing), true)
 			b.Backward(rec, r.network.Gradients)
 			if estimate {
-				if err := r.optimizer.RecordEstimate(rec, b); err != nil {
-					return err
-				}
+				return r.optimizer.RecordEstimate(rec, b)
 			}
-			return r.optimizer.Record(rec)
+			return nil
 		}
+	}
+	r.training.update = func(rec *gpu.Recorder) error {
+		if err := r.optimizer.Record(rec); err != nil {
+			return err
+		}
+		r.recordAverage(rec)
+		return nil
 	}
 	estimating := training(true)
 	if !r.optimizer.Estimates() {
 		estimating = nil
 	}
-	if err = r.training.compile(r.bind, set, training(false), estimating); err != nil {
+	if err = r.training.compile(r.bind, training(false), estimating); err != nil {
 		return fmt.Errorf("training pass: %w", err)
 	}
 
-	from := set.train
-	if r.parts.validateOnTest {
-		from = set.test
-	}
-	if r.validation, err = r.evaluation(set, from, len(r.parts.validation)); err != nil {
+	if r.validation, err = r.evaluationPass(set, r.parts.validation); err != nil {
 		return fmt.Errorf("validation pass: %w", err)
 	}
 	if len(r.parts.test) > 0 {
-		if r.test, err = r.evaluation(set, set.test, len(r.parts.test)); err != nil {
+		if r.test, err = r.evaluationPass(set, r.parts.test); err != nil {
 			return fmt.Errorf("test pass: %w", err)
 		}
+	}
+	if r.job.EvaluateTrain {
+		if r.trained, err = r.evaluationPass(set, r.parts.train); err != nil {
+			return fmt.Errorf("pass over the training pictures: %w", err)
+		}
+	}
+	if err := r.makeCalibration(set); err != nil {
+		return fmt.Errorf("calibration pass: %w", err)
 	}
 	return nil
 }
 
-// evaluation makes a pass in inference mode. It uses the batches of training,
-// so it needs no activations of its own.
-func (r *Trainer) evaluation(set *Resident, from residentSplit, pictures int) (*pass, error) {
+// evaluationPass makes a pass in inference mode.
+func (r *Trainer) evaluationPass(set *Resident, pictures []uint32) (*pass, error) {
+	return r.inferencePass(set, pictures, func(rec *gpu.Recorder, b *layers.Batch, _ gpu.Slice[uint32]) {
+		b.Forward(rec, false)
+	})
+}
+
+// inferencePass makes a pass with a forward sweep, which may use the state of the pass. It uses
+// the batches of training, so it needs no activations of its own.
+func (r *Trainer) inferencePass(set *Resident, pictures []uint32, forward func(*gpu.Recorder, *layers.Batch, gpu.Slice[uint32])) (*pass, error) {
 	state, err := gpu.Alloc[uint32](r.stream, r.optimizer.State.Len())
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPass(r.stream, from, pictures, r.job.Batch, set.classes, state)
+	loss, err := gpu.Alloc[float32](r.stream, batches(pictures, r.job.Batch))
 	if err != nil {
 		return nil, err
 	}
-	return p, p.compile(r.bind, set, func(rec *gpu.Recorder, b *layers.Batch) error {
-		b.Forward(rec, false)
-		b.Loss(rec, 0, false)
+	p, err := newPass(r.stream, set, r.scaling, pictures, r.job.Batch, state, loss)
+	if err != nil {
+		return nil, err
+	}
+	if smoothing := float32(r.job.LabelSmoothing); smoothing > 0 {
+		if err := p.measureOther(smoothing); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.compile(r.bind, func(rec *gpu.Recorder, b *layers.Batch) error {
+		forward(rec, b, state)
+		p.recordLoss(rec, b, 0, false)
 		return nil
 	}, nil)
 }
@@ -216,17 +254,15 @@ var (
 )
 
 // Train trains from where the run is to its end, or to where it is to pause. A loss that
-// is not finite is an outcome. If the context ends, a checkpoint is kept and the context's
-// error returned. Without a keeper nothing is kept.
+// is not finite is an outcome. If the context ends, a checkpoint is kept after the step that
+// is being computed, and the context's error returned; where it cannot be kept, an error that
+// is not the context's. Without a keeper nothing is kept.
 func (r *Trainer) Train(ctx context.Context, keep Keeper, watch Watcher) (record.Final, error) {
-	final := record.Final{
-		Dataset: r.job.Dataset, Optimizer: r.job.Optimizer, Seed: r.job.Seed,
-		Limit: r.job.Limit, Protocol: r.job.Protocol, Augment: r.job.Augment,
-	}
+	final := r.config.Final(record.Finished)
 	err := r.epochs(ctx, keep, watch)
 	if err == nil && r.test != nil && !r.ValidationOnly {
 		var s Score
-		if s, err = r.evaluate(ctx, r.test, r.parts.test); err == nil {
+		if s, err = r.testOnce(ctx); err == nil {
 			final.Test = &record.TestScore{Loss: s.Loss, Acc: s.Accuracy, F1: s.F1}
 		} else {
 			err = r.interrupted(ctx, err, keep)
@@ -234,9 +270,6 @@ func (r *Trainer) Train(ctx context.Context, keep Keeper, watch Watcher) (record
 	}
 	switch {
 	case err == nil:
-		last := r.Epochs[len(r.Epochs)-1]
-		final.Status = record.Finished
-		final.ValLoss, final.ValAcc, final.F1 = last.ValLoss, last.ValAcc, last.F1
 	case errors.Is(err, errDiverged):
 		final.Status = record.Diverged
 		final.DivergedAt = r.Step
@@ -247,10 +280,7 @@ func (r *Trainer) Train(ctx context.Context, keep Keeper, watch Watcher) (record
 	default:
 		return record.Final{}, err
 	}
-	final.Epochs = len(r.Epochs)
-	for _, e := range r.Epochs {
-		final.TrainTime += e.Seconds
-	}
+	final.Summarize(r.Epochs)
 	return final, nil
 }
 
@@ -261,24 +291,21 @@ func (r *Trainer) epochs(ctx context.Context, keep Keeper, watch Watcher) error 
 		if r.Until > 0 && r.Epoch >= r.Until {
 			return errPaused
 		}
-		if r.Batch == 0 {
-			order := epochOrder(r.parts.train, uint64(r.job.Seed), r.Epoch)
-			if err := r.training.begin(order, r.Step, r.Epoch); err != nil {
-				return err
-			}
-		}
-		if err := r.trainEpoch(ctx, keep, watch); err != nil {
+		if err := r.trainTo(ctx, r.training.batches(), keep, watch); err != nil {
 			return err
 		}
 		trained, err := r.training.score()
 		if err != nil {
 			return err
 		}
+		if !trained.finite() {
+			return errDiverged
+		}
 		curved, err := r.optimizer.Observe()
 		if err != nil {
 			return err
 		}
-		validated, err := r.evaluate(ctx, r.validation, r.parts.validation)
+		validated, evaluated, err := r.validate(ctx)
 		if err != nil {
 			return r.interrupted(ctx, err, keep)
 		}
@@ -287,7 +314,12 @@ func (r *Trainer) epochs(ctx context.Context, keep Keeper, watch Watcher) error 
 			Epoch: r.Epoch + 1, TrainLoss: trained.Loss, TrainAcc: trained.Accuracy,
 			ValLoss: validated.Loss, ValAcc: validated.Accuracy, F1: validated.F1,
 			Seconds: r.Seconds + now.Sub(r.epochStart).Seconds(),
-			Parts:   r.stepParts, Curvature: (*record.Curvature)(curved),
+			Parts:   r.stepParts,
+
+			TrainLossClean: trained.OtherLoss, ValLossSmoothed: validated.OtherLoss, EvaluatedTrain: evaluated,
+		}
+		if curved != nil {
+			epoch.Curvature = &record.Curvature{Norm: curved.Norm, Negative: curved.Negative, Damped: curved.Damped}
 		}
 		r.stepParts = nil
 		r.Position = record.Position{Epoch: r.Epoch + 1, Step: r.Step, Epochs: append(r.Epochs, epoch)}
@@ -302,15 +334,21 @@ func (r *Trainer) epochs(ctx context.Context, keep Keeper, watch Watcher) error 
 	return nil
 }
 
-// trainEpoch does what is left of the epoch's steps.
-func (r *Trainer) trainEpoch(ctx context.Context, keep Keeper, watch Watcher) error {
-	for r.Batch < r.training.batches() {
-		if err := ctx.Err(); err != nil {
-			return r.interrupted(ctx, err, keep)
+// trainTo does the epoch's steps up to a batch.
+func (r *Trainer) trainTo(ctx context.Context, end int, keep Keeper, watch Watcher) error {
+	if r.Batch == 0 {
+		order := epochOrder(r.training.pictures, uint64(r.job.Seed), r.Epoch)
+		if err := r.training.begin(order, r.Step, r.Epoch); err != nil {
+			return err
+		}
+	}
+	for r.Batch < end {
+		if ctx.Err() != nil {
+			return r.interrupted(ctx, context.Cause(ctx), keep)
 		}
 		var err error
 		if r.Profiler != nil && r.warm >= ProfileAfter {
-			steps := min(ProfileSteps, r.training.batches()-r.Batch)
+			steps := min(ProfileSteps, end-r.Batch)
 			err = r.Profiler.Trace(func() error { return r.trainSteps(steps, watch) })
 			r.Profiler = nil
 		} else {
@@ -319,7 +357,7 @@ func (r *Trainer) trainEpoch(ctx context.Context, keep Keeper, watch Watcher) er
 		if err != nil {
 			return err
 		}
-		if r.Batch%waitEvery == 0 || r.Batch == r.training.batches() {
+		if r.Batch%waitEvery == 0 || r.Batch == end {
 			if err := r.checkLosses(); err != nil {
 				return err
 			}
@@ -369,22 +407,14 @@ func (r *Trainer) checkLosses() error {
 	return nil
 }
 
-// evaluate measures the network on pictures. A loss that is not finite is
+// evaluate measures the network on the pictures of a pass. A loss that is not finite is
 // errDiverged.
-func (r *Trainer) evaluate(ctx context.Context, p *pass, pictures []uint32) (Score, error) {
-	if err := p.begin(pictures, 0, 0); err != nil {
+func (r *Trainer) evaluate(ctx context.Context, p *pass) (Score, error) {
+	if err := walk(ctx, p); err != nil {
 		return Score{}, err
 	}
-	for batch := range p.batches() {
-		if err := ctx.Err(); err != nil {
-			return Score{}, err
-		}
-		if err := p.run(batch, false); err != nil {
-			return Score{}, err
-		}
-	}
 	s, err := p.score()
-	if err == nil && !finite(s.Loss) {
+	if err == nil && !s.finite() {
 		err = errDiverged
 	}
 	return s, err
@@ -395,7 +425,10 @@ func (r *Trainer) interrupted(ctx context.Context, err error, keep Keeper) error
 	if ctx.Err() == nil || errors.Is(err, errDiverged) {
 		return err
 	}
-	return errors.Join(err, r.checkpoint(keep))
+	if err := r.checkpoint(keep); err != nil {
+		return fmt.Errorf("no checkpoint could be written: %w", err)
+	}
+	return ctx.Err()
 }
 
 // memory is what a checkpoint keeps.
@@ -406,9 +439,13 @@ func (r *Trainer) memory() memory {
 		floats:  []floats{{r.network.Values, true}, {r.network.Moving, false}, {t.loss, false}},
 		words:   []gpu.Slice[uint32]{t.state, t.order, t.correct, t.confusion},
 	}
+	if !t.other.loss.IsNull() {
+		m.floats = append(m.floats, floats{t.other.loss, false})
+	}
 	for _, s := range r.optimizer.Keep() {
 		m.floats = append(m.floats, floats{s, true})
 	}
+	m.floats = append(m.floats, r.evaluation.floats()...)
 	return m
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v2"
 
+	"diaghess/gpu"
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/bench"
@@ -20,42 +21,40 @@ import (
 func benchCommand() *cli.Command {
 	s := train.DefaultSettings()
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure a step of each of `LIST`"},
-		&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
+		list(&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure a step of each of `LIST`"}),
+		modelFlag("measure", s.Model),
 		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per step"},
 		augmentFlag(),
-		&cli.IntFlag{Name: "classes", Value: 10, Usage: "number of classes of the network"},
-		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "number of steps to measure"},
+		whole(&cli.IntFlag{Name: "classes", Value: 10, Usage: "number of classes of the network"}, 2, 256),
+		whole(&cli.IntFlag{Name: "repeats", Value: 20, Usage: "number of steps to measure"}, 1, bench.MostSteps),
 		profileFlag("of the first optimizer, at the end"),
 		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 	}
-	return &cli.Command{
+	return strict(&cli.Command{
 		Name:  "bench",
 		Usage: "measure a training step on random 32x32x3 pictures, and compare each kind of kernel with the work that it needs",
 		Flags: append(flags, machineFlags()...),
-		Action: func(c *cli.Context) error {
+		Action: promptly(func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
 			return runBench(c)
-		},
-	}
+		}),
+	})
 }
 
 func runBench(c *cli.Context) error {
 	settings := train.DefaultSettings()
-	settings.Model, settings.Batch, settings.Augment, settings.Math = c.String("model"), c.Int("batch"), c.String("augment"), c.String("math")
+	settings.Model, settings.Batch, settings.Augment, settings.Math = model(c), c.Int("batch"), c.String("augment"), c.String("math")
 	if err := train.ValidateSettings(settings); err != nil {
 		return err
 	}
 	if c.Int("repeats") < 1 || c.Int("classes") < 2 || c.Int("classes") > 256 {
 		return fmt.Errorf("%d repeats of %d classes: give at least 1 repeat and 2 to 256 classes", c.Int("repeats"), c.Int("classes"))
 	}
-	optimizers := optim.SplitList(c.String("optimizers"))
-	for _, spec := range optimizers {
-		if _, err := optim.Parse(spec); err != nil {
-			return err
-		}
+	optimizers, err := optim.ParseList(c.String("optimizers"))
+	if err != nil {
+		return err
 	}
 	device, err := openDevice(c)
 	if err != nil {
@@ -67,10 +66,25 @@ func runBench(c *cli.Context) error {
 		return err
 	}
 	defer stream.Close()
-	costs, err := bench.Steps(stream, settings, optimizers, c.Int("classes"), c.Int("repeats"), c.Bool("profile"))
+	var profiler gpu.Tracer
+	if c.Bool("profile") {
+		if profiler, err = train.TracerOf(stream); err != nil {
+			return err
+		}
+	}
+	workload := bench.Workload{Settings: settings, Optimizers: optimizers, Classes: c.Int("classes"), Block: 1, Blocks: c.Int("repeats")}
+	costs, err := workload.Steps(c.Context, stream)
 	if err != nil {
 		return err
 	}
+	if err := printBench(c, device, workload, costs); err != nil || profiler == nil {
+		return err
+	}
+	return workload.Trace(c.Context, stream, profiler)
+}
+
+// printBench prints what was measured, as JSON or as tables.
+func printBench(c *cli.Context, device gpu.Device, w bench.Workload, costs []bench.StepCost) error {
 	if c.Bool("json") {
 		encoder := json.NewEncoder(c.App.Writer)
 		encoder.SetIndent("", "  ")
@@ -80,13 +94,13 @@ func runBench(c *cli.Context) error {
 			Batch   int              `json:"batch"`
 			Repeats int              `json:"repeats"`
 			Steps   []bench.StepCost `json:"steps"`
-		}{device.Name(), device.Description(), settings.Batch, c.Int("repeats"), costs})
+		}{device.Name(), device.Description(), w.Batch, w.Blocks, costs})
 	}
-	fmt.Fprintf(c.App.Writer, "%s: %s\n%s, batch %d, medians of %d\n\n", device.Name(), device.Description(), settings.Model, settings.Batch, c.Int("repeats"))
+	fmt.Fprintf(c.App.Writer, "%s: %s\n%s, batch %d, medians of %d\n\n", device.Name(), device.Description(), w.Model, w.Batch, w.Blocks)
 	for _, cost := range costs {
 		printFamilies(c.App.Writer, cost)
 	}
-	printSteps(c.App.Writer, costs, settings.Batch)
+	printSteps(c.App.Writer, costs, w.Batch)
 	return nil
 }
 

@@ -12,12 +12,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v2"
 
-	"diaghess/layers"
 	"diaghess/optim"
 	"diaghess/optim/curvature"
 	"diaghess/train"
 	"diaghess/train/atomicfile"
-	"diaghess/train/record"
 	"diaghess/train/report/plot"
 )
 
@@ -25,7 +23,7 @@ import (
 func curvatureCommand() *cli.Command {
 	s := train.DefaultSettings()
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "model", Value: "smallcnn", Usage: "measure on the network `NAME`: " + strings.Join(layers.Models(), ", ")},
+		modelFlag("measure on", "smallcnn"),
 		&cli.StringFlag{Name: "dataset", Value: "digits", Usage: "measure on the dataset `NAME`: " + dataDescription()},
 		&cli.IntFlag{Name: "seed", Usage: "random seed of weights, order, dropout and samples"},
 		&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per batch"},
@@ -34,16 +32,16 @@ func curvatureCommand() *cli.Command {
 		&cli.IntFlag{Name: "steps", Usage: "train `N` steps first"},
 		&cli.StringFlag{Name: "optimizer", Value: "adamw", Usage: "train with `SPEC`"},
 		&cli.IntFlag{Name: "epochs", Value: s.Epochs, Usage: "length of the run whose first steps these are"},
-		&cli.StringFlag{Name: "estimators", Usage: "compare `LIST` (default: all that fit the network) of " +
-			strings.Join(curvature.Kinds()[1:], ", ") + "; with settings as in gnb:samples=10 and hutchinson:abs=true"},
+		list(&cli.StringFlag{Name: "estimators", Usage: "compare `LIST` (default: all that fit the network) of " +
+			strings.Join(curvature.Kinds()[1:], ", ") + "; with settings as in gnb:samples=10 and hutchinson:abs=true"}),
 		&cli.IntFlag{Name: "reference-draws", Value: 100, Usage: "where the exact diagonal is too much work, compare with the mean of `N` GNB draws"},
 		&cli.BoolFlag{Name: "exact", Usage: fmt.Sprintf("compare with the exact diagonal however much work that is, not only up to %.0e multiply-adds of forward passes", curvature.DefaultExactWork)},
 		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "times that each estimate is timed"},
 		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 		&cli.StringFlag{Name: "out", Usage: "also write curvature.json and curvature.png into `DIR`"},
-		dataFlag(),
 	}
-	return &cli.Command{
+	flags = append(flags, datasetFlags()...)
+	return strict(&cli.Command{
 		Name:  "curvature",
 		Usage: "compare estimates of the curvature diagonal with the exact diagonal",
 		Description: "No estimate is averaged over steps. The reference is computed in float64. It is the diagonal of the Gauss-Newton\n" +
@@ -52,21 +50,30 @@ func curvatureCommand() *cli.Command {
 			"error is |estimate - reference| / |reference|. rank is Spearman's rank correlation. ratio is the ratio of the\n" +
 			"sums, which is 1 for an unbiased estimate. 5 %, median and 95 % are quantiles of the entries.",
 		Flags: append(flags, machineFlags()...),
-		Action: func(c *cli.Context) error {
+		Action: promptly(func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
 			return runCurvature(c)
-		},
-	}
+		}),
+	})
 }
 
 func runCurvature(c *cli.Context) error {
 	s := train.DefaultSettings()
-	s.Model, s.Batch, s.Epochs, s.LabelSmoothing, s.Math = c.String("model"), c.Int("batch"), c.Int("epochs"), c.Float64("label-smoothing"), c.String("math")
+	s.Model, s.Batch, s.Epochs, s.LabelSmoothing, s.Math = model(c), c.Int("batch"), c.Int("epochs"), c.Float64("label-smoothing"), c.String("math")
+	rule, err := optim.Parse(c.String("optimizer"))
+	if err != nil {
+		return err
+	}
+	s.Recalibrate = train.DefaultRecalibrate(s, []optim.Rule{rule})
+	dataset, on, err := openDataset(c)
+	if err != nil {
+		return err
+	}
 	check := &train.CurvatureCheck{
-		Job:  record.Job{Settings: s, Dataset: c.String("dataset"), Optimizer: c.String("optimizer"), Seed: c.Int("seed")},
-		Data: c.String("data"), Steps: c.Int("steps"), Batches: c.Int("batches"),
+		Job:  train.NewJob(s, dataset, rule, c.Int("seed")),
+		Data: on, Steps: c.Int("steps"), Batches: c.Int("batches"),
 		ReferenceDraws: c.Int("reference-draws"), ExactWork: curvature.DefaultExactWork, Repeats: c.Int("repeats"),
 	}
 	for _, spec := range optim.SplitList(c.String("estimators")) {
@@ -83,6 +90,9 @@ func runCurvature(c *cli.Context) error {
 		return err
 	}
 	if dir := c.String("out"); dir != "" { // before the work, so that its failure costs none
+		if err := checkOut(dir); err != nil {
+			return err
+		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}

@@ -4,30 +4,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
 	"diaghess/kernels/kerneltest"
+	"diaghess/nearest"
 
 	"github.com/urfave/cli/v2"
 )
 
 // devicesCommand is `diaghess devices`.
 func devicesCommand() *cli.Command {
-	return &cli.Command{
+	return strict(&cli.Command{
 		Name:  "devices",
 		Usage: "list the devices that can train, and test that each computes the right values",
 		Description: "The test runs every kernel at many sizes, and two convolutions in all directions, and compares the results with the definitions. " +
 			"A missing device is not a failure; a wrong result is.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "device", Usage: "test the devices of `LIST` (default: all)"},
+			list(&cli.StringFlag{Name: "device", Usage: "test the devices of `LIST` (default: all)"}),
 			&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`"},
 			&cli.StringFlag{Name: "math", Value: gpu.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32 or tf32"},
 			&cli.BoolFlag{Name: "list", Usage: "do not test"},
 			&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 		},
-		Action: runDevices,
-	}
+		Action: promptly(runDevices),
+	})
 }
 
 // deviceReport is what devices says of one.
@@ -49,6 +51,9 @@ func runDevices(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	if math := c.String("math"); !slices.Contains(gpu.Maths(), math) {
+		return nearest.Unknown("arithmetic", math, gpu.Maths())
+	}
 	var reports []deviceReport
 	for _, name := range names(c.String("device")) {
 		reports = append(reports, deviceReport{Name: name})
@@ -61,7 +66,9 @@ func runDevices(c *cli.Context) error {
 	for i := range reports {
 		r := &reports[i]
 		if r.Missing == "" {
-			look(c, r)
+			if err := look(c, r); err != nil {
+				return err
+			}
 		}
 		switch {
 		case r.Failure != "":
@@ -96,8 +103,9 @@ func known() []deviceReport {
 	return reports
 }
 
-// look opens a device and tests it.
-func look(c *cli.Context, r *deviceReport) {
+// look opens a device and tests it. Its error is what kept the test from an end: that says
+// nothing about the device.
+func look(c *cli.Context, r *deviceReport) error {
 	name := r.Name
 	options := devices.Options{Name: name, Library: c.String("library")}
 	if devices.IsGPU(name) {
@@ -106,15 +114,23 @@ func look(c *cli.Context, r *deviceReport) {
 	device, err := devices.Open(options)
 	if err != nil {
 		r.Missing = err.Error()
-		return
+		return nil
 	}
 	r.Description = device.Description()
 	if !c.Bool("list") {
 		r.Checks, err = kerneltest.SelfTest(c.Context, device)
 	}
-	if err = errors.Join(err, device.Close()); err != nil {
+	err = errors.Join(err, device.Close())
+	var full *gpu.OutOfMemory
+	switch {
+	case c.Context.Err() != nil:
+		return c.Context.Err()
+	case errors.As(err, &full):
+		return fmt.Errorf("the test of %s could not be done: %w", name, full)
+	case err != nil:
 		r.Failure = err.Error()
 	}
+	return nil
 }
 
 // printDevice prints a report for a person.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +16,7 @@ func TestDeviceLine(t *testing.T) {
 	}{
 		{"bench --model mlp --batch 2 --repeats 1", ""},
 		{"bench --optimizers nosuch", "nosuch"},
+		{"bench --optimizers ,", "the value is empty"},
 		{"bench --library nosuch --math fp32", "nosuch"},
 		{"study --datasets nosuch", "nosuch"},
 		{"study --epochs 0", "0 epochs"},
@@ -52,6 +55,17 @@ func TestShortened(t *testing.T) {
 	} {
 		if got := shortened(text, more); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestSeeds(t *testing.T) {
+	for list, want := range map[string][]int{
+		"0-4,7": {0, 1, 2, 3, 4, 7}, " 3 , 1": {3, 1}, "2147483647": {math.MaxInt32}, "9223372036854775807": nil,
+		"": nil, "5-1": nil, "-1": nil, "1-": nil, "0-1000000": nil, "1.5": nil,
+	} {
+		if got, err := seeds(list); !slices.Equal(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, %v, want %v", list, got, err, want)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
 	"diaghess/kernels/kerneltest"
+	"diaghess/nearest"
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/bench"
@@ -30,7 +31,7 @@ func gpuCheckCommand() *cli.Command {
 	for _, p := range (&gpuCheck{}).parts() {
 		parts = append(parts, p.name)
 	}
-	return &cli.Command{
+	return strict(&cli.Command{
 		Name:  "gpu-check",
 		Usage: "test and measure a GPU; writes one JSON file and prints one table",
 		Description: "The parts are " + strings.Join(parts, ", ") + ". If one fails, the others still run. memcheck and racecheck need NVIDIA's compute-sanitizer. " +
@@ -38,20 +39,20 @@ func gpuCheckCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "device", Value: "cuda", Usage: "check `NAME`: " + strings.Join(devices.Names(), ", ")},
 			&cli.StringFlag{Name: "math", Value: s.Math, Usage: "arithmetic of the convolutions: fp32 or tf32; golden is always fp32"},
-			&cli.StringFlag{Name: "only", Usage: "run only the parts of `LIST`"},
+			list(&cli.StringFlag{Name: "only", Usage: "run only the parts of `LIST`"}),
 			&cli.StringFlag{Name: "out", Value: "gpu-check.json", Usage: "write the JSON to `FILE`"},
 			&cli.StringFlag{Name: "sanitizer", Usage: "use the compute-sanitizer `FILE` (default: the one on PATH or in CUDA_HOME)"},
 			&cli.StringFlag{Name: "golden", Usage: "find the golden cases in `DIR` (default: golden beside the program)"},
-			&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure the optimizers of `LIST`"},
-			&cli.StringFlag{Name: "model", Value: s.Model, Usage: "measure the network `NAME`"},
+			list(&cli.StringFlag{Name: "optimizers", Value: "adamw,diaghess", Usage: "measure the optimizers of `LIST`"}),
+			modelFlag("measure", s.Model),
 			&cli.IntFlag{Name: "batch", Value: s.Batch, Usage: "pictures per step"},
-			&cli.IntFlag{Name: "block", Value: 50, Usage: "steps in a block; the host waits after each block"},
-			&cli.IntFlag{Name: "blocks", Value: 20, Usage: "number of blocks to measure"},
-			&cli.IntFlag{Name: "copy-mb", Value: 256, Usage: "megabytes of each of the two buffers of the bandwidth measurement"},
-			&cli.StringFlag{Name: "runs", Value: "1,4,16,40", Usage: "measure the throughput for each number of parallel runs of `LIST`"},
+			whole(&cli.IntFlag{Name: "block", Value: 50, Usage: "steps in a block; the host waits after each block"}, 1, bench.MostSteps),
+			whole(&cli.IntFlag{Name: "blocks", Value: 20, Usage: "number of blocks to measure"}, 1, bench.MostSteps),
+			whole(&cli.IntFlag{Name: "copy-mb", Value: 256, Usage: "megabytes of each of the two buffers of the bandwidth measurement"}, 1, 4000),
+			list(&cli.StringFlag{Name: "runs", Value: "1,4,16,40", Usage: "measure the throughput for each number of parallel runs of `LIST`"}),
 			&cli.DurationFlag{Name: "time", Value: 5 * time.Second, Usage: "measure each throughput for about `TIME`"},
 		},
-		Action: func(c *cli.Context) error {
+		Action: promptly(func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
@@ -60,14 +61,14 @@ func gpuCheckCommand() *cli.Command {
 				return err
 			}
 			return check.run(c)
-		},
-	}
+		}),
+	})
 }
 
 // gpuCheck is a check of one device, and what it has found so far.
 type gpuCheck struct {
 	options    devices.Options
-	load       bench.Load
+	workload   bench.Workload
 	only       []string // names of parts; none for all
 	program    string   // this program's file
 	sanitizer  string   // the tool's file; "" to look for it
@@ -90,7 +91,7 @@ type gpuReport struct {
 	Math        string             `json:"math"`
 	Parts       []partReport       `json:"parts"`
 	Bandwidth   float64            `json:"copy_bytes_per_second,omitempty"` // read and written
-	Steps       []bench.BlockCost  `json:"steps,omitempty"`
+	Steps       []bench.StepCost   `json:"steps,omitempty"`
 	Throughput  []bench.Throughput `json:"throughput,omitempty"`
 	Projection  *bench.Projection  `json:"projection,omitempty"`
 }
@@ -134,8 +135,12 @@ var errGPUCheck = errors.New("a part of the check failed")
 // newGPUCheck reads the flags.
 func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	s := train.DefaultSettings()
-	s.Model, s.Batch, s.Math = c.String("model"), c.Int("batch"), c.String("math")
+	s.Model, s.Batch, s.Math = model(c), c.Int("batch"), c.String("math")
 	if err := train.ValidateSettings(s); err != nil {
+		return nil, err
+	}
+	optimizers, err := optim.ParseList(c.String("optimizers"))
+	if err != nil {
 		return nil, err
 	}
 	program, err := os.Executable()
@@ -143,28 +148,32 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 		return nil, fmt.Errorf("find the program's own file: %w", err)
 	}
 	g := &gpuCheck{
-		options: devices.Options{Math: s.Math},
-		load:    bench.Load{Settings: s, Optimizers: optim.SplitList(c.String("optimizers")), Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
-		only:    names(c.String("only")), program: program,
+		options:  devices.Options{Math: s.Math},
+		workload: bench.Workload{Settings: s, Optimizers: optimizers, Classes: 10, Block: c.Int("block"), Blocks: c.Int("blocks")},
+		only:     names(c.String("only")), program: program,
 		sanitizer: c.String("sanitizer"), golden: c.String("golden"),
 		copyBytes: c.Int("copy-mb") * 1e6, throughput: c.Duration("time"),
 	}
 	if g.golden == "" {
 		g.golden = filepath.Join(filepath.Dir(program), "golden")
 	}
-	if len(g.load.Optimizers) == 0 || g.load.Block < 1 || g.load.Blocks < 1 || c.Int("copy-mb") < 1 || c.Int("copy-mb") > 4000 {
-		return nil, errors.New("give at least one optimizer, 1 block of 1 step and 1 to 4000 MB")
+	if g.throughput <= 0 || g.throughput > time.Hour {
+		return nil, fmt.Errorf("--time %v: give a time above 0 and up to 1h", g.throughput)
 	}
 	for _, n := range names(c.String("runs")) {
 		runs, err := strconv.Atoi(n)
-		if err != nil || runs < 1 {
-			return nil, fmt.Errorf("runs %q: give numbers such as 1,4,16", c.String("runs"))
+		if err != nil || runs < 1 || runs > mostThreads {
+			return nil, fmt.Errorf("--runs %s: %s is not a number of runs: give numbers from 1 to %d, such as 1,4,16", shown(c.String("runs")), shown(n), mostThreads)
 		}
 		g.runs = append(g.runs, runs)
 	}
 	for _, name := range g.only {
-		if !slices.ContainsFunc(g.parts(), func(p part) bool { return p.name == name }) {
-			return nil, fmt.Errorf("unknown part %q: see diaghess gpu-check --help", name)
+		var known []string
+		for _, p := range g.parts() {
+			known = append(known, p.name)
+		}
+		if !slices.Contains(known, name) {
+			return nil, nearest.Unknown("part", name, known)
 		}
 	}
 	g.options.Name, err = device(c)
@@ -176,7 +185,7 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 func (g *gpuCheck) run(c *cli.Context) error {
 	g.report = gpuReport{
 		Build: train.ThisBuild(), Started: time.Now().UTC().Truncate(time.Second),
-		Model: g.load.Model, Batch: g.load.Batch, Math: g.load.Math,
+		Model: g.workload.Model, Batch: g.workload.Batch, Math: g.workload.Math,
 	}
 	// What has no device has nothing to check.
 	err := g.withDevice(func(d gpu.Device) error {
@@ -191,12 +200,12 @@ func (g *gpuCheck) run(c *cli.Context) error {
 		if len(g.only) > 0 && !slices.Contains(g.only, p.name) {
 			continue
 		}
-		if err := c.Context.Err(); err != nil {
-			return err
-		}
 		fmt.Fprintf(c.App.ErrWriter, "%s ...\n", p.name)
 		start := time.Now()
 		note, err := p.do(c.Context)
+		if err := c.Context.Err(); err != nil { // the part was interrupted: it has no outcome
+			return err
+		}
 		r := partReport{Name: p.name, Status: "passed", Note: note}
 		var skip skipped
 		switch {
@@ -250,25 +259,24 @@ func (g *gpuCheck) selfTest(ctx context.Context) (note string, err error) {
 	return note, err
 }
 
-func (g *gpuCheck) measureBandwidth(context.Context) (note string, err error) {
+func (g *gpuCheck) measureBandwidth(ctx context.Context) (note string, err error) {
 	err = g.withDevice(func(d gpu.Device) error {
-		stream, err := d.NewStream()
-		if err != nil {
+		return gpu.WithStream(d, func(stream gpu.Stream) (err error) {
+			g.report.Bandwidth, err = bench.CopyBandwidth(ctx, stream, g.copyBytes, g.workload.Block, g.workload.Blocks)
+			note = fmt.Sprintf("%.1f GB/s, read and written, with two buffers of %.0f MB", g.report.Bandwidth/1e9, float64(g.copyBytes)/1e6)
 			return err
-		}
-		g.report.Bandwidth, err = bench.CopyBandwidth(stream, g.copyBytes, g.load.Block, g.load.Blocks)
-		note = fmt.Sprintf("%.1f GB/s, read and written, with two buffers of %.0f MB", g.report.Bandwidth/1e9, float64(g.copyBytes)/1e6)
-		return errors.Join(err, stream.Close())
+		})
 	})
 	return note, err
 }
 
 func (g *gpuCheck) measureSteps(ctx context.Context) (note string, err error) {
 	err = g.withDevice(func(d gpu.Device) error {
-		var err error
-		g.report.Steps, err = g.load.Steps(ctx, d)
-		note = fmt.Sprintf("medians of %d blocks of %d steps", g.load.Blocks, g.load.Block)
-		return err
+		return gpu.WithStream(d, func(stream gpu.Stream) (err error) {
+			g.report.Steps, err = g.workload.Steps(ctx, stream)
+			note = fmt.Sprintf("medians of %d blocks of %d steps", g.workload.Blocks, g.workload.Block)
+			return err
+		})
 	})
 	return note, err
 }
@@ -278,7 +286,7 @@ func (g *gpuCheck) measureThroughput(ctx context.Context) (note string, err erro
 	note = fmt.Sprintf("about %v each", g.throughput)
 	for _, runs := range g.runs {
 		err := g.withDevice(func(d gpu.Device) error {
-			t, err := g.load.Throughput(ctx, d, runs, g.throughput)
+			t, err := g.workload.Throughput(ctx, d, runs, g.throughput)
 			if err == nil {
 				g.report.Throughput = append(g.report.Throughput, t)
 			}
@@ -287,7 +295,7 @@ func (g *gpuCheck) measureThroughput(ctx context.Context) (note string, err erro
 		var full *gpu.OutOfMemory
 		switch {
 		case errors.As(err, &full) && len(g.report.Throughput) > 0:
-			note += fmt.Sprintf("; no room for %d runs: %v", runs, full)
+			note += fmt.Sprintf("; %d runs are too many: %v", runs, full)
 		case err != nil:
 			return note, fmt.Errorf("%d runs at once: %w", runs, err)
 		}
@@ -299,7 +307,7 @@ func (g *gpuCheck) project(context.Context) (string, error) {
 	if len(g.report.Steps) == 0 || len(g.report.Throughput) == 0 {
 		return "", skipped("takes steps and throughput")
 	}
-	p := g.load.Project(g.report.Steps, g.report.Throughput)
+	p := g.workload.Project(g.report.Steps, g.report.Throughput)
 	g.report.Projection = &p
 	return fmt.Sprintf("the pilot's study, %d runs of %d steps and %d evaluation batches, %d runs at once: %.2f hours",
 		p.Runs, p.Steps, p.Evaluations, p.Parallel, p.Seconds/3600), nil

@@ -31,7 +31,7 @@ func (g *gpuCheck) sanitize(ctx context.Context, tool string) (string, error) {
 		// What the driver returns is for its caller to judge: libraries try what may fail.
 		arguments = append(arguments, "--report-api-errors", "no")
 	}
-	arguments = append(arguments, g.program, "devices", "--device", g.report.Device, "--math", g.load.Math)
+	arguments = append(arguments, g.program, "devices", "--device", g.report.Device, "--math", g.workload.Math)
 	out, err := runChild(ctx, sanitizerLimit, sanitizer, arguments...)
 	return judgeSanitizer(out, err)
 }

@@ -11,7 +11,7 @@ import (
 	"diaghess/gpu/cuda/standin"
 )
 
-// A check of a card with little memory: bandwidth has no room for its buffers and fails,
+// A check of a card with little memory: bandwidth has not enough for its buffers and fails,
 // throughput goes as far as memory does, and the rest is measured.
 func TestStandInGPUCheck(t *testing.T) {
 	standin.Start(t, standin.Options{Cards: []standin.Card{{Name: "Little Card", Memory: 20 << 20}}})
@@ -22,7 +22,7 @@ func TestStandInGPUCheck(t *testing.T) {
 	if got := statuses(r); got != "bandwidth failed, steps passed, throughput passed, projection passed" {
 		t.Errorf("parts %s in\n%s", got, printed)
 	}
-	if len(r.Throughput) != 1 || !strings.Contains(printed, "no room for 8 runs") || !strings.Contains(printed, "Little Card") {
+	if len(r.Throughput) != 1 || !strings.Contains(printed, "8 runs are too many: out of memory") || !strings.Contains(printed, "Little Card") {
 		t.Errorf("printed\n%s", printed)
 	}
 	if len(r.Steps) != 2 || r.Steps[0].Nodes < 10 {
@@ -48,5 +48,23 @@ func TestStandInDevices(t *testing.T) {
 	err := app.RunContext(t.Context(), []string{"diaghess", "devices", "--list"})
 	if err != nil || !strings.Contains(out.String(), "Old Card") || !strings.Contains(out.String(), "cannot be used: open cuda:0: load state.ptx") {
 		t.Errorf("error %v, printed\n%s", err, out.String())
+	}
+}
+
+// A profiler records steps after the measurement, once.
+func TestStandInBenchIsProfiled(t *testing.T) {
+	m := standin.Start(t, standin.Options{})
+	var out bytes.Buffer
+	app := newApp()
+	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
+	err := app.RunContext(t.Context(), strings.Fields("diaghess bench --device cuda --model mlp --batch 4 --repeats 1 --profile"))
+	recorded := 0
+	for _, call := range m.Calls() {
+		if call == "cuProfilerStart" {
+			recorded++
+		}
+	}
+	if err != nil || recorded != 1 || !strings.Contains(out.String(), "graph nodes") {
+		t.Errorf("error %v, recorded %d times, want once; printed\n%s", err, recorded, out.String())
 	}
 }

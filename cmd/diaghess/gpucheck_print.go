@@ -1,13 +1,14 @@
 package main
 
 import (
-	"diaghess/train/bench"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"diaghess/train/bench"
 )
 
 // printGPUReport prints a check for a person: what became of its parts, and the figures.
@@ -27,7 +28,7 @@ func printGPUReport(w io.Writer, r gpuReport) {
 	if len(r.Steps) > 0 {
 		t := newTable(table.Row{"step", "us", "images/s", "evaluation us", "graph nodes"})
 		for _, s := range r.Steps {
-			t.AppendRow(table.Row{s.Optimizer, micros(s.Step), fmt.Sprintf("%.0f", float64(r.Batch)/s.Step.Seconds()), micros(s.Evaluate), s.Nodes})
+			t.AppendRow(table.Row{s.Optimizer, micros(s.Mean), fmt.Sprintf("%.0f", float64(r.Batch)/s.Mean.Seconds()), micros(s.Evaluate), s.Nodes})
 		}
 		fmt.Fprintf(w, "%s\n\n", t.Render())
 	}
@@ -44,7 +45,7 @@ func printGPUReport(w io.Writer, r gpuReport) {
 
 // floors tells where a step's time goes, and how much of it the needed bytes alone would
 // take at a bandwidth, 0 for an unknown one.
-func floors(cost bench.BlockCost, bandwidth float64) string {
+func floors(cost bench.StepCost, bandwidth float64) string {
 	var total time.Duration
 	for _, f := range cost.Families {
 		total += f.Time

@@ -81,14 +81,14 @@ func TestGPUCheck(t *testing.T) {
 
 // A part that fails is reported, the next ones have their turn, and the check fails.
 func TestGPUCheckFails(t *testing.T) {
-	r, printed, err := checkGPU(t, "--device", "emu", "--only", "steps,projection", "--optimizers", "unheard-of")
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "steps,projection", "--optimizers", "adamw:warmup=1000")
 	if !errors.Is(err, errGPUCheck) || statuses(r) != "steps failed, projection skipped" {
 		t.Errorf("error %v, parts %s", err, statuses(r))
 	}
-	if !strings.Contains(printed, "steps       FAILED") || !strings.Contains(r.Parts[0].Note, "unheard-of") {
+	if !strings.Contains(printed, "steps       FAILED") || !strings.Contains(r.Parts[0].Note, "warm-up") {
 		t.Errorf("printed\n%s\nnote %q", printed, r.Parts[0].Note)
 	}
-	for _, arguments := range [][]string{{"--only", "steps,nothing"}, {"--runs", "0"}, {"--copy-mb", "0"}, {"--device", "cuda:999"}} {
+	for _, arguments := range [][]string{{"--optimizers", "unheard-of"}, {"--only", "steps,nothing"}, {"--runs", "0"}, {"--copy-mb", "0"}, {"--device", "cuda:999"}} {
 		if r, _, err := checkGPU(t, arguments...); err == nil || errors.Is(err, errGPUCheck) || len(r.Parts) > 0 {
 			t.Errorf("%v: error %v, parts %s", arguments, err, statuses(r))
 		}
@@ -98,8 +98,8 @@ func TestGPUCheckFails(t *testing.T) {
 // The pilot's study: 40 runs of 50 epochs with 782 steps and 157 evaluation batches each.
 // An evaluation batch takes a quarter of a step, so a run counts 39,100 + 7,850/4 steps.
 func TestProject(t *testing.T) {
-	load := bench.Load{Settings: train.DefaultSettings()}
-	p := load.Project([]bench.BlockCost{{Step: 300, Evaluate: 80}, {Step: 500, Evaluate: 120}},
+	w := bench.Workload{Settings: train.DefaultSettings()}
+	p := w.Project([]bench.StepCost{{Mean: 300, Evaluate: 80}, {Mean: 500, Evaluate: 120}},
 		[]bench.Throughput{{Runs: 4, StepsPerSecond: 100}, {Runs: 16, StepsPerSecond: 250}, {Runs: 40, StepsPerSecond: 200}})
 	if want := (bench.Projection{Runs: 40, Steps: 39_100, Evaluations: 7_850, Parallel: 16, Seconds: 40 * 41_062.5 / 250}); p != want {
 		t.Errorf("projection %+v, want %+v", p, want)
@@ -133,7 +133,7 @@ func TestGPUCheckSanitizer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			g := &gpuCheck{options: devices.Options{Name: "cuda:1"}, program: filepath.Join(folder, "diaghess")}
-			g.report.Device, g.load.Math = "cuda:1", gpu.MathFP32
+			g.report.Device, g.workload.Math = "cuda:1", gpu.MathFP32
 			g.sanitizer = filepath.Join(folder, "compute-sanitizer")
 			script(t, g.sanitizer, c.sanitizer)
 			note, err := g.sanitize(t.Context(), "memcheck")

@@ -7,13 +7,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 	"go.uber.org/automaxprocs/maxprocs"
@@ -22,23 +22,38 @@ import (
 	"diaghess/train"
 )
 
-func main() {
+func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+
+// run runs the program with a command line and returns its status.
+func run(arguments []string, stdout, stderr io.Writer) int {
+	if err := enough(); err != nil {
+		fmt.Fprintln(stderr, "diaghess:", err)
+		return 1
+	}
 	// As many threads as a control group's quota gives; the runtime itself looks at the
 	// affinity alone when go.mod asks for a Go before 1.25. It fails only where it
 	// cannot read its control group: then there is no quota to keep.
 	_, _ = maxprocs.Set()
-	// The first signal asks the work to stop, a second one ends the process.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	err := newApp().RunContext(ctx, os.Args)
-	if err == nil {
-		return
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	app, out := newApp(), &output{to: stdout}
+	app.Writer, app.ErrWriter = out, stderr
+	err := app.RunContext(ctx, arguments)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
 	}
-	fmt.Fprintln(os.Stderr, "diaghess:", err)
-	if ctx.Err() != nil {
-		os.Exit(130)
+	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
+		err = fmt.Errorf("the output could not be written: %w", bare(out.err))
 	}
-	os.Exit(1)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "diaghess:", err)
+		return 130
+	}
+	fmt.Fprintln(stderr, "diaghess:", err)
+	return 1
 }
 
 func newApp() *cli.App {
@@ -53,19 +68,18 @@ func newApp() *cli.App {
 			trainCommand(),
 			tuneCommand(),
 			reportCommand(),
+			mergeCommand(),
+			statusCommand(),
+			auditCommand(),
+			ruleCommand(),
 			dataCommand(),
 			devicesCommand(),
 			benchCommand(),
 			curvatureCommand(),
 			gpuCheckCommand(),
 		},
-		// An unknown command is an error, not the help text and success.
-		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return fmt.Errorf("unknown command %q: see diaghess --help", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
+		Action:       noCommand,
+		OnUsageError: func(c *cli.Context, err error, _ bool) error { return usageError(c, err) },
 		// Errors go to main, which prints them once.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"net/url"
@@ -37,13 +38,13 @@ func quickStudy() (*study.Study, error) {
 	for seed := range 20 {
 		s.Seeds = append(s.Seeds, seed)
 	}
-	return s, s.Use(tuned)
+	return s, s.Use(tuned, false)
 }
 
 // quickstartCommand is `diaghess quickstart`, the first look. It trains the study that a
 // function returns.
 func quickstartCommand(makeStudy func() (*study.Study, error)) *cli.Command {
-	return &cli.Command{
+	return strict(&cli.Command{
 		Name:  "quickstart",
 		Usage: "make two pages in a minute: the pilot's published results, and a small new study",
 		Description: "Needs no download. The study trains a small convolutional network on the built-in digits with adamw, sgd and\n" +
@@ -51,10 +52,11 @@ func quickstartCommand(makeStudy func() (*study.Study, error)) *cli.Command {
 			"The same command resumes an interrupted study.",
 		Flags: []cli.Flag{
 			outFlag("results/quick"),
+			forceFlag(),
 			&cli.IntFlag{Name: "seeds", Usage: "train from the first `N` of the 20 seeds, on a slow machine (default: all)"},
 		},
 		Action: func(c *cli.Context) error { return runQuickstart(c, makeStudy) },
-	}
+	})
 }
 
 func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error {
@@ -65,11 +67,14 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 	if err != nil {
 		return err
 	}
+	if err := checkOut(out); err != nil {
+		return err
+	}
 	pilot, err := report.Pilot()
 	if err != nil {
 		return err
 	}
-	pilotPage, err := writePage(filepath.Join(out, "pilot"), pilot)
+	pilotPage, err := writePage(c.Context, filepath.Join(out, "pilot"), pilot)
 	if err != nil {
 		return err
 	}
@@ -84,13 +89,18 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 		}
 		s.Seeds = s.Seeds[:n]
 	}
-	s.Out = filepath.Join(out, "digits")
+	s.Out, s.Force = filepath.Join(out, "digits"), c.Bool("force")
+	release, err := hold(c, s)
+	if err != nil {
+		return err
+	}
+	defer release()
 	analysis, err := conduct(c, s)
 	if err != nil {
 		return err
 	}
 	analysis.Introduction = quickIntroduction
-	page, err := writePage(s.Out, analysis)
+	page, err := writePage(c.Context, s.Out, analysis)
 	if err != nil {
 		return err
 	}
@@ -98,7 +108,7 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 	w := c.App.Writer
 	fmt.Fprintf(w, "The pilot, from its published results:\n %s\n\n", strings.Join(pilot.Headlines(), "\n "))
 	fmt.Fprint(w, "The study of digits:\n\n")
-	if err := report.RenderVerdicts(w, analysis); err != nil {
+	if err := report.RenderAnswer(w, analysis); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "\nOpen in a browser (each page is one file, to be copied to where a browser is):\n %s\n %s\n\nThen run:\n %s\n", fileURL(pilotPage), fileURL(page), next())
@@ -114,8 +124,11 @@ func next() string {
 }
 
 // writePage writes a report into a folder and returns the path of its page.
-func writePage(dir string, analysis *report.Analysis) (string, error) {
-	if _, err := report.Write(dir, analysis); err != nil {
+func writePage(ctx context.Context, dir string, analysis *report.Analysis) (string, error) {
+	if err := report.Replaceable(dir); err != nil {
+		return "", err
+	}
+	if _, err := report.Write(ctx, dir, analysis); err != nil {
 		return "", fmt.Errorf("%w: choose another folder with --out", err)
 	}
 	return filepath.Join(dir, "index.html"), nil

@@ -52,7 +52,7 @@ func TestQuickstart(t *testing.T) {
 		if err := app.RunContext(t.Context(), []string{"diaghess", "quickstart", "--out", out}); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(stdout.String(), "exploratory") || !strings.HasSuffix(stdout.String(), "new%20folder/digits/index.html\n\nThen run:\n make study\n") {
+		if !strings.Contains(stdout.String(), "Too few seeds to say") || !strings.HasSuffix(stdout.String(), "new%20folder/digits/index.html\n\nThen run:\n make study\n") {
 			t.Errorf("output\n%s", stdout.String())
 		}
 		for name, want := range map[string]string{"pilot": "Pilot&#39;s rule against AdamW on cifar10 and cifar100", "digits": "against adamw"} {

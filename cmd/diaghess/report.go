@@ -1,29 +1,36 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"diaghess/nearest/keys"
+	"diaghess/train/record"
 	"diaghess/train/report"
 )
 
 // reportCommand is `diaghess report`: the tables of studies that have run, from
 // result folders or from CSV files.
 func reportCommand() *cli.Command {
-	return &cli.Command{
+	return strict(&cli.Command{
 		Name:      "report",
 		Usage:     "compare the optimizers of a study, from its result folder, a zip archive of it, or CSV files",
 		ArgsUsage: "DIR|ZIP|CSV...",
-		Description: "Pairs the runs by seed and prints mean, standard deviation, difference and paired t-test for every metric,\n" +
-			"with intervals and with p adjusted for the number of tests. --out adds a page with figures and all other statistics.\n\n" +
-			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time. You can also name files with\n" +
-			"summaries (dataset,optimizer,metric,mean,std) and t-tests (dataset,metric,t_stat,p_value): they are checked\n" +
-			"against the runs.",
+		Description: "Pairs the runs by seed and ranks the optimizers by accuracy, with differences, intervals and a verdict each, over all\n" +
+			"rivals and data sets together. Other metrics have intervals and no verdict. --out adds a page with plots and all else.\n\n" +
+			"A CSV file has the columns dataset,seed,optimizer,val_loss,val_acc,f1,train_time. It may have the column tuning:\n" +
+			"the number of a run's tuning, from 1, where the optimizers were tuned several times. A tuning then counts as one\n" +
+			"unit. You can also name files with summaries (dataset,optimizer,metric,mean,std) and t-tests\n" +
+			"(dataset,metric,t_stat,p_value): they are checked against the runs. Fields may be separated by semicolons or tabs,\n" +
+			"and numbers have decimal commas. Accuracies and F1 are shares between 0 and 1.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{
 				Name:  "baseline",
@@ -38,17 +45,34 @@ func reportCommand() *cli.Command {
 				Name:  "out",
 				Usage: "also write a page (index.html), report.md and CSV files to `DIR`",
 			},
+			&cli.StringFlag{
+				Name: "export",
+				Usage: "also write tables as CSV, all epochs as CSV and Parquet, Keras-style histories as JSON, and bars over the data sets to `DIR`. " +
+					"Studies of several networks or label smoothings make one table, and heat maps",
+			},
+			&cli.BoolFlag{
+				Name:  "force",
+				Usage: "with --out or --export, replace files in DIR that are not of a report or an export",
+			},
 			&cli.BoolFlag{
 				Name:  "png",
 				Usage: "with --out, also write the figures as PNG into DIR/figures",
 			},
-			&cli.StringFlag{
-				Name:  "targets",
-				Usage: "measure the time to each validation accuracy of `LIST`, such as 0.8,0.85 (default: shares of the best optimizer's accuracy)",
+			&cli.BoolFlag{
+				Name:  "pilot-statistics",
+				Usage: "also show the statistics of the pilot's study of perceptrons: all pairs of arms, Cohen's d, non-inferiority, equivalence",
 			},
+			&cli.BoolFlag{
+				Name:  "partial",
+				Usage: "report a study although shards of it are missing",
+			},
+			list(&cli.StringFlag{
+				Name:  "targets",
+				Usage: "count the epochs to each validation accuracy of `LIST`, such as 0.8,0.85 (default: shares of the best optimizer's accuracy)",
+			}),
 		},
-		Action: printReport,
-	}
+		Action: promptly(printReport),
+	})
 }
 
 func printReport(c *cli.Context) error {
@@ -56,6 +80,7 @@ func printReport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	dir := c.String("out")
 	if len(arguments) == 0 {
 		return errors.New("name a result folder or CSV files; see `diaghess report --help`")
 	}
@@ -63,8 +88,22 @@ func printReport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("png") && c.String("out") == "" {
+	if c.Bool("png") && dir == "" {
 		return errors.New("--png needs a folder: name one with --out")
+	}
+	if dir != "" && !c.Bool("force") {
+		if err := report.Replaceable(dir); err != nil {
+			return fmt.Errorf("%w, or replace it with --force", err)
+		}
+	}
+	export := c.String("export")
+	if info, err := os.Stat(export); err == nil && !info.IsDir() {
+		return fmt.Errorf("--export %s: it is a file: name a folder", shown(export))
+	}
+	if export != "" && !c.Bool("force") {
+		if err := report.Exportable(export); err != nil {
+			return fmt.Errorf("%w, or replace it with --force", err)
+		}
 	}
 	targets, err := accuracies(c.String("targets"))
 	if err != nil {
@@ -73,36 +112,76 @@ func printReport(c *cli.Context) error {
 
 	var rows []report.Row
 	var published []report.File // summaries and t-tests, to be checked
+	var wrong []error
 	for _, path := range arguments {
-		file, err := readResults(path)
-		if err != nil {
+		var file report.File
+		err := attend(c, "reading "+path, false, func() (err error) {
+			file, err = readResults(path)
 			return err
+		})
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
 		}
 		rows = append(rows, file.Rows...)
 		if len(file.Statistics) > 0 {
 			published = append(published, file)
 		}
 	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	if missing := report.MissingShards(rows); len(missing) > 0 && !c.Bool("partial") {
+		return fmt.Errorf("runs of these shards are missing: %s; merge them when they are complete, or report what there is with --partial", strings.Join(missing, ", "))
+	}
 	if len(rows) == 0 {
 		return fmt.Errorf("%s has statistics only; name the metrics file that they were made from too", published[0].Path)
 	}
-	analysis, err := report.Compare(rows, c.String("baseline"))
+	if varied := report.Varied(rows); export != "" && len(varied) > 0 {
+		if dir != "" {
+			return fmt.Errorf("--out: a page compares arms of one network, and these differ in %s: leave it out, or give the studies apart", strings.Join(varied, ", "))
+		}
+		for _, flag := range []string{"baseline", "pilot-statistics", "targets"} {
+			if c.IsSet(flag) {
+				return fmt.Errorf("--%s: it is of arms of one network, and these differ in %s: leave it out, or give the studies apart", flag, strings.Join(varied, ", "))
+			}
+		}
+		if err := report.RenderGrid(c.App.Writer, rows, format); err != nil {
+			return err
+		}
+		return writeExport(c, export, rows, nil)
+	}
+	var analysis *report.Analysis
+	var tables bytes.Buffer
+	disagreeing := 0
+	err = attend(c, "comparing the runs", false, func() (err error) {
+		if analysis, err = report.Compare(rows, c.String("baseline")); err != nil {
+			if varied := report.Varied(rows); len(varied) > 0 {
+				err = fmt.Errorf("%w; of runs that differ in %s, --export DIR makes tables and heat maps", err, strings.Join(varied, ", "))
+			}
+			return err
+		}
+		analysis.Targets, analysis.PilotStatistics = targets, c.Bool("pilot-statistics")
+		for _, file := range published {
+			if len(analysis.Check(file).Problems) > 0 {
+				disagreeing++
+			}
+		}
+		return report.Render(&tables, analysis, format)
+	})
 	if err != nil {
 		return err
 	}
-	analysis.Targets = targets
-	disagreeing := 0
-	for _, file := range published {
-		if len(analysis.Check(file).Problems) > 0 {
-			disagreeing++
+	if _, err := tables.WriteTo(c.App.Writer); err != nil {
+		return fmt.Errorf("write the report as %s: %w", format, err)
+	}
+	if dir != "" {
+		if err := writeReport(c, dir, analysis); err != nil {
+			return err
 		}
 	}
-
-	if err := report.Render(c.App.Writer, analysis, format); err != nil {
-		return err
-	}
-	if dir := c.String("out"); dir != "" {
-		if err := writeReport(c, dir, analysis); err != nil {
+	if export != "" {
+		if err := writeExport(c, export, rows, analysis); err != nil {
 			return err
 		}
 	}
@@ -110,6 +189,29 @@ func printReport(c *cli.Context) error {
 		return fmt.Errorf("%d of the %d summary and t-test files do not agree with the runs", disagreeing, len(published))
 	}
 	return nil
+}
+
+// attend does work, and says on standard error what it is at where that takes longer than a
+// second. When the command is interrupted it returns at once; work that writes looks at the
+// context itself, and is waited for.
+func attend(c *cli.Context, what string, writes bool, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	slow := time.NewTimer(time.Second)
+	defer slow.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-slow.C:
+			fmt.Fprintln(c.App.ErrWriter, what, "...")
+		case <-c.Context.Done():
+			if !writes || <-done != nil {
+				return fmt.Errorf("stopped while %s", what)
+			}
+			return nil
+		}
+	}
 }
 
 // readResults reads what one argument names.
@@ -126,6 +228,13 @@ func readResults(path string) (report.File, error) {
 		return report.File{}, err
 	}
 	if len(rows) == 0 {
+		begun, study, err := record.Unended(path)
+		if err != nil {
+			return report.File{}, err
+		}
+		if study {
+			return report.File{}, fmt.Errorf("%s: no run has finished yet, of those that have begun (%d): report it when runs have ended; the command that began the study goes on with it", path, begun)
+		}
 		hint := "name a study's folder, or the folder that --out of the study named"
 		if files, _ := filepath.Glob(filepath.Join(path, "*.csv")); len(files) > 0 {
 			hint = "for its CSV files, type " + filepath.Join(path, "*.csv")
@@ -139,7 +248,7 @@ func readResults(path string) (report.File, error) {
 func accuracies(list string) ([]float64, error) {
 	var values []float64
 	for _, name := range names(list) {
-		v, err := strconv.ParseFloat(name, 64)
+		v, err := keys.ParseNumber(name)
 		if err != nil || !(v > 0 && v <= 1) {
 			return nil, fmt.Errorf("target %q is not an accuracy: give numbers above 0 and up to 1, such as 0.8", name)
 		}
@@ -149,16 +258,32 @@ func accuracies(list string) ([]float64, error) {
 }
 
 func writeReport(c *cli.Context, dir string, analysis *report.Analysis) error {
-	paths, err := report.Write(dir, analysis)
+	var paths []string
+	err := attend(c, "writing the report to "+dir, true, func() (err error) {
+		paths, err = report.Write(c.Context, dir, analysis)
+		if err == nil && c.Bool("png") {
+			var figures []string
+			figures, err = report.WritePNG(c.Context, filepath.Join(dir, "figures"), analysis)
+			paths = append(paths, figures...)
+		}
+		return err
+	})
+	return announce(c, paths, err)
+}
+
+func writeExport(c *cli.Context, dir string, rows []report.Row, analysis *report.Analysis) error {
+	var paths []string
+	err := attend(c, "exporting to "+dir, true, func() (err error) {
+		paths, err = report.Export(c.Context, dir, rows, analysis)
+		return err
+	})
+	return announce(c, slices.DeleteFunc(paths, func(path string) bool { return filepath.Ext(path) == ".json" }), err) // one for each run
+}
+
+// announce names the files that were written, if they were.
+func announce(c *cli.Context, paths []string, err error) error {
 	if err != nil {
 		return err
-	}
-	if c.Bool("png") {
-		figures, err := report.WritePNG(filepath.Join(dir, "figures"), analysis)
-		if err != nil {
-			return err
-		}
-		paths = append(paths, figures...)
 	}
 	for _, path := range paths {
 		fmt.Fprintln(c.App.ErrWriter, "wrote", path)

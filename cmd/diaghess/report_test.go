@@ -1,6 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +14,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"diaghess/optim"
 	"diaghess/train"
+	"diaghess/train/data"
 	"diaghess/train/record"
 	"diaghess/train/study"
 )
@@ -63,15 +70,79 @@ func TestReportOfPublishedFiles(t *testing.T) {
 	}
 }
 
+// A folder that holds somebody's files is left alone, and a name for it is needed.
+func TestReportOut(t *testing.T) {
+	metrics := published("cifar10_adam_optimizer_metrics.csv")
+	dir := t.TempDir()
+	page := filepath.Join(dir, "index.html")
+	if err := os.WriteFile(page, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runReport(metrics, "--out", dir); err == nil || !strings.Contains(err.Error(), page) || !strings.Contains(err.Error(), "--force") {
+		t.Errorf("somebody's page: %v", err)
+	}
+	if content, _ := os.ReadFile(page); string(content) != "mine" {
+		t.Error("it was replaced")
+	}
+	for _, flags := range [][]string{{"--force"}, nil} { // then it is a report
+		if _, _, err := runReport(append([]string{metrics, "--out", dir}, flags...)...); err != nil {
+			t.Errorf("%v: %v", flags, err)
+		}
+	}
+	if _, _, err := runReport(metrics, "--out", ""); err == nil || !strings.Contains(err.Error(), "--out") {
+		t.Errorf("an empty name: %v", err)
+	}
+}
+
+// A study of which nothing has ended is one all the same.
+func TestReportOfAStudyThatHasJustBegun(t *testing.T) {
+	dir := t.TempDir()
+	jobs := []record.Job{{Dataset: "digits", Optimizer: "adamw"}, {Dataset: "digits", Optimizer: "sgd"}}
+	if err := record.WriteStudy(dir, jobs); err != nil {
+		t.Fatal(err)
+	}
+	for begun, job := range jobs {
+		if _, _, err := runReport(dir); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no run has finished yet, of those that have begun (%d)", begun)) {
+			t.Errorf("%d begun: %v", begun, err)
+		}
+		if _, err := record.RunOf(dir, job).Claim(record.Config{Job: job}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An interrupted report ends at once, whatever it reads.
+func TestStoppedReport(t *testing.T) {
+	app := &cli.App{Name: "diaghess", Writer: io.Discard, ErrWriter: io.Discard, Commands: []*cli.Command{reportCommand()}}
+	r, w, err := os.Pipe() // that nobody writes to
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = app.RunContext(ctx, []string{"diaghess", "report", fmt.Sprintf("/dev/fd/%d", r.Fd())})
+	if err == nil || !strings.Contains(err.Error(), "stopped while reading") && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestReportOfFolderAndFile(t *testing.T) {
 	dir := t.TempDir()
 	for optimizer, loss := range map[string]float64{"adamw": 0.25, "sgd": 0.5} {
-		run := record.RunOf(dir, record.Job{Dataset: "digits", Optimizer: optimizer})
-		if err := os.MkdirAll(run.Folder, 0o755); err != nil {
-			t.Fatal(err)
+		settings := train.DefaultSettings()
+		settings.Epochs = 1
+		config := record.Config{
+			Job:           record.Job{Settings: settings, Dataset: "digits", Optimizer: optimizer},
+			TrainPictures: 64, ValPictures: 1, Steps: 1, Parameters: 1, Device: "cpu", Machine: "m", Build: train.ThisBuild(),
+			OptimizerSettings: map[string]string{}, Algorithms: map[string]string{},
 		}
-		err := run.Finish(record.Final{Dataset: "digits", Optimizer: optimizer, ValLoss: loss, Status: record.Finished, Epochs: 5})
-		if err != nil {
+		final := config.Final(record.Finished)
+		epochs := []record.Epoch{{Epoch: 1, ValLoss: loss}}
+		final.Summarize(epochs)
+		run, err := record.RunOf(dir, config.Job).Claim(config)
+		if err := errors.Join(err, run.WriteEpochs(epochs), run.Finish(final, nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +151,7 @@ func TestReportOfFolderAndFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(stdout, "\n")
-	if want := "digits,sgd,adamw,val_loss,1,0.5,,0.25,,-0.25,-50,,"; !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+	if want := "digits,sgd,adamw,val_loss,secondary,1,0.5,,0.25,,-0.25,-50,,"; !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 		t.Errorf("no line that begins with %q in:\n%s", want, stdout)
 	}
 }
@@ -92,8 +163,8 @@ func TestReportOfStudy(t *testing.T) {
 	settings := train.DefaultSettings()
 	settings.Model, settings.Epochs, settings.Limit = "mlp", 2, 300
 	s := study.Study{
-		Settings: settings, Out: folder, Data: t.TempDir(), Device: "cpu",
-		Datasets: []string{"digits"}, Optimizers: []string{"adamw", "sgd"}, Seeds: []int{0, 1, 2},
+		Settings: settings, Out: folder, Data: data.Shelf{Dir: t.TempDir()}, Device: "cpu",
+		Datasets: []string{"digits"}, Optimizers: []optim.Rule{optim.NewAdamW(), optim.NewSGD()}, Seeds: []int{0, 1, 2},
 	}
 	if err := s.Run(t.Context(), nil); err != nil {
 		t.Fatal(err)
@@ -106,7 +177,7 @@ func TestReportOfStudy(t *testing.T) {
 	if !strings.Contains(stdout, "n = 3 pairs, seeds 0–2, 2 epochs") || strings.Contains(stdout, "CAUTION") {
 		t.Errorf("the tables:\n%s", stdout)
 	}
-	for _, name := range []string{"05-curve-digits-validation-loss-epoch.png", "14-profile-digits-time.png"} {
+	for _, name := range []string{"05-curve-digits-validation-loss.png", "08-curve-digits-training-accuracy.png"} {
 		if path := filepath.Join(out, "figures", name); !strings.Contains(stderr, "wrote "+path+"\n") {
 			t.Errorf("%s is not announced in:\n%s", path, stderr)
 		}
@@ -116,16 +187,13 @@ func TestReportOfStudy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"digits: validation accuracy by time", `<th scope="row">0.9000</th>`, `<th scope="row">model</th><td data-label="Value">mlp</td>`,
+		"digits: validation accuracy by epoch", "<th scope=\"col\">90.00\u00a0%</th>", `<th scope="row">model</th><td data-l="Value">mlp</td>`,
 		`<th scope="row">machine</th>`, `<th scope="row">build.commit</th>`, "weight-decay 0.0005", "out forward",
-		"None: every seed that has a run has one of every optimizer, and all of them finished.",
+		"Every seed that has a run has one of every optimizer, and all of them finished.",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("no %q in the page", want)
 		}
-	}
-	if strings.Contains(string(page), `data-label="Median ms a step">n/a`) {
-		t.Error("the page has no time a step")
 	}
 }
 
@@ -159,6 +227,7 @@ func TestReportErrors(t *testing.T) {
 		{"empty folder", []string{t.TempDir()}, "holds no runs: name a study's folder"},
 		{"folder of CSV files", []string{withCSV}, "type " + filepath.Join(withCSV, "*.csv")},
 		{"folder that cannot be read", []string{metrics, broken}, "final.json is damaged"},
+		{"all that cannot be read", []string{broken, "absent.csv"}, "absent.csv"},
 		{"file without rows", []string{filepath.Join(withCSV, "m.csv")}, "no row"},
 		{"same file twice", []string{metrics, metrics}, "the same run"},
 		{"summary alone", []string{published("cifar10_adam_optimizer_summary.csv")}, "name the metrics file"},
@@ -173,6 +242,54 @@ func TestReportErrors(t *testing.T) {
 		}
 		if c.name == "summary that disagrees" && !strings.Contains(stdout, "cifar10 Custom f1 mean is 0.8 in the file, 0.866912078293787") {
 			t.Errorf("the number that disagrees is not named in:\n%s", stdout)
+		}
+	}
+}
+
+// An export needs a folder of its own, and takes studies of several networks or label smoothings,
+// which a report cannot compare.
+func TestReportExport(t *testing.T) {
+	metrics := published("cifar10_adam_optimizer_metrics.csv")
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "results.csv")
+	if err := os.WriteFile(mine, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runReport(metrics, "--export", dir); err == nil || !strings.Contains(err.Error(), mine) || !strings.Contains(err.Error(), "--force") {
+		t.Errorf("somebody's file: %v", err)
+	}
+	if content, _ := os.ReadFile(mine); string(content) != "mine" {
+		t.Error("it was replaced")
+	}
+	for _, flags := range [][]string{{"--force"}, nil} { // then it is an export
+		stdout, stderr, err := runReport(append([]string{metrics, "--export", dir}, flags...)...)
+		if err != nil || !strings.Contains(stdout, "n = 20 pairs") || !strings.Contains(stderr, "wrote "+mine) {
+			t.Errorf("%v: %v\n%s", flags, err, stderr)
+		}
+	}
+	var studies []string
+	for _, smoothing := range []string{"0", "0.1"} {
+		out := t.TempDir()
+		if _, _, err := runApp(t, "study", "--datasets", "digits", "--model", "mlp", "--epochs", "1", "--limit", "100", "--optimizers", "adamw,sgd", "--seeds", "0,1", "--device", "cpu",
+			"--label-smoothing", smoothing, "--out", out); err != nil {
+			t.Fatal(err)
+		}
+		studies = append(studies, out)
+	}
+	grid := filepath.Join(t.TempDir(), "grid")
+	stdout, stderr, err := runReport(append(studies, "--export", grid)...)
+	if err != nil || !strings.Contains(stdout, "label_smoothing") || !strings.Contains(stderr, "heatmap-digits-val-acc.png") || strings.Contains(stderr, ".json") {
+		t.Errorf("a grid: %v\n%s\n%s", err, stdout, stderr)
+	}
+	for _, c := range []struct{ arguments, want string }{
+		{"", "differ in label_smoothing, --export DIR makes tables"},
+		{"--export " + grid + " --out " + t.TempDir(), "--out: a page compares arms of one network, and these differ in label_smoothing"},
+		{"--export " + grid + " --format csv", "results.csv of the export has them"},
+		{"--export " + grid + " --pilot-statistics", "--pilot-statistics: it is of arms of one network, and these differ in label_smoothing"},
+		{"--export " + filepath.Join(grid, "results.csv"), "results.csv: it is a file: name a folder"},
+	} {
+		if _, _, err := runReport(append(slices.Clone(studies), strings.Fields(c.arguments)...)...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.arguments, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,12 +25,12 @@ func TestTuneThenStudy(t *testing.T) {
 	dir := t.TempDir()
 	tuned := filepath.Join(dir, "tune", "tuned.json")
 	small := []string{"--model", "mlp", "--epochs", "1", "--device", "cpu", "--library", "gonum"}
-	stdout, stderr, err := runApp(t, append([]string{"tune", "--dataset", "digits", "--optimizers", "adamw,sgd", "--trials", "2",
+	stdout, stderr, err := runApp(t, append([]string{"tune", "--dataset", "digits", "--optimizers", "adamw,sgd", "--trials", "2", "--repeats", "2",
 		"--space", "sgd: lr=0.001..0.1 log, momentum=0.5..0.99", "--out", filepath.Join(dir, "tune")}, small...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(stdout, "│ sgd       │      2 │") || !strings.Contains(stderr, "--optimizers @"+tuned) {
+	if !strings.Contains(stdout, "│ sgd, all 2 tunings   │ 2: lr, momentum     │      4 │") || !strings.Contains(stderr, "--optimizers @"+tuned) {
 		t.Errorf("output\n%s\n%s", stdout, stderr)
 	}
 	plan := filepath.Join(dir, "plan.json")
@@ -42,6 +43,13 @@ func TestTuneThenStudy(t *testing.T) {
 	if !strings.Contains(stdout, "The plan was followed") || strings.Contains(stderr, "note:") {
 		t.Errorf("output\n%s\n%s", stdout, stderr)
 	}
+	// By default tuning and study have the endpoint of the holdout protocol, and the plan has it too.
+	for _, file := range []string{tuned, plan} {
+		content, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(content), `"endpoint": "mean-last-5"`) {
+			t.Errorf("%v, or no endpoint mean-last-5 in %s:\n%s", err, file, content)
+		}
+	}
 }
 
 func TestTuneAndStudyRefuse(t *testing.T) {
@@ -49,9 +57,12 @@ func TestTuneAndStudyRefuse(t *testing.T) {
 		"tuning seeds begin at 1000000":    {"tune", "--dataset", "digits", "--seeds", "0"},
 		"space: \"lr\" is not of the form": {"tune", "--space", "lr"},
 		"diaghess tune writes it":          {"study", "--optimizers", "@nowhere.json"},
-		"--margins are part of a plan":     {"study", "--margins", "val_acc=0.1"},
 		"margin \"val_acc\": give":         {"study", "--margins", "val_acc"},
 		"unexpected argument":              {"tune", "digits"},
+		"--average \"swa\" is unknown":     {"study", "--average", "swa"},
+		"endpoint \"mean-last-0\" is":      {"tune", "--dataset", "digits", "--endpoint", "mean-last-0"},
+		"choose --protocol holdout":        {"study", "--datasets", "digits", "--endpoint", "best-val"},
+		"give at least a batch, 64":        {"train", "--dataset", "digits", "--model", "digitcnn", "--recalibrate", "63"},
 	} {
 		arguments = slices.Insert(arguments, 1, "--device", "cpu")
 		if _, _, err := runApp(t, arguments...); err == nil || !strings.Contains(err.Error(), want) {

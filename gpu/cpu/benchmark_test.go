@@ -31,6 +31,17 @@ func BenchmarkConvolution(b *testing.B) {
 	}
 }
 
+// BenchmarkProduct runs the matrix products of Muon's iterations, for the pilot's dense layers
+// and its last convolution.
+func BenchmarkProduct(b *testing.B) {
+	for _, p := range []struct{ batch, in, out int }{{2048, 512, 512}, {512, 512, 512}, {1152, 128, 128}} {
+		s := gpu.ConvolutionShape{Batch: p.batch, Height: 1, Width: 1, In: p.in, Out: p.out, Kernel: 1}
+		for _, d := range directions {
+			b.Run(fmt.Sprintf("%dx%dx%d/%v", p.batch, p.in, p.out, d), func(b *testing.B) { benchmarkConvolution(b, s, d) })
+		}
+	}
+}
+
 func benchmarkConvolution(b *testing.B, s gpu.ConvolutionShape, d gpu.Direction) {
 	work := newBench(b, cpu.Options{})
 	random := rand.New(rand.NewPCG(1, 0))

@@ -11,7 +11,7 @@ import (
 // that stay in cache, multiplied by gonum's sgemm.
 type gonumLibrary struct{}
 
-func (gonumLibrary) name() string    { return "gonum" }
+func (gonumLibrary) name() string    { return gonumName }
 func (gonumLibrary) version() string { return "gonum blas32" }
 
 func (gonumLibrary) algorithms(s gpu.ConvolutionShape) [directions]string {
@@ -30,14 +30,23 @@ func (gonumLibrary) open(workers int) session {
 // worker, as large as the largest convolution needs.
 type gonumSession struct {
 	panels [][]float32
+	bytes  int // taken by compile
 }
 
-// reserve sees to it that the panels are large enough for a shape.
+func (g *gonumSession) taken() int { return g.bytes }
+
+// floats makes zeroed memory.
+func (g *gonumSession) floats(n int) []float32 {
+	g.bytes += 4 * n
+	return make([]float32, n)
+}
+
+// reserve ensures that the panels are large enough for a shape.
 func (g *gonumSession) reserve(s gpu.ConvolutionShape) {
 	n := panelPixels * s.Kernel * s.Kernel * s.In
 	for worker, panel := range g.panels {
 		if len(panel) < n {
-			g.panels[worker] = make([]float32, n)
+			g.panels[worker] = g.floats(n)
 		}
 	}
 }
@@ -60,7 +69,7 @@ func (g *gonumSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y 
 		turned := s
 		turned.In, turned.Out = s.Out, s.In
 		g.reserve(turned)
-		filter := make([]float32, s.Filter())
+		filter := g.floats(s.Filter())
 		return []task{
 			&turnTask{shape: s, w: w, turned: filter},
 			&panelTask{session: g, shape: turned, x: y, w: filter, y: x},
@@ -68,7 +77,7 @@ func (g *gonumSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y 
 	}
 	g.reserve(s)
 	slices := min(filterSlices, s.Batch)
-	partial := make([]float32, slices*s.Filter())
+	partial := g.floats(slices * s.Filter())
 	return []task{
 		&filterTask{session: g, shape: s, slices: slices, x: x, dy: y, partial: partial},
 		&sumTask{partial: partial, slices: slices, sum: w},

@@ -18,7 +18,7 @@ func nativeLibraries(level vector.Level) []library {
 // on the level.
 type nativeLibrary struct{ level vector.Level }
 
-func (nativeLibrary) name() string { return "native" }
+func (nativeLibrary) name() string { return nativeName }
 
 func (l nativeLibrary) version() string { return "native Go assembly, " + l.level.String() }
 
@@ -51,6 +51,8 @@ type nativeSession struct {
 	workers []*native.Worker
 	memory  slab.Slab // filters in other forms and partial sums
 }
+
+func (n *nativeSession) taken() int { return n.memory.Taken }
 
 func (n *nativeSession) compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) []task {
 	batch, shape := s.Batch, nativeShape(s)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -350,6 +351,29 @@ func TestConvolutionNaN(t *testing.T) {
 							t.Fatalf("%v %v, seed %d, NaN in tensor %d: element %d is %v, want %v", s, d, seed, i, k, got, want[k])
 						}
 					}
+				}
+			}
+		}
+	})
+}
+
+// A library's algorithms say whose they are, in records of other machines too.
+func TestLibraryOf(t *testing.T) {
+	for algorithm, want := range map[string]string{"native product": "native", "native winograd 4x4,3x3": "native", "im2col + gonum sgemm": "gonum", "gonum sgemm": "gonum", "IMPLICIT_GEMM": "", "": ""} {
+		if got := cpu.LibraryOf(algorithm); got != want {
+			t.Errorf("%q is of library %q, want %q", algorithm, got, want)
+		}
+	}
+	eachLibrary(t, func(t *testing.T, library string) {
+		b := newBench(t, cpu.Options{Library: library})
+		for _, s := range slices.Concat(gridShapes(), largeShapes()) {
+			c, err := b.stream.Convolution(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range directions {
+				if got := cpu.LibraryOf(c.Algorithm(d)); got != library {
+					t.Errorf("%v %v: %q is of library %q", s, d, c.Algorithm(d), got)
 				}
 			}
 		}

@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 
 	"diaghess/gpu"
+	"diaghess/gpu/cpu/slab"
 	"diaghess/gpu/vector"
+	"diaghess/nearest"
 )
 
 // Options configure the device. The zero value uses every processor and the
@@ -28,6 +30,8 @@ type Device struct {
 	// buffers here, nothing dereferences them.
 	next      atomic.Uint64
 	allocated atomic.Int64
+	// promised is what open streams take while they work, beside what Alloc makes.
+	promised atomic.Int64
 }
 
 var _ gpu.Device = (*Device)(nil)
@@ -67,7 +71,7 @@ func newAt(level vector.Level, o Options) (*Device, error) {
 			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("cpu: no convolution library %q (have: %v); native is Go assembly for amd64 with AVX2", o.Library, Libraries())
+	return nil, fmt.Errorf("cpu: %w; native is Go assembly for amd64 with AVX2", nearest.Unknown("convolution library", o.Library, Libraries()))
 }
 
 // Name is "cpu".
@@ -85,6 +89,11 @@ const alignment = 256
 
 // Alloc makes zeroed memory, aligned to 256 bytes.
 func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
+	if takes := s.memory.Takes(bytes, alignment); takes > 0 {
+		if err := gpu.CheckBuffer(takes + int(s.device.promised.Load())); err != nil {
+			return nil, fmt.Errorf("cpu: %w", err)
+		}
+	}
 	size := uint64(bytes+2*alignment-1) &^ (alignment - 1)
 	s.allocated += int64(bytes)
 	s.device.allocated.Add(int64(bytes))
@@ -106,10 +115,18 @@ func (s *stream) Convolution(shape gpu.ConvolutionShape) (gpu.Convolution, error
 	return &convolution{shape: shape, algorithms: s.device.library.algorithms(shape)}, nil
 }
 
-// NewStream starts a stream of the device's number of threads.
+// NewStream starts a stream of the device's number of threads. Its buffers, its library and
+// each thread have memory of their own.
 func (d *Device) NewStream() (gpu.Stream, error) {
+	if err := gpu.CheckBuffer(slab.Least + int(d.promised.Add(d.promise()))); err != nil {
+		d.promised.Add(-d.promise())
+		return nil, fmt.Errorf("cpu: memory for %d thread(s): %w", d.threads, err)
+	}
 	return newStream(d), nil
 }
+
+// promise is what a stream's library and threads take.
+func (d *Device) promise() int64 { return int64(1+d.threads) * slab.Least }
 
 // Close does nothing: the device holds nothing of its own.
 func (d *Device) Close() error { return nil }
@@ -140,6 +157,8 @@ type library interface {
 type session interface {
 	// compile returns the tasks of a pass, to be run one after the other.
 	compile(s gpu.ConvolutionShape, d gpu.Direction, x, w, y []float32) []task
+	// taken is how many bytes the session has taken for that.
+	taken() int
 }
 
 // isDense says that a convolution is the product of a dense layer.

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -92,6 +93,7 @@ func (s *stream) Device() gpu.Device { return s.device }
 // Compile prepares the ops for replay. It fails on an op of another device.
 func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
 	tasks := make([][]task, len(ops))
+	looked := s.session.taken()
 	for i, op := range ops {
 		switch op := op.Op.(type) {
 		case gpu.Kernel:
@@ -102,6 +104,12 @@ func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
 				return nil, fmt.Errorf("cpu: convolution %v was bound to another device", op.Convolution.Shape())
 			}
 			tasks[i] = s.session.compile(c.shape, op.Direction, op.X.Host(), op.W.Host(), op.Y.Host())
+			if taken := s.session.taken(); taken-looked >= slab.Least { // is there room for as much again?
+				looked = taken
+				if err := gpu.CheckBuffer(slab.Least + int(s.device.promised.Load())); err != nil {
+					return nil, fmt.Errorf("cpu: %w", err)
+				}
+			}
 		default:
 			return nil, fmt.Errorf("cpu: cannot run op %T", op)
 		}
@@ -129,7 +137,10 @@ func (s *stream) Close() error {
 	for _, start := range s.helpers {
 		close(start)
 	}
-	s.helpers = nil
+	if s.session != nil {
+		s.device.promised.Add(-s.device.promise())
+	}
+	s.helpers, s.session = nil, nil
 	s.device.allocated.Add(-s.allocated)
 	s.memory, s.allocated = slab.Slab{}, 0
 	return nil
@@ -171,16 +182,12 @@ func (p *program) runOp(i int) {
 
 // Profile times each op of n replays.
 func (p *program) Profile(n int) ([][]time.Duration, error) {
-	durations := make([][]time.Duration, len(p.tasks))
-	for i := range durations {
-		durations[i] = make([]time.Duration, n)
-	}
-	for replay := range n {
-		for i := range p.tasks {
-			start := time.Now()
+	ops := make([]gpu.Timed, len(p.tasks))
+	for i := range ops {
+		ops[i].Do = func() error {
 			p.runOp(i)
-			durations[i][replay] = time.Since(start)
+			return nil
 		}
 	}
-	return durations, nil
+	return gpu.Time(context.Background(), n, ops...)
 }

@@ -22,7 +22,7 @@ type Options struct {
 	// Math is the arithmetic of convolutions, see gpu.Maths; "" for gpu.MathFP32.
 	Math string
 	// Source returns the PTX module that holds an entry, and its name for
-	// messages.
+	// messages. Kernels that are gpu.Sourced have their own.
 	Source func(entry string) (name, text string, err error)
 	// First is an entry that New loads, so that it refuses a card or a driver that is
 	// too old for the kernels; "" for none.
@@ -83,7 +83,11 @@ func (d *Device) loadFirst() error {
 	if d.options.First == "" {
 		return nil
 	}
-	if _, err := d.function(d.options.First); err != nil {
+	name, text, err := d.options.Source(d.options.First)
+	if err == nil {
+		_, err = d.function(source{name, text}, d.options.First)
+	}
+	if err != nil {
 		return supplement.First(err, d.Close())
 	}
 	return nil
@@ -166,9 +170,17 @@ func (d *Device) Close() error {
 
 // modules are the PTX modules that the device has loaded.
 type modules struct {
-	mutex     sync.Mutex
-	loaded    map[string]cu.Module // by name
-	functions map[string]cu.Function
+	mutex  sync.Mutex
+	loaded map[source]*module
+}
+
+// source is a PTX module as a kernel or Options.Source gives it.
+type source struct{ name, text string }
+
+// module is one that is loaded.
+type module struct {
+	loaded    cu.Module
+	functions map[string]cu.Function // by entry
 }
 
 // jitLogBytes is the room for what the driver's compiler has to say.
@@ -176,31 +188,31 @@ const jitLogBytes = 16 << 10
 
 // function returns the device function of an entry, from a module that is loaded when
 // first asked for.
-func (d *Device) function(entry string) (cu.Function, error) {
-	m := &d.modules
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	if f, ok := m.functions[entry]; ok {
-		return f, nil
-	}
-	name, text, err := d.options.Source(entry)
-	if err != nil {
-		return cu.Function{}, err
+func (d *Device) function(from source, entry string) (cu.Function, error) {
+	d.modules.mutex.Lock()
+	defer d.modules.mutex.Unlock()
+	m, ok := d.modules.loaded[from]
+	if ok {
+		if f, ok := m.functions[entry]; ok {
+			return f, nil
+		}
 	}
 	var f cu.Function
-	err = d.thread.do(func() error {
-		module, ok := m.loaded[name]
+	err := d.thread.do(func() error {
 		if !ok {
-			if module, err = load(name, text); err != nil {
+			loaded, err := load(from.name, from.text)
+			if err != nil {
 				return err
 			}
-			if m.loaded == nil {
-				m.loaded, m.functions = map[string]cu.Module{}, map[string]cu.Function{}
+			m = &module{loaded, map[string]cu.Function{}}
+			if d.modules.loaded == nil {
+				d.modules.loaded = map[source]*module{}
 			}
-			m.loaded[name] = module
+			d.modules.loaded[from] = m
 		}
-		f, err = module.Function(entry)
-		return supplement.Wrap(fmt.Sprintf("find kernel %s in %s: cuModuleGetFunction", entry, name), err)
+		var err error
+		f, err = m.loaded.Function(entry)
+		return supplement.Wrap(fmt.Sprintf("find kernel %s in %s: cuModuleGetFunction", entry, from.name), err)
 	})
 	if err != nil {
 		return cu.Function{}, err
@@ -227,8 +239,8 @@ func load(name, text string) (cu.Module, error) {
 func (m *modules) unload() error {
 	var failed []error
 	for _, module := range m.loaded {
-		failed = append(failed, supplement.Wrap("cuModuleUnload", module.Unload()))
+		failed = append(failed, supplement.Wrap("cuModuleUnload", module.loaded.Unload()))
 	}
-	m.loaded, m.functions = nil, nil
+	m.loaded = nil
 	return supplement.First(failed...)
 }

@@ -133,7 +133,7 @@ func TestBadPTX(t *testing.T) {
 	mentions(t, err, "bad.ptx", "error 218", "nonsense")
 }
 
-// Where there is no room, the error says how much there was and how much was wanted.
+// Where there is not enough memory, the error says how much there was and how much was wanted.
 func TestOutOfMemory(t *testing.T) {
 	device, _ := open(t, standin.Options{Cards: []standin.Card{{Memory: 1 << 20}}}, cuda.Options{})
 	stream := newStream(t, device)

@@ -70,7 +70,11 @@ func (s *stream) launch(op gpu.Op) (func() error, error) {
 // launchKernel finds a kernel's function and packs its arguments: cu takes each from
 // eight bytes of its own.
 func (s *stream) launchKernel(k gpu.Kernel) (func() error, error) {
-	f, err := s.device.function(k.Entry())
+	name, text, err := gpu.Module(k, s.device.options.Source)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.device.function(source{name, text}, k.Entry())
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,8 @@ func smallRun(device gpu.Device, seed uint64, steps int) (values []float32, err 
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	const size, classes = 4, 3
 	input := layers.Shape{Height: 4, Width: 3, Channels: 2}
-	model := layers.CNN{Filters: []int{3}, Dense: 5, BlockDropout: 0.4, DenseDropout: 0.5}
+	model := layers.PilotCNN()
+	model.Filters, model.Dense = []int{3}, 5
 	network, err := layers.New(stream, input, model.Layers(classes), seed)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ type workspace struct {
 	captured bool
 }
 
-// reserve sees to it that the workspace has so many bytes, on the stream's thread.
+// reserve ensures that the workspace has so many bytes, on the stream's thread.
 func (s *stream) reserve(bytes int) error {
 	old := s.workspace
 	if bytes <= old.bytes {

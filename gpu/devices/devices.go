@@ -15,6 +15,7 @@ import (
 	"diaghess/gpu/emu"
 	"diaghess/gpu/emu/ptx"
 	"diaghess/kernels"
+	"diaghess/nearest"
 )
 
 // Names returns the names that Open knows.
@@ -56,7 +57,7 @@ func Open(o Options) (gpu.Device, error) {
 	case "emu":
 		return emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Threads: o.Threads, Library: o.Library})
 	}
-	return nil, fmt.Errorf("unknown device %q (known: %s)", o.Name, strings.Join(Names(), ", "))
+	return nil, nearest.Unknown("device", o.Name, Names())
 }
 
 // Choose returns what "auto" stands for, the first GPU that works with the options, else

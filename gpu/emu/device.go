@@ -15,7 +15,7 @@ import (
 // Options configure the device.
 type Options struct {
 	// Source returns the PTX module that holds an entry, and its name for
-	// messages.
+	// messages. Kernels that are gpu.Sourced have their own.
 	Source func(entry string) (name, text string, err error)
 	// Check says how much is checked.
 	Check ptx.Check
@@ -23,6 +23,9 @@ type Options struct {
 	Threads int
 	// Order is the seed of a random order of warps and blocks; 0 is the natural order.
 	Order uint64
+	// Budget is the number of warp instructions after which a launch is stopped as hanging, see
+	// ptx.Options.
+	Budget int64
 	// Library names the cpu's convolution library, see cpu.Options.
 	Library string
 }
@@ -35,7 +38,7 @@ type Device struct {
 
 	allocated atomic.Int64
 	mutex     sync.Mutex
-	modules   map[string]*ptx.Module // by name
+	modules   map[module]*ptx.Module
 }
 
 var _ gpu.Device = (*Device)(nil)
@@ -46,7 +49,7 @@ func New(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{options: o, memory: ptx.NewMemory(), cpu: host, modules: map[string]*ptx.Module{}}, nil
+	return &Device{options: o, memory: ptx.NewMemory(), cpu: host, modules: map[module]*ptx.Module{}}, nil
 }
 
 // Name is "emu".
@@ -54,7 +57,7 @@ func (d *Device) Name() string { return "emu" }
 
 // Description names the checks and the convolution library.
 func (d *Device) Description() string {
-	return fmt.Sprintf("PTX interpreted (%v), products on the cpu (%s)", d.options.Check, d.cpu.Description())
+	return fmt.Sprintf("PTX interpreted (%v), convolutions and matrix products on the cpu (%s)", d.options.Check, d.cpu.Description())
 }
 
 // FilterLayout is the cpu's.
@@ -75,22 +78,25 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 // Close closes the cpu behind it.
 func (d *Device) Close() error { return d.cpu.Close() }
 
-// kernel returns the parsed kernel of an entry.
-func (d *Device) kernel(entry string) (*ptx.Kernel, error) {
-	name, text, err := d.options.Source(entry)
+// module is a PTX module as its source gives it.
+type module struct{ name, text string }
+
+// kernel returns the parsed PTX of a kernel.
+func (d *Device) kernel(k gpu.Kernel) (*ptx.Kernel, error) {
+	name, text, err := gpu.Module(k, d.options.Source)
 	if err != nil {
 		return nil, err
 	}
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	module, ok := d.modules[name]
+	parsed, ok := d.modules[module{name, text}]
 	if !ok {
-		if module, err = ptx.Parse(name, []byte(text)); err != nil {
+		if parsed, err = ptx.Parse(name, []byte(text)); err != nil {
 			return nil, err
 		}
-		d.modules[name] = module
+		d.modules[module{name, text}] = parsed
 	}
-	return module.Kernel(entry)
+	return parsed.Kernel(k.Entry())
 }
 
 // stream runs kernels one after the other; the cpu's stream does the rest.
@@ -104,8 +110,11 @@ func (s *stream) Device() gpu.Device { return s.device }
 
 // Alloc makes zeroed memory, far from any other: an overrun hits nothing.
 func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
+	if err := gpu.CheckBuffer(bytes); err != nil {
+		return nil, fmt.Errorf("emu: %w", err)
+	}
 	held := s.device.allocated.Load()
-	a, err := s.device.memory.Allocate(fmt.Sprintf("of %d bytes, after %d", bytes, held), bytes, true)
+	a, err := s.device.memory.Allocate(fmt.Sprintf("the buffer made after %d bytes of others", held), bytes, true)
 	if err != nil {
 		return nil, fmt.Errorf("emu: %w", err)
 	}
@@ -167,14 +176,14 @@ func (s *stream) compile(op gpu.RecordedOp) (step, error) {
 		}
 		return func() (ptx.Counters, error) { return ptx.Counters{}, products.Run() }, nil
 	}
-	kernel, err := s.device.kernel(k.Entry())
+	kernel, err := s.device.kernel(k)
 	if err != nil {
 		return nil, err
 	}
 	grid, o := k.Grid(), s.device.options
 	launch := ptx.Launch{
-		Grid: [3]int{grid.Blocks, 1, 1}, Block: [3]int{grid.Threads, 1, 1}, Arguments: gpu.Arguments(k),
-		Options: ptx.Options{Check: o.Check, Workers: o.Threads, Order: o.Order},
+		Blocks: grid.Blocks, Threads: grid.Threads, Arguments: gpu.Arguments(k),
+		Options: ptx.Options{Check: o.Check, Workers: o.Threads, Order: o.Order, Budget: o.Budget},
 	}
 	return func() (ptx.Counters, error) { return kernel.Run(context.Background(), s.device.memory, launch) }, nil
 }
@@ -205,8 +214,8 @@ func (p *program) Count() ([]gpu.Traffic, error) {
 		}
 		traffic[i] = gpu.Traffic{
 			ThreadInstructions: c.ThreadInstructions,
-			Bytes:              c.GlobalLoadBytes + c.GlobalStoreBytes,
-			Sectors:            c.GlobalLoadSectors + c.GlobalStoreSectors,
+			Bytes:              c.GlobalBytes,
+			Sectors:            c.GlobalSectors,
 			BankConflicts:      c.SharedBankConflicts,
 			DivergentBranches:  c.DivergentBranches,
 		}
@@ -216,18 +225,14 @@ func (p *program) Count() ([]gpu.Traffic, error) {
 
 // Profile times each op of n replays: the interpreter's time, not a GPU's.
 func (p *program) Profile(n int) ([][]time.Duration, error) {
-	durations := make([][]time.Duration, len(p.steps))
-	for i := range durations {
-		durations[i] = make([]time.Duration, n)
-	}
-	for replay := range n {
-		for i, step := range p.steps {
-			start := time.Now()
+	ops := make([]gpu.Timed, len(p.steps))
+	for i, step := range p.steps {
+		ops[i].Do = func() error {
 			if _, err := step(); err != nil {
-				return nil, fmt.Errorf("emu: %s: %w", p.ops[i].Label, err)
+				return fmt.Errorf("emu: %s: %w", p.ops[i].Label, err)
 			}
-			durations[i][replay] = time.Since(start)
+			return nil
 		}
 	}
-	return durations, nil
+	return gpu.Time(context.Background(), n, ops...)
 }

@@ -1,13 +1,13 @@
 package main
 
-// The bodies of recursion.go, tangent.go and tangent_backward.go of package kernels.
+// The bodies of hesscale.go, tangent.go and tangent_backward.go of package kernels.
 
 // The bits of a variant of these bodies.
 const (
 	withMask  = 1
 	withIndex = 2
 	withQZ    = 4
-	// recursionSlopePair always has an index.
+	// hesScaleSlopePair always has an index.
 	withQZOfPair = 2
 )
 
@@ -41,8 +41,8 @@ func (w *walk) chosen(at passing, p pair) value { return w.choose(at[1], p[1], p
 // through is v at the pixel that is the window's largest, and 0 at others.
 func (w *walk) through(at passing, v value) pair { return pair{w.and(v, at[0]), w.and(v, at[1])} }
 
-func recursionSlope() *walk {
-	w := newWalk("recursionSlope")
+func hesScaleSlope() *walk {
+	w := newWalk("hesScaleSlope")
 	y, qa, qz, index, mask := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
 	mean, scale, beta := w.channel(), w.channel(), w.channel()
 	s0, s1, s2 := w.sum(), w.sum(), w.sum()
@@ -68,8 +68,8 @@ func recursionSlope() *walk {
 	return w
 }
 
-func recursionSlopePair() *walk {
-	w := newWalk("recursionSlopePair")
+func hesScaleSlopePair() *walk {
+	w := newWalk("hesScaleSlopePair")
 	y, qa, qz, index, mask := w.floats(), w.floats(), w.floats(), w.bytesStream(), w.bytesStream()
 	mean, scale, beta := w.channel(), w.channel(), w.channel()
 	s0, s1, s2 := w.sum(), w.sum(), w.sum()
@@ -97,8 +97,8 @@ func recursionSlopePair() *walk {
 	return w
 }
 
-func recursionBackward() *walk {
-	w := newWalk("recursionBackward")
+func hesScaleBackward() *walk {
+	w := newWalk("hesScaleBackward")
 	curvatures, y := w.floats(), w.floats()
 	mean, p0, p2, r0, r1, r2 := w.channel(), w.channel(), w.channel(), w.channel(), w.channel(), w.channel()
 	w.variant()

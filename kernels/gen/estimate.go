@@ -1,7 +1,7 @@
 package main
 
 // The bodies of the estimators of the curvature, elementwise: curvature.go,
-// calibrate.go, hutchinson.go, and the squares of recursion.go, of package kernels.
+// calibrate.go, hutchinson.go, and the squares of hesscale.go, of package kernels.
 
 // The bits of a variant of these bodies.
 const (

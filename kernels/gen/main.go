@@ -26,7 +26,7 @@ func generate() []byte {
 		epilogueForward(), epilogueReduce(), epilogueBackward(),
 		epiloguePoolForward(), epiloguePoolBackward(),
 		curvatureSum(), curvatureAverage(), square(), centeredSquare(), calibrateAverage(), calibrateBlend(), rademacher(), hutchinsonSample(),
-		recursionSlope(), recursionSlopePair(), recursionBackward(),
+		hesScaleSlope(), hesScaleSlopePair(), hesScaleBackward(),
 		tangentStats(), tangentForward(), tangentPoolForward(),
 		tangentReduce(), tangentReducePair(), tangentBackward(), tangentBackwardPair(),
 	} {

@@ -9,7 +9,7 @@ import (
 func Cases() []Case {
 	return slices.Concat(
 		batchNormCases(), epilogueCases(), columnsCases(), poolCases(), lossCases(),
-		updateCases(), diagHessCases(), curvatureCases(), recursionCases(), tangentCases(), hutchinsonCases(), dropoutCases(), initialCases(), feedCases(),
+		updateCases(), diagHessCases(), curvatureCases(), hesScaleCases(), tangentCases(), hutchinsonCases(), muonCases(), dropoutCases(), initialCases(), feedCases(), averageCases(),
 	)
 }
 

@@ -32,15 +32,6 @@ func curvatureCases() []Case {
 				func(p *placer) gpu.Kernel { return sampleLabels(p, size[0], size[1], draw) })
 		}
 	}
-	for _, sizes := range tensorSizes() {
-		for _, decay := range []float32{0, 0.1} {
-			name := fmt.Sprintf("decay=%g,tensors=%v", decay, sizes)
-			add("adahessian_update/"+name, func(p *placer) gpu.Kernel { return adaHessian(drawCurved(p, sizes, "signed"), decay) })
-			for _, kind := range []string{"positive", "signed"} {
-				add(fmt.Sprintf("sophia_update/curvature=%s,%s", kind, name), func(p *placer) gpu.Kernel { return sophia(drawCurved(p, sizes, kind), decay) })
-			}
-		}
-	}
 	return cases
 }
 
@@ -148,47 +139,5 @@ func sampleLabels(p *placer, rows, classes int, draw uint32) gpu.Kernel {
 	return &kernels.SampleLabels{
 		Logits: input(p, "Logits", logits), Labels: labels, State: input(p, "State", []uint32{step, 99, 98, 0}),
 		Seed: seed, Stream: stream, Draw: draw, Rows: int32(rows), Classes: int32(classes),
-	}
-}
-
-func adaHessian(c *curved, decay float32) gpu.Kernel {
-	const rate, alpha, beta, epsilon = float32(0.15), float32(0.3), float32(18.3), float32(1e-4)
-	const beta1, oneMinusBeta1, beta2, oneMinusBeta2 = float32(0.9), float32(0.1), float32(0.999), float32(1e-3)
-	want := c.wanted(3, func(_, i int) []number {
-		h := exactly(c.h[i])
-		m := blend(beta1, exactly(c.m[i]), oneMinusBeta1, exactly(c.g[i]))
-		v := blend(beta2, exactly(c.v[i]), oneMinusBeta2, h.times(h))
-		step := exactly(alpha).times(m).over(exactly(beta).times(v.squareRoot()).plus(exactly(epsilon)))
-		shrink := exactly(rate).times(exactly(decay)).times(exactly(c.w[i]))
-		return []number{exactly(c.w[i]).minus(shrink.plus(step)), m, v}
-	})
-	return &kernels.AdaHessianUpdate{
-		W: update(c.placer, "W", c.w, want[0]), G: input(c.placer, "G", c.g), H: input(c.placer, "H", c.h),
-		M: update(c.placer, "M", c.m, want[1]), V: update(c.placer, "V", c.v, want[2]),
-		Chunks: c.Chunks, Coefficients: c.table(rate, alpha, beta), State: c.State,
-		Beta1: beta1, OneMinusBeta1: oneMinusBeta1, Beta2: beta2, OneMinusBeta2: oneMinusBeta2, Epsilon: epsilon, WeightDecay: decay,
-	}
-}
-
-// sophia clips where the momentum is larger than what its curvature allows, and
-// everywhere where that is negative. Clipping does not enlarge an error.
-func sophia(c *curved, decay float32) gpu.Kernel {
-	const rate, beta1, oneMinusBeta1, rho, epsilon = float32(1e-2), float32(0.965), float32(0.035), float32(0.04), float32(1e-12)
-	want := c.wanted(2, func(_, i int) []number {
-		m := blend(beta1, exactly(c.m[i]), oneMinusBeta1, exactly(c.g[i]))
-		w := exactly(c.w[i]).minus(exactly(rate).times(exactly(decay)).times(exactly(c.w[i])))
-		floor := exactly(rho).times(exactly(c.h[i]))
-		if floor.value < float64(epsilon) {
-			floor = exactly(epsilon)
-		}
-		ratio := m.over(floor)
-		ratio.value = min(max(ratio.value, -1), 1)
-		ratio.bound = min(ratio.bound, 2)
-		return []number{w.minus(exactly(rate).times(ratio)), m}
-	})
-	return &kernels.SophiaUpdate{
-		W: update(c.placer, "W", c.w, want[0]), G: input(c.placer, "G", c.g), H: input(c.placer, "H", c.h), M: update(c.placer, "M", c.m, want[1]),
-		Chunks: c.Chunks, Coefficients: c.table(rate), State: c.State,
-		Beta1: beta1, OneMinusBeta1: oneMinusBeta1, Rho: rho, Epsilon: epsilon, WeightDecay: decay,
 	}
 }

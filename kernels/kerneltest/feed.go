@@ -16,6 +16,10 @@ func feedCases() []Case {
 			cases = append(cases, Case{name, func(p *placer) gpu.Kernel { return gather(p, size[0], size[1], divisor) }})
 		}
 	}
+	for _, size := range [][2]int{{1, 1}, {3, 11}, {31, 3}, {33, 33}, {7, 257}, {257, 1}, {3, 1000}, {2, 5001}} {
+		name := fmt.Sprintf("gather_values/rows=%d,inputs=%d", size[0], size[1])
+		cases = append(cases, Case{name, func(p *placer) gpu.Kernel { return gatherValues(p, size[0], size[1]) }})
+	}
 	// [rows, height, width, channels]: pictures smaller than the padding, of odd
 	// sizes, a CIFAR picture, lines longer than a block.
 	for _, size := range [][4]int{{9, 1, 1, 1}, {31, 3, 5, 3}, {33, 8, 8, 1}, {7, 31, 33, 2}, {9, 32, 32, 3}, {5, 2, 257, 4}} {
@@ -31,18 +35,19 @@ func feedCases() []Case {
 // on.
 type feed struct {
 	rows, values, sample int
-	images, labels       []uint8
+	images               []uint8
+	labels               []int32
 	order                []uint32
 }
 
 func drawFeed(p *placer, rows, values int) *feed {
 	pictures := rows + 5
-	f := &feed{rows: rows, values: values, sample: 4, images: make([]uint8, pictures*values), labels: make([]uint8, pictures)}
+	f := &feed{rows: rows, values: values, sample: 4, images: make([]uint8, pictures*values), labels: make([]int32, pictures)}
 	for i := range f.images {
 		f.images[i] = uint8(p.random.UintN(256))
 	}
 	for i := range f.labels {
-		f.labels[i] = uint8(p.random.UintN(256))
+		f.labels[i] = int32(p.random.UintN(70_000)) // wider than 16 bits
 	}
 	for _, picture := range p.random.Perm(pictures) {
 		f.order = append(f.order, uint32(picture))
@@ -59,7 +64,7 @@ func (f *feed) picture(row int) []uint8 {
 func (f *feed) targets() []int32 {
 	var y []int32
 	for r := range f.rows {
-		y = append(y, int32(f.labels[f.order[f.sample+r]]))
+		y = append(y, f.labels[f.order[f.sample+r]])
 	}
 	return y
 }
@@ -76,6 +81,34 @@ func gather(p *placer, rows, values int, divisor float32) gpu.Kernel {
 		Images: input(p, "Images", f.images), Labels: input(p, "Labels", f.labels), Order: input(p, "Order", f.order),
 		State: input(p, "State", []uint32{99, 98, uint32(f.sample), 97}), X: output(p, "X", x), Y: outputExact(p, "Y", f.targets()),
 		Rows: int32(rows), Values: int32(values), Divisor: divisor,
+	}
+}
+
+// gatherValues takes the pictures of a feed, shifted, as rows of numbers.
+func gatherValues(p *placer, rows, inputs int) gpu.Kernel {
+	f := drawFeed(p, rows, inputs)
+	table, offset, factor := make([]float32, len(f.images)), make([]float32, inputs), make([]float32, inputs)
+	for i, v := range f.images {
+		table[i] = float32(v)/7 - 20
+	}
+	for i := range inputs {
+		offset[i], factor[i] = float32(p.random.NormFloat64()), float32(p.random.ExpFloat64())
+	}
+	var x []number
+	for r := range rows {
+		for i := range inputs {
+			// In float64 a difference of such float32 values is exact or rounded far below a
+			// float32's last place, so one rounding to float32 is that of the contract.
+			v := table[int(f.order[f.sample+r])*inputs+i]
+			difference := float32(float64(v) - float64(offset[i]))
+			x = append(x, exactly(float32(float64(difference)*float64(factor[i]))))
+		}
+	}
+	return &kernels.GatherValues{
+		Table: input(p, "Table", table), Labels: input(p, "Labels", f.labels), Order: input(p, "Order", f.order),
+		State:  input(p, "State", []uint32{99, 98, uint32(f.sample), 97}),
+		Offset: input(p, "Offset", offset), Factor: input(p, "Factor", factor),
+		X: output(p, "X", x), Y: outputExact(p, "Y", f.targets()), Rows: int32(rows), Inputs: int32(inputs),
 	}
 }
 

@@ -27,10 +27,6 @@ func updateCases() []Case {
 			add(fmt.Sprintf("adam_update/decay=%g", decay), func(t *tensors) gpu.Kernel { return adam(t, decay) })
 			for _, flag := range []uint32{0, 1} {
 				add(fmt.Sprintf("sgd_update/decay=%g,nesterov=%d", decay, flag), func(t *tensors) gpu.Kernel { return sgd(t, decay, flag) })
-				add(fmt.Sprintf("rmsprop_update/decay=%g,legacy=%d", decay, flag), func(t *tensors) gpu.Kernel { return rmsProp(t, decay, flag) })
-			}
-			for _, rectification := range []float32{0, 0.3, 1} {
-				add(fmt.Sprintf("adabelief_update/decay=%g,rectification=%g", decay, rectification), func(t *tensors) gpu.Kernel { return adaBelief(t, decay, rectification) })
 			}
 		}
 	}
@@ -141,46 +137,5 @@ func sgd(t *tensors, decay float32, nesterov uint32) gpu.Kernel {
 	return &kernels.SGDUpdate{
 		W: update(t.placer, "W", t.w, want[0]), G: input(t.placer, "G", t.g), V: update(t.placer, "V", t.m, want[1]),
 		Chunks: t.Chunks, Coefficients: t.table(rate), State: t.State, Momentum: momentum, WeightDecay: decay, Nesterov: nesterov,
-	}
-}
-
-func rmsProp(t *tensors, decay float32, legacy uint32) gpu.Kernel {
-	const rate, rho, oneMinusRho, epsilon = float32(1e-3), float32(0.9), float32(0.1), float32(1e-7)
-	want := t.wanted(2, func(_, i int) []number {
-		g := exactly(t.g[i])
-		v := blend(rho, exactly(t.v[i]), oneMinusRho, g.times(g))
-		root := v.plus(exactly(epsilon)).squareRoot()
-		if legacy == 1 {
-			root = v.squareRoot().plus(exactly(epsilon))
-		}
-		return []number{decayed(t.w[i], decay, rate).minus(exactly(rate).times(g).over(root)), v}
-	})
-	return &kernels.RMSPropUpdate{
-		W: update(t.placer, "W", t.w, want[0]), G: input(t.placer, "G", t.g), V: update(t.placer, "V", t.v, want[1]),
-		Chunks: t.Chunks, Coefficients: t.table(rate), State: t.State,
-		Rho: rho, OneMinusRho: oneMinusRho, Epsilon: epsilon, WeightDecay: decay, Legacy: legacy,
-	}
-}
-
-func adaBelief(t *tensors, decay, rectification float32) gpu.Kernel {
-	const rate, bias1, bias2 = float32(1e-3), float32(0.271), float32(2.997e-3)
-	const beta1, oneMinusBeta1, beta2, oneMinusBeta2, epsilon = float32(0.9), float32(0.1), float32(0.999), float32(1e-3), float32(1e-14)
-	want := t.wanted(3, func(_, i int) []number {
-		g := exactly(t.g[i])
-		m := blend(beta1, exactly(t.m[i]), oneMinusBeta1, g)
-		belief := g.minus(m)
-		v := blend(beta2, exactly(t.v[i]), oneMinusBeta2, belief.times(belief)).plus(exactly(epsilon))
-		step := m.over(exactly(bias1))
-		if rectification != 0 {
-			step = exactly(rectification).times(step).over(v.over(exactly(bias2)).squareRoot().plus(exactly(epsilon)))
-		}
-		step = step.plus(exactly(decay).times(exactly(t.w[i])))
-		return []number{exactly(t.w[i]).minus(exactly(rate).times(step)), m, v}
-	})
-	return &kernels.AdaBeliefUpdate{
-		W: update(t.placer, "W", t.w, want[0]), G: input(t.placer, "G", t.g),
-		M: update(t.placer, "M", t.m, want[1]), V: update(t.placer, "V", t.v, want[2]),
-		Chunks: t.Chunks, Coefficients: t.table(rate, bias1, bias2, rectification), State: t.State,
-		Beta1: beta1, OneMinusBeta1: oneMinusBeta1, Beta2: beta2, OneMinusBeta2: oneMinusBeta2, Epsilon: epsilon, WeightDecay: decay,
 	}
 }

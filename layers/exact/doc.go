@@ -9,7 +9,7 @@
 //     training-mode batch normalization;
 //   - the diagonal of the Hessian, with a product for each parameter;
 //   - the diagonal of the Gauss-Newton matrix, with a backward pass for each logit;
-//   - the approximation of that diagonal by HesScale's recursion, which a device can
+//   - the approximation of that diagonal by HesScale, which a device can
 //     compute at every step.
 //
 // [Network.Forward] makes a [Pass], and the pass makes everything else. The loss is the

@@ -328,7 +328,7 @@ func (t *epilogueTrace) tangentBackward(z, ry, da, rda []float64) []float64 {
 // centres says whether the batch's own statistics take the mean out of the input.
 func (t *epilogueTrace) centres() bool { return t.coupled }
 
-func (t *epilogueTrace) recursion(da, diagonal []float64, _ bool) []float64 {
+func (t *epilogueTrace) hesScale(da, diagonal []float64, _ bool) []float64 {
 	channels := t.in.Channels
 	rows := float64(len(t.xhat) / channels)
 	d := make([]float64, len(t.xhat)) // by z

@@ -168,7 +168,7 @@ func (t *linearTrace) tangentBackward(z, _, dy, rdy []float64) []float64 {
 
 func (t *linearTrace) centres() bool { return false }
 
-func (t *linearTrace) recursion(d, diagonal []float64, centred bool) []float64 {
+func (t *linearTrace) hesScale(d, diagonal []float64, centred bool) []float64 {
 	x := t.x
 	if centred {
 		x = withoutMeans(x, t.in)

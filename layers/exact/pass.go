@@ -68,10 +68,10 @@ type trace interface {
 	tangentGradient(z, rin, dout, rdout, rgradient []float64)
 	// tangentBackward returns the derivative of what backward returns.
 	tangentBackward(z, rin, dout, rdout []float64) []float64
-	// recursion adds the diagonal by the layer's parameters, and returns that by
-	// the input from that by the output: see Pass.Recursion. centred says that the
+	// hesScale adds the diagonal by the layer's parameters, and returns that by
+	// the input from that by the output: see Pass.HesScale. centred says that the
 	// layer behind takes the mean of each channel out of this one's output.
-	recursion(dout, diagonal []float64, centred bool) []float64
+	hesScale(dout, diagonal []float64, centred bool) []float64
 	// centres says that the layer takes the mean of each channel out of its input.
 	centres() bool
 }

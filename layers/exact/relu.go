@@ -51,4 +51,4 @@ func (t *reluTrace) tangentBackward(_, _, _, rda []float64) []float64 { return t
 
 func (t *reluTrace) centres() bool { return false }
 
-func (t *reluTrace) recursion(d, _ []float64, _ bool) []float64 { return t.masked(d) }
+func (t *reluTrace) hesScale(d, _ []float64, _ bool) []float64 { return t.masked(d) }

@@ -40,6 +40,9 @@ type Comparison struct {
 	Repeats   int // of the measurement of time
 }
 
+// mostRepeats is more than a median of times has use for.
+const mostRepeats = 100_000
+
 // HostBatch is a batch in the host's memory.
 type HostBatch struct {
 	X      []float32 // [rows, height, width, channels]
@@ -99,10 +102,10 @@ func (c *Comparison) Validate() error {
 	switch {
 	case len(c.Batches) < 1:
 		return fmt.Errorf("%d batches: give at least 1", len(c.Batches))
-	case c.ReferenceDraws < 2:
-		return fmt.Errorf("a reference of %d draws: give at least 2", c.ReferenceDraws)
-	case c.Repeats < 1:
-		return fmt.Errorf("%d repeats: give at least 1", c.Repeats)
+	case c.ReferenceDraws < 2 || c.ReferenceDraws > 2*MostSamples:
+		return fmt.Errorf("a reference of %d draws: give 2 to %d", c.ReferenceDraws, 2*MostSamples)
+	case c.Repeats < 1 || c.Repeats > mostRepeats:
+		return fmt.Errorf("%d repeats: give 1 to %d", c.Repeats, mostRepeats)
 	}
 	return nil
 }
@@ -192,7 +195,7 @@ func (c *Comparison) estimator(ctx context.Context, device gpu.Device, o Options
 		}
 		e.All = agree("all", estimates, reference.diagonals)
 		e.Calibration = calibration(estimates, reference.diagonals)
-		e.Backward, e.Estimate, err = p.times(c.Repeats)
+		e.Backward, e.Estimate, err = p.times(ctx, c.Repeats)
 		return err
 	})
 	return e, err

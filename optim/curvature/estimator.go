@@ -83,7 +83,7 @@ type base struct {
 	arena       *gpu.Arena // of what New allocates
 }
 
-// keepAverage makes room for the average, and the table of its corrections: 1 / (1 -
+// keepAverage reserves the average, and the table of its corrections: 1 / (1 -
 // decay^k) for the estimates k = 1, 2, ... of a run, as the weights of an exponential
 // average that began with 0 sum up to 1 - decay^k. Without correction they are 1.
 func (b *base) keepAverage() {
@@ -120,20 +120,12 @@ type sample struct {
 	factor  float32
 }
 
-// flag is a bool as a kernel's parameter.
-func flag(b bool) uint32 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // record records the end of an estimate: its last sample, on top of the sum of
 // those before where there are any, and the average.
 func (b *base) record(r *gpu.Recorder, last sample, sum gpu.Slice[float32], state gpu.Slice[uint32]) {
 	r.Record(&kernels.CurvatureAverage{
 		X: last.x, Sum: sum, Average: b.average, Diagonal: b.diagonal, Corrections: b.corrections, State: state,
-		Elements: int32(b.diagonal.Len()), Every: uint32(b.Every), Squared: flag(last.squared), Factor: last.factor,
+		Elements: int32(b.diagonal.Len()), Every: uint32(b.Every), Squared: kernels.Flag(last.squared), Factor: last.factor,
 		Decay: float32(b.Decay), OneMinusDecay: float32(1 - b.Decay),
 	})
 }

@@ -13,7 +13,7 @@ import (
 func TestGGNExact(t *testing.T) {
 	for _, n := range []network{
 		networks()[2],
-		{"wide", layers.Shape{Height: 3, Width: 5, Channels: 2}, layers.MLP{Hidden: 5, Units: 33, Dropout: 0.3}.Layers(10), 65},
+		{"wide", layers.Shape{Height: 3, Width: 5, Channels: 2}, perceptron(5, 33, 0.3).Layers(10), 65},
 		{"ReLU", layers.Shape{Height: 1, Width: 1, Channels: 9, Flat: true}, []layers.Layer{
 			layers.ReLU{Name: "relu1"},
 			layers.Dense{Name: "dense1", Units: 17},
@@ -23,7 +23,7 @@ func TestGGNExact(t *testing.T) {
 			layers.ReLU{Name: "relu3"},
 			layers.Dense{Name: "out", Units: 4},
 		}, 33},
-		{"one layer", layers.Shape{Height: 1, Width: 1, Channels: 7, Flat: true}, layers.MLP{}.Layers(3), 2},
+		{"one layer", layers.Shape{Height: 1, Width: 1, Channels: 7, Flat: true}, perceptron(0, 1, 0).Layers(3), 2},
 	} {
 		b := newBench(t, n, curvature.Options{Kind: "ggn-exact", Every: 1, Samples: 1}, 1)
 		got, want := b.estimate(), b.gaussNewton()
@@ -44,7 +44,7 @@ func TestGGNExact(t *testing.T) {
 // Other networks are refused, not approximated.
 func TestGGNExactRefuses(t *testing.T) {
 	for _, n := range networks()[:2] {
-		b := newBench(t, n, curvature.Options{Kind: "fisher", Every: 1, Samples: 1}, 1)
+		b := newBench(t, n, curvature.Options{Kind: "empirical-fisher", Every: 1, Samples: 1}, 1)
 		e, err := curvature.New(b.network, curvature.Options{Kind: "ggn-exact", Every: 1, Samples: 1}, 1, seed)
 		b.check(err)
 		if err := e.Record(&gpu.Recorder{}, b.batch, b.state); err == nil {

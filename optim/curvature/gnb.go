@@ -51,7 +51,7 @@ func (e *gnb) draw(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[uint32]) sa
 		b.Backward(r, e.gradient)
 		if draw < e.Samples-1 {
 			r.Record(&kernels.CurvatureSum{
-				X: s.x, Sum: e.sum, Elements: int32(e.sum.Len()), First: flag(draw == 0), Squared: flag(s.squared), Factor: s.factor,
+				X: s.x, Sum: e.sum, Elements: int32(e.sum.Len()), First: kernels.Flag(draw == 0), Squared: kernels.Flag(s.squared), Factor: s.factor,
 			})
 		}
 	}

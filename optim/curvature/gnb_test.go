@@ -47,10 +47,10 @@ func (b *bench) unbiasedIn(t *testing.T, n int) {
 	b.unbiased(n, b.gaussNewton(), 1e-5)
 }
 
-// Fisher is B g^2 of the step's own gradient.
-func TestFisher(t *testing.T) {
+// empirical-fisher is B g^2 of the step's own gradient.
+func TestEmpiricalFisher(t *testing.T) {
 	for _, n := range networks() {
-		b := newBench(t, n, curvature.Options{Kind: "fisher", Every: 1, Samples: 1}, 1)
+		b := newBench(t, n, curvature.Options{Kind: "empirical-fisher", Every: 1, Samples: 1}, 1)
 		got := b.estimate()
 		for i, g := range b.ofTwin(b.twin.Gradient()) {
 			want := float64(n.rows) * g * g
@@ -90,7 +90,7 @@ func TestAverage(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for _, o := range []curvature.Options{
 		{Kind: "best", Every: 1, Samples: 1}, {Kind: "gnb", Every: 0, Samples: 1}, {Kind: "gnb", Every: 1, Samples: 0},
-		{Kind: "fisher", Every: 1, Samples: 2}, {Kind: "gnb", Every: 1, Samples: 1, Decay: 1}, {Kind: "gnb", Every: 1, Samples: 1, Decay: math.NaN()},
+		{Kind: "empirical-fisher", Every: 1, Samples: 2}, {Kind: "gnb", Every: 1, Samples: 1, Decay: 1}, {Kind: "gnb", Every: 1, Samples: 1, Decay: math.NaN()},
 	} {
 		if err := o.Validate(); err == nil {
 			t.Errorf("%+v is valid", o)

@@ -21,9 +21,16 @@ type network struct {
 	rows  int
 }
 
+func perceptron(hidden, units int, dropout float64) layers.MLP {
+	m := layers.PilotMLP()
+	m.Hidden, m.Units, m.Dropout = hidden, units, dropout
+	return m
+}
+
 // networks are a convolutional one with normalization by the batch's own
-// statistics, which pools and drops, the same with biases, a perceptron, and one with
-// layers of ReLU before a normalization and behind a bias.
+// statistics, which pools and drops, the same with biases, a perceptron, one with
+// layers of ReLU before a normalization and behind a bias, and a perceptron that normalizes
+// behind the activation.
 func networks() []network {
 	picture := layers.Shape{Height: 5, Width: 4, Channels: 2}
 	conv := func(norm bool) []layers.Layer {
@@ -38,10 +45,12 @@ func networks() []network {
 			layers.Epilogue{Name: "out", Slope: 1},
 		}
 	}
+	normAfter := perceptron(2, 6, 0.1)
+	normAfter.Norm = layers.NormAfter
 	return []network{
 		{"normalization", picture, conv(true), 8},
 		{"biases", picture, conv(false), 8},
-		{"perceptron", layers.Shape{Height: 1, Width: 1, Channels: 5, Flat: true}, layers.MLP{Hidden: 3, Units: 6, Dropout: 0.1}.Layers(4), 8},
+		{"perceptron", layers.Shape{Height: 1, Width: 1, Channels: 5, Flat: true}, perceptron(3, 6, 0.1).Layers(4), 8},
 		{"ReLU", picture, []layers.Layer{
 			layers.Conv{Name: "conv1", Filters: 3, Kernel: 3},
 			layers.ReLU{Name: "relu1"},
@@ -52,6 +61,7 @@ func networks() []network {
 			layers.Dense{Name: "out", Units: 3},
 			layers.Epilogue{Name: "out", Slope: 1},
 		}, 8},
+		{"normalization behind the activation", layers.Shape{Height: 1, Width: 1, Channels: 5, Flat: true}, normAfter.Layers(4), 8},
 	}
 }
 

@@ -66,7 +66,7 @@ func (e *hutchinson) Record(r *gpu.Recorder, b *layers.Batch, state gpu.Slice[ui
 			t.Record(r, e.z, e.product)
 			r.Record(&kernels.HutchinsonSample{
 				Z: e.z, Product: e.product, Sum: e.sum, Elements: int32(e.sum.Len()),
-				First: flag(draw == 0), Absolute: flag(e.Absolute && draw == e.Samples-1), Factor: 1 / float32(e.Samples),
+				First: kernels.Flag(draw == 0), Absolute: kernels.Flag(e.Absolute && draw == e.Samples-1), Factor: 1 / float32(e.Samples),
 			})
 		}
 		if e.Absolute {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"diaghess/layers"
+	"diaghess/nearest"
 )
 
 // Options choose an estimator and its settings.
@@ -18,6 +21,9 @@ type Options struct {
 	// for a convolution's filter their mean over the taps.
 	Absolute bool
 }
+
+// MostSamples is the most samples of an estimate: each is recorded in the program of a step.
+const MostSamples = 10_000
 
 // None is the kind without curvature.
 const None = "none"
@@ -34,9 +40,9 @@ type kind struct {
 // kinds are the estimators, None left out.
 func kinds() []kind {
 	return []kind{
-		{name: "fisher", make: newFisher},
+		{name: "empirical-fisher", make: newEmpiricalFisher},
 		{name: "gnb", sampled: true, make: newGNB},
-		{name: "recursion", make: newRecursion},
+		{name: "hesscale", make: newHesScale},
 		{name: "calibrated", sampled: true, make: newCalibrated},
 		{name: "hutchinson", sampled: true, hessian: true, make: newHutchinson},
 		{name: "ggn-exact", perceptron: true, make: newGGNExact},
@@ -52,12 +58,36 @@ func Kinds() []string {
 	return names
 }
 
+// SampledKinds returns the names of the estimators that sample.
+func SampledKinds() []string {
+	var names []string
+	for _, k := range kinds() {
+		if k.sampled {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// Renamed returns an error that names the present name of an estimator, where a name is that
+// of version 0.1; else nil.
+func Renamed(name string) error {
+	now, old := map[string]string{"recursion": "hesscale", "fisher": "empirical-fisher"}[name]
+	if !old {
+		return nil
+	}
+	return fmt.Errorf("the estimator %s is called %s now", name, now)
+}
+
 // find returns the entry of a kind that is not None.
 func find(name string) (kind, error) {
+	if err := Renamed(name); err != nil {
+		return kind{}, err
+	}
 	all := kinds()
 	i := slices.IndexFunc(all, func(k kind) bool { return k.name == name })
 	if i < 0 {
-		return kind{}, fmt.Errorf("unknown curvature %q (known: %s)", name, strings.Join(Kinds(), ", "))
+		return kind{}, nearest.Unknown("curvature", name, Kinds())
 	}
 	return all[i], nil
 }
@@ -73,8 +103,8 @@ func (o Options) Validate() error {
 		return err
 	case o.Every < 1:
 		return fmt.Errorf("curvature every %d steps: give at least 1", o.Every)
-	case o.Samples < 1:
-		return fmt.Errorf("curvature of %d samples: give at least 1", o.Samples)
+	case o.Samples < 1 || o.Samples > MostSamples:
+		return fmt.Errorf("samples=%d of the curvature: give 1 to %d", o.Samples, MostSamples)
 	case o.Samples > 1 && !k.sampled:
 		return fmt.Errorf("curvature %s draws nothing: samples=%d has no meaning", o.Kind, o.Samples)
 	case !(o.Decay >= 0 && o.Decay < 1):
@@ -83,8 +113,29 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// Fit returns an error if the estimator is not one for a network of the layers.
+func (o Options) Fit(chain []layers.Layer) error {
+	if o.Kind == None {
+		return nil
+	}
+	k, err := find(o.Kind)
+	if err != nil || !k.perceptron {
+		return err
+	}
+	for _, l := range chain {
+		_, convolves := l.(layers.Conv)
+		if e, ok := l.(layers.Epilogue); convolves || ok && e.BatchNorm {
+			return fmt.Errorf("curvature %s is for networks without convolutions and batch normalization, such as mlp: choose another model or curvature", o.Kind)
+		}
+	}
+	return nil
+}
+
 // Due says whether a step, counted from 0, has an estimate.
 func (o Options) Due(step int) bool { return o.Kind != None && step%o.Every == 0 }
+
+// Sampled says whether the estimator samples.
+func (o Options) Sampled() bool { return slices.Contains(SampledKinds(), o.Kind) }
 
 // OfHessian says whether the estimate is of the Hessian, not of the Gauss-Newton matrix.
 func (o Options) OfHessian() bool {

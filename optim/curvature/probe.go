@@ -77,8 +77,8 @@ func (c *Comparison) probe(stream gpu.Stream, o Options, drawSeed uint64) (*prob
 // each does a step on each batch and calls visit after it.
 func (p *probe) each(ctx context.Context, visit func(HostBatch) error) error {
 	for i, b := range p.Batches {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if err := gpu.Upload(p.stream, p.batch.X, b.X); err != nil {
 			return err
@@ -105,13 +105,13 @@ func (p *probe) each(ctx context.Context, visit func(HostBatch) error) error {
 func (p *probe) estimates(ctx context.Context) ([][]float64, error) {
 	var all [][]float64
 	err := p.each(ctx, func(HostBatch) error {
-		arena := make([]float32, p.estimator.Diagonal().Len())
-		if err := p.network.Download(arena, p.estimator.Diagonal()); err != nil {
+		diagonal := make([]float32, p.estimator.Diagonal().Len())
+		if err := p.network.Download(diagonal, p.estimator.Diagonal()); err != nil {
 			return err
 		}
 		var values []float64
 		for _, parameter := range p.network.Parameters {
-			values = append(values, exact.Widen(arena[parameter.Offset:][:parameter.Elements()])...)
+			values = append(values, exact.Widen(diagonal[parameter.Offset:][:parameter.Elements()])...)
 		}
 		all = append(all, values)
 		return nil
@@ -128,25 +128,11 @@ func (p *probe) exactBatch(twin *exact.Network, b HostBatch) (exact.Batch, error
 	return exact.Batch{X: exact.Widen(b.X), Labels: b.Labels, Smoothing: p.LabelSmoothing, Training: true, Masks: twin.Masks(mask, p.batch.Size)}, nil
 }
 
-// times returns the medians of so many backward passes and estimates, in turn, so that a
-// slow moment of the machine hits both.
-func (p *probe) times(repeats int) (backward, estimate time.Duration, err error) {
-	programs := [2]gpu.Program{p.backward, p.estimate}
-	var times [2][]time.Duration
-	for range repeats {
-		for i, program := range programs {
-			start := time.Now()
-			if err := program.Run(); err != nil {
-				return 0, 0, err
-			}
-			if err := p.stream.Wait(); err != nil {
-				return 0, 0, err
-			}
-			times[i] = append(times[i], time.Since(start))
-		}
+// times returns the medians of so many backward passes and estimates, in turns.
+func (p *probe) times(ctx context.Context, repeats int) (backward, estimate time.Duration, err error) {
+	durations, err := gpu.Time(ctx, repeats, gpu.Replays(p.stream, p.backward, 1), gpu.Replays(p.stream, p.estimate, 1))
+	if err != nil {
+		return 0, 0, err
 	}
-	for _, t := range times {
-		slices.Sort(t)
-	}
-	return times[0][repeats/2], times[1][repeats/2], nil
+	return gpu.Median(durations[0]), gpu.Median(durations[1]), nil
 }

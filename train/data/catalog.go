@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"diaghess/nearest"
 )
 
 // library is the known sets and the means to fetch them.
 type library struct {
 	entries []entry
-	client  client
+	// raw are sets of which the package knows the files only. Another makes the rows.
+	raw    []entry
+	client client
 }
 
 // entry is all that the package knows of one set.
@@ -80,7 +84,7 @@ func (l library) find(name string) (entry, error) {
 		}
 		known = append(known, e.shape.Name)
 	}
-	return entry{}, fmt.Errorf("there is no dataset %q; known are %s", name, strings.Join(known, ", "))
+	return entry{}, fmt.Errorf("there is no dataset %q%s; known are %s", name, nearest.Question(name, known, ""), strings.Join(known, ", "))
 }
 
 // official returns the library of the real sets and sources. The addresses of
@@ -88,7 +92,7 @@ func (l library) find(name string) (entry, error) {
 func official(getenv func(string) string) library {
 	return library{client: newClient(), entries: []entry{
 		cifar10(getenv), cifar100(), mnist(getenv), fashionMNIST(), digits(),
-	}}
+	}, raw: []entry{newsgroups(), har(), creditCard()}}
 }
 
 // The CIFAR sets. Source: Alex Krizhevsky, "Learning Multiple Layers of Features

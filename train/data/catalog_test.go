@@ -48,7 +48,7 @@ func TestCatalogIsComplete(t *testing.T) {
 				for n := f.first; n < f.first+f.count; n++ {
 					if hasImages {
 						imagesFrom[f.test][n]++
-						bytes += int64(e.shape.PictureSize())
+						bytes += int64(e.shape.Size())
 					}
 					if hasLabels {
 						labelsFrom[f.test][n]++
@@ -147,6 +147,8 @@ func TestUnpackers(t *testing.T) {
 	for name, content := range want {
 		zipped[name+".gz"] = gzipOf(content)
 	}
+	withLicence := maps.Clone(want)
+	withLicence["LICENSE"] = zipped["LICENSE"]
 	one := map[string][]byte{"train.bin": want["train.bin"]}
 	cases := []struct {
 		name    string
@@ -156,7 +158,7 @@ func TestUnpackers(t *testing.T) {
 	}{
 		{"tiny.tar.gz", unpackTar, tinyArchive(), want},
 		{"evil.tar.gz", unpackTar, tarOf("../../", want), want},
-		{"tiny.zip", unpackZip, zipOf("module@v1/data/", zipped), want},
+		{"tiny.zip", unpackZip, zipOf("module@v1/data/", zipped), withLicence},
 		{"train.bin.gz", unpackGzip, gzipOf(want["train.bin"]), one},
 	}
 	for _, c := range cases {
@@ -264,14 +266,14 @@ func TestOfficialSets(t *testing.T) {
 	cases := []struct {
 		name                    string
 		trainCounts, testCounts []int
-		firstLabels             []uint8
+		firstLabels             []int32
 		means                   []float64
 	}{
-		{"cifar10", repeat(5000, 10), repeat(1000, 10), []uint8{6, 9, 9, 4, 1}, []float64{0.4914, 0.4822, 0.4465}},
-		{"cifar100", repeat(500, 100), repeat(100, 100), []uint8{19, 29, 0, 11, 1}, []float64{0.5071, 0.4865, 0.4409}},
+		{"cifar10", repeat(5000, 10), repeat(1000, 10), []int32{6, 9, 9, 4, 1}, []float64{0.4914, 0.4822, 0.4465}},
+		{"cifar100", repeat(500, 100), repeat(100, 100), []int32{19, 29, 0, 11, 1}, []float64{0.5071, 0.4865, 0.4409}},
 		{"mnist", []int{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949},
-			[]int{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}, []uint8{5, 0, 4, 1, 9}, []float64{0.1307}},
-		{"fashion-mnist", repeat(6000, 10), repeat(1000, 10), []uint8{9, 0, 0, 3, 0}, []float64{0.2860}},
+			[]int{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}, []int32{5, 0, 4, 1, 9}, []float64{0.1307}},
+		{"fashion-mnist", repeat(6000, 10), repeat(1000, 10), []int32{9, 0, 0, 3, 0}, []float64{0.2860}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -286,21 +288,21 @@ func TestOfficialSets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := classCounts(set.Train.Labels, set.Classes); !slices.Equal(got, c.trainCounts) {
+			if got := classCounts(set.Train().Labels, set.Classes); !slices.Equal(got, c.trainCounts) {
 				t.Errorf("training pictures of each class: %v", got)
 			}
-			if got := classCounts(set.Test.Labels, set.Classes); !slices.Equal(got, c.testCounts) {
+			if got := classCounts(set.Test().Labels, set.Classes); !slices.Equal(got, c.testCounts) {
 				t.Errorf("test pictures of each class: %v", got)
 			}
-			if got := set.Train.Labels[:5]; !slices.Equal(got, c.firstLabels) {
+			if got := set.Train().Labels[:5]; !slices.Equal(got, c.firstLabels) {
 				t.Errorf("the first labels are %v", got)
 			}
 			for channel, want := range c.means {
 				sum := 0
-				for i := channel; i < len(set.Train.Images); i += set.Channels {
-					sum += int(set.Train.Images[i])
+				for i := channel; i < len(set.Train().Images); i += set.Channels {
+					sum += int(set.Train().Images[i])
 				}
-				mean := float64(sum) / float64(len(set.Train.Images)/set.Channels) / 255
+				mean := float64(sum) / float64(len(set.Train().Images)/set.Channels) / 255
 				// Four decimals are known; some lists cut them off instead of rounding.
 				if math.Abs(mean-want) > 1e-4 {
 					t.Errorf("the mean of channel %d is %v instead of %v", channel, mean, want)

@@ -50,15 +50,11 @@ func decodeDigits(archive []byte, set *Set) error {
 		return err
 	}
 	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-	if want := set.Train.Len() + set.Test.Len(); len(lines) != want {
+	if want := set.Len(); len(lines) != want {
 		return fmt.Errorf("%d lines instead of %d", len(lines), want)
 	}
-	size := set.PictureSize()
+	size := set.Size()
 	for n, line := range lines {
-		split, place := set.Train, n
-		if n >= set.Train.Len() {
-			split, place = set.Test, n-set.Train.Len()
-		}
 		fields := bytes.Split(line, []byte(","))
 		if len(fields) != size+1 {
 			return fmt.Errorf("line %d has %d numbers instead of %d", n+1, len(fields), size+1)
@@ -73,9 +69,9 @@ func decodeDigits(archive []byte, set *Set) error {
 				return fmt.Errorf("line %d: %q is no number from 0 to %d", n+1, field, largest)
 			}
 			if i == size {
-				split.Labels[place] = uint8(value)
+				set.Labels[n] = int32(value)
 			} else {
-				split.Images[place*size+i] = uint8(value)
+				set.Images[n*size+i] = uint8(value)
 			}
 		}
 	}

@@ -3,7 +3,7 @@
 //
 // A set on disk is a folder NAME of the data folder. It holds the unpacked official
 // files under their official names. For every source, the SHA-256 of a file decides:
-// [Fetch] stores no other content, and [Load] reads no other content.
+// [Shelf.Fetch] stores no other content, and [Load] reads no other content.
 //
 // The table of all sets, hashes and sources is catalog.go. A new set is an entry there.
 // If its files have a new format, its decoder is beside those of formats.go.

@@ -14,10 +14,11 @@ import (
 	"strings"
 	"syscall"
 
+	"diaghess/train/atomicfile"
 	"diaghess/train/lock"
 )
 
-// FetchOptions are the options of Fetch. The zero value fetches from the network and
+// FetchOptions are the options of [Shelf.Fetch]. The zero value fetches from the network and
 // reports no progress.
 type FetchOptions struct {
 	// From is a folder with files that are already there, or one of them: the
@@ -28,13 +29,13 @@ type FetchOptions struct {
 	Progress Progress
 }
 
-// Fetch stores the official files of a set in the data folder dir, see Dir, from the first
+// Fetch stores the official files of a set in the data folder, see Dir, from the first
 // source that has them. It keeps correct files and replaces wrong ones. A file appears
 // complete and checked, or not at all. If a download stops, or its context ends, the next
 // Fetch continues it. Several processes may fetch the same set at once: one does it, the
 // others wait.
-func Fetch(ctx context.Context, dir, name string, options FetchOptions) error {
-	return official(os.Getenv).fetch(ctx, dir, name, options)
+func (s Shelf) Fetch(ctx context.Context, name string, options FetchOptions) error {
+	return s.library().fetch(ctx, s.Dir, name, options)
 }
 
 func (l library) fetch(ctx context.Context, dir, name string, options FetchOptions) error {
@@ -292,7 +293,7 @@ func (j *fetchJob) fetchArchive(ctx context.Context, d download, patient bool) e
 
 // unpack puts the official files in an archive in place.
 func (j *fetchJob) unpack(ctx context.Context, path string, d download) error {
-	archive, err := os.Open(path)
+	archive, err := open(path)
 	if err != nil {
 		return local(err)
 	}
@@ -344,26 +345,11 @@ func (j *fetchJob) put(ctx context.Context, origin, name string, content io.Read
 		}
 		return &IntegrityError{Path: origin, Size: size, SHA256: sum, WantSize: want.size, WantSHA256: want.sha256}
 	}
-	// On disk before it has its name: a crash must not leave a name without content.
-	if err := errors.Join(out.Sync(), out.Close()); err != nil {
+	if err := atomicfile.Place(out, j.path(j.dir, want)); err != nil {
 		return local(err)
 	}
-	place := j.path(j.dir, want)
-	if err := os.Rename(staged, place); err != nil {
-		return local(err)
-	}
-	syncFolder(filepath.Dir(place))
 	j.needed = slices.Delete(j.needed, i, i+1)
 	return nil
-}
-
-// syncFolder brings a rename to disk where the platform can; elsewhere, and
-// where it fails, the file is merely fetched again after a crash.
-func syncFolder(path string) {
-	if folder, err := os.Open(path); err == nil {
-		_ = folder.Sync()
-		_ = folder.Close()
-	}
 }
 
 // localError marks a failure of this machine, which no other source can help.

@@ -474,6 +474,8 @@ func TestFetchTakesFilesThatAreThere(t *testing.T) {
 		{"another data folder", map[string][]byte{"tiny/train.bin": train, "tiny/test.bin": test}},
 		{"compressed one by one", map[string][]byte{"train.bin.gz": gzipOf(train), "tiny-bin/test.bin.gz": gzipOf(test)}},
 		{"the archive", map[string][]byte{"tiny.tar.gz": tinyArchive()}},
+		{"in folders of their own", map[string][]byte{"train.bin/train.bin": train, "x/y/test.bin/test.bin": test}},
+		{"under other names", map[string][]byte{"train-bin": train, "sub/some test.GZ": gzipOf(test), "other": altered(test), "third.gz": gzipOf(altered(train))}},
 		{"a wrong file beside the archive", map[string][]byte{"test.bin": altered(test), "tiny.tar.gz": tinyArchive()}},
 		{"a wrong archive beside the files", map[string][]byte{"tiny.tar.gz": []byte("no archive"), "tiny-bin/train.bin": train, "tiny-bin/test.bin": test}},
 	}
@@ -492,8 +494,8 @@ func TestFetchTakesFilesThatAreThere(t *testing.T) {
 	t.Run("one file after the other", func(t *testing.T) {
 		from, dir := t.TempDir(), t.TempDir()
 		l := tinyLibrary(tinySource("network", "http://invalid.invalid"))
-		for _, name := range []string{"train.bin", "test.bin.gz"} {
-			content := map[string][]byte{"train.bin": train, "test.bin.gz": gzipOf(test)}[name]
+		for _, name := range []string{"train.bin", "other name.gz"} {
+			content := map[string][]byte{"train.bin": train, "other name.gz": gzipOf(test)}[name]
 			writeFile(t, filepath.Join(from, name), content)
 			err := l.fetch(t.Context(), dir, "tiny", FetchOptions{From: filepath.Join(from, name)})
 			if name == "train.bin" {
@@ -529,6 +531,9 @@ func TestFetchSaysWhatIsWrongInAFolder(t *testing.T) {
 			[]string{"test.bin is altered", hashOf(test), hashOf(altered(test)), "copy it there once more"}},
 		{"truncated", map[string][]byte{"train.bin": train, "test.bin": test[:50]},
 			[]string{"test.bin is truncated: 50 of 92190 bytes", hashOf(test), hashOf(test[:50])}},
+		{"truncated under another name", map[string][]byte{"train.bin": train, "sub/test-bin": test[:50]},
+			[]string{"sub/test-bin is truncated: 50 of 92190 bytes", hashOf(test)}},
+		{"compressed and truncated under another name", map[string][]byte{"train.bin": train, "test-bin.gz": gzipOf(test)[:50]}, []string{"test-bin.gz"}},
 		{"truncated archive", map[string][]byte{"tiny.tar.gz": archive[:len(archive)-100]},
 			[]string{"tiny.tar.gz", hashOf(archive), hashOf(archive[:len(archive)-100]), "unexpected EOF"}},
 	}
@@ -546,7 +551,7 @@ func TestFetchSaysWhatIsWrongInAFolder(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "other.tar.gz")
 		writeFile(t, path, archive)
 		err := tinyLibrary(tinySource("network", "http://invalid.invalid")).fetch(t.Context(), t.TempDir(), "tiny", FetchOptions{From: path})
-		checkContains(t, err, path, "has not the name", "tiny.tar.gz")
+		checkContains(t, err, path, "holds nothing of tiny", "tiny.tar.gz")
 	})
 }
 

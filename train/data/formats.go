@@ -3,20 +3,21 @@ package data
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // decoder writes what one official file holds to images [N, H, W, C] and
 // labels [N]; a file of pictures alone leaves labels, and the other way round.
 // The shape is the set's. A decoder checks the form of its input itself, so that
 // it does not depend on the file's hash having been checked.
-type decoder func(content []byte, shape *Set, images, labels []uint8) error
+type decoder func(content []byte, shape *Set, images []uint8, labels []int32) error
 
 // decodeCIFAR decodes the "binary version" of CIFAR-10 and CIFAR-100. A record
 // is labelBytes labels, of which the last is the (fine) class, and the red, the
 // green and the blue plane, each in rows from the top.
 // Source: https://www.cs.toronto.edu/~kriz/cifar.html
 func decodeCIFAR(labelBytes int) decoder {
-	return func(content []byte, shape *Set, images, labels []uint8) error {
+	return func(content []byte, shape *Set, images []uint8, labels []int32) error {
 		plane := shape.Height * shape.Width
 		picture := plane * shape.Channels
 		record := labelBytes + picture
@@ -29,7 +30,7 @@ func decodeCIFAR(labelBytes int) decoder {
 			if int(label) >= shape.Classes {
 				return fmt.Errorf("record %d has label %d, where there are %d classes", n, label, shape.Classes)
 			}
-			labels[n] = label
+			labels[n] = int32(label)
 			interleave(images[n*picture:(n+1)*picture], source[labelBytes:], plane)
 		}
 		return nil
@@ -55,7 +56,7 @@ const (
 )
 
 // decodeIDXImages decodes an IDX file of unsigned bytes [N, H, W].
-func decodeIDXImages(content []byte, shape *Set, images, labels []uint8) error {
+func decodeIDXImages(content []byte, shape *Set, images []uint8, labels []int32) error {
 	pixels, err := idxElements(content, idxImagesMagic, len(labels), shape.Height, shape.Width)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func decodeIDXImages(content []byte, shape *Set, images, labels []uint8) error {
 }
 
 // decodeIDXLabels decodes an IDX file of unsigned bytes [N].
-func decodeIDXLabels(content []byte, shape *Set, images, labels []uint8) error {
+func decodeIDXLabels(content []byte, shape *Set, images []uint8, labels []int32) error {
 	classes, err := idxElements(content, idxLabelsMagic, len(labels))
 	if err != nil {
 		return err
@@ -74,8 +75,8 @@ func decodeIDXLabels(content []byte, shape *Set, images, labels []uint8) error {
 		if int(label) >= shape.Classes {
 			return fmt.Errorf("label %d is %d, where there are %d classes", n, label, shape.Classes)
 		}
+		labels[n] = int32(label)
 	}
-	copy(labels, classes)
 	return nil
 }
 
@@ -93,6 +94,9 @@ func idxElements(content []byte, magic uint32, dimensions ...int) ([]byte, error
 	for i, want := range dimensions {
 		if found := binary.BigEndian.Uint32(content[4+4*i:]); int64(found) != int64(want) {
 			return nil, fmt.Errorf("dimension %d of the IDX file is %d instead of %d", i, found, want)
+		}
+		if want != 0 && elements > math.MaxInt/want {
+			return nil, fmt.Errorf("the dimensions %v of the IDX file are more than any memory has", dimensions)
 		}
 		elements *= want
 	}

@@ -68,7 +68,7 @@ func (e entry) missing(dir string, f file) error {
 // checkedContent returns the content of an official file after it has checked it.
 func (e entry) checkedContent(ctx context.Context, dir string, f file) ([]byte, error) {
 	path := e.path(dir, f)
-	opened, err := os.Open(path)
+	opened, err := open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, e.missing(dir, f)
 	}
@@ -92,6 +92,18 @@ func (e entry) checkedContent(ctx context.Context, dir string, f file) ([]byte, 
 	return content[:n], nil
 }
 
+// open opens a file for reading. Reading of anything else, such as a pipe, might never end.
+func open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: put the file itself there", path)
+	}
+	return os.Open(path)
+}
+
 // checkFile compares the file at path with the official file f, whatever their
 // names. It returns nil if they are equal and an *IntegrityError with the given
 // remedy if not.
@@ -108,7 +120,7 @@ func checkFile(ctx context.Context, path string, f file, remedy string) error {
 
 // hashFile returns the size and the SHA-256 of a file.
 func hashFile(ctx context.Context, path string) (size int64, sum string, err error) {
-	opened, err := os.Open(path)
+	opened, err := open(path)
 	if err != nil {
 		return 0, "", err
 	}

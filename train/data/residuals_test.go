@@ -130,10 +130,10 @@ func TestCIFAR100FromResiduals(t *testing.T) {
 		t.Skipf("%s names no folder with cifar-100.med.gz", packedEnvironment)
 	}
 	dir := t.TempDir()
-	if err := Fetch(t.Context(), dir, "cifar100", FetchOptions{From: from}); err != nil {
+	if err := (Shelf{Dir: dir}).Fetch(t.Context(), "cifar100", FetchOptions{From: from}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Verify(t.Context(), dir, "cifar100"); err != nil {
+	if err := (Shelf{Dir: dir}).Verify(t.Context(), "cifar100"); err != nil {
 		t.Error(err)
 	}
 }

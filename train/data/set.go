@@ -11,46 +11,70 @@ import (
 	"sync"
 )
 
-// Set is a dataset in memory: pictures and their class labels.
+// Set is a dataset in memory: rows, which are pictures or plain inputs, and their classes.
 type Set struct {
 	Name string
-	// Height, Width and Channels are the shape of one picture.
+	// Height, Width and Channels are the shape of one row. That of a row without pictures is
+	// 1 x 1 x inputs, see [Set.Pictures].
 	Height, Width, Channels int
 	// Classes is the number of classes; labels are 0 to Classes-1.
 	Classes int
-	// Divisor is what a network divides a pixel by to get into [0, 1]: the
+	// Divisor is what a network divides a byte by to get into [0, 1]: the
 	// largest value a pixel can have, 255 for pictures and 16 for digits.
 	Divisor float32
+	// Rows are all rows, in the order of the files. Of a set with a split of its own, the last
+	// Testing of them are for testing.
+	Rows
+	Testing int
 
-	Train, Test Split
+	// Share is the part of the rows of each class that a run keeps for testing, which it chooses
+	// by its seed; 0 for the set's own split.
+	Share float64
+	// Divide, if not nil, chooses rows for training and rows for testing by a run's seed, in place
+	// of Share. Every seed has as many of each.
+	Divide func(seed int) (train, test []uint32)
+	// Scale is how Values are scaled, a word of [Scales].
+	Scale string
+	// Origin is what a record says of a set that its name alone does not; nil for a set of the
+	// catalogue with its own split.
+	Origin *Origin
+
+	// Of a set that was made of a table.
+	classes []string
+	columns []Column
 }
 
-// PictureSize returns the number of bytes of one picture.
-func (s *Set) PictureSize() int { return s.Height * s.Width * s.Channels }
-
-// Split is one part of a Set, in the order of the official files.
-type Split struct {
-	// Images holds the pictures [N, Height, Width, Channels], a byte a pixel
-	// and channel.
+// Rows are rows of a set with their classes.
+type Rows struct {
+	// Either Images or Values holds the rows [N, Height, Width, Channels]; the other is nil.
 	Images []uint8
+	Values []float32
 	// Labels holds the classes [N].
-	Labels []uint8
+	Labels []int32
 }
 
-// Len returns the number of pictures.
-func (s Split) Len() int { return len(s.Labels) }
+// Len returns the number of rows.
+func (r Rows) Len() int { return len(r.Labels) }
 
-// First returns the first n pictures, or all of them if there are fewer. It
-// shares memory with s.
-func (s Split) First(n int) Split {
-	if n < 0 {
-		panic(fmt.Sprintf("data: First(%d): the number of pictures is negative", n))
+// Size returns the number of values of one row.
+func (s *Set) Size() int { return s.Height * s.Width * s.Channels }
+
+// Pictures says whether a row is a picture: its values have neighbours.
+func (s *Set) Pictures() bool { return s.Height*s.Width > 1 }
+
+// Train and Test return the rows of the set's own split.
+func (s *Set) Train() Rows { return s.part(0, s.Len()-s.Testing) }
+func (s *Set) Test() Rows  { return s.part(s.Len()-s.Testing, s.Len()) }
+
+// part returns rows lo to hi-1.
+func (s *Set) part(lo, hi int) Rows {
+	r := Rows{Labels: s.Labels[lo:hi]}
+	if s.Images != nil {
+		r.Images = s.Images[lo*s.Size() : hi*s.Size()]
+	} else {
+		r.Values = s.Values[lo*s.Size() : hi*s.Size()]
 	}
-	if n >= s.Len() {
-		return s
-	}
-	pictureSize := len(s.Images) / len(s.Labels)
-	return Split{Images: s.Images[:n*pictureSize], Labels: s.Labels[:n]}
+	return r
 }
 
 // Names returns the names of the known sets, in the order in which they are listed.
@@ -97,8 +121,7 @@ func (l library) load(ctx context.Context, dir, name string) (*Set, error) {
 		return nil, err
 	}
 	set := e.shape
-	set.Train = e.allocate(e.train)
-	set.Test = e.allocate(e.test)
+	e.allocate(&set)
 	if e.embedded != nil {
 		if err := e.embedded(&set); err != nil {
 			return nil, fmt.Errorf("load %s: %w", name, err)
@@ -140,9 +163,10 @@ func (e entry) eachFile(dir string, work func(file) error) error {
 		filepath.Join(dir, e.shape.Name), ErrMissing, e.shape.Name, e.shape.Name, e.files[0].name)
 }
 
-// allocate returns a split of n pictures, all zero.
-func (e entry) allocate(n int) Split {
-	return Split{Images: make([]uint8, n*e.shape.PictureSize()), Labels: make([]uint8, n)}
+// allocate gives a set its rows, all zero.
+func (e entry) allocate(set *Set) {
+	n := e.train + e.test
+	set.Rows, set.Testing = Rows{Images: make([]uint8, n*set.Size()), Labels: make([]int32, n)}, e.test
 }
 
 // loadFile decodes one official file into its place in the set.
@@ -154,13 +178,12 @@ func (e entry) loadFile(ctx context.Context, dir string, f file, set *Set) error
 	if err != nil {
 		return err
 	}
-	split, size := set.Train, set.PictureSize()
+	first := f.first
 	if f.test {
-		split = set.Test
+		first += e.train
 	}
-	images := split.Images[f.first*size : (f.first+f.count)*size]
-	labels := split.Labels[f.first : f.first+f.count]
-	if err := f.decode(content, set, images, labels); err != nil {
+	rows := set.part(first, first+f.count)
+	if err := f.decode(content, set, rows.Images, rows.Labels); err != nil {
 		return fmt.Errorf("decode %s: %w", f.name, err)
 	}
 	return nil

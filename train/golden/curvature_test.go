@@ -79,7 +79,8 @@ func TestGoldenCNNCurvature(t *testing.T) {
 			t.Fatalf("%s: there is no case %s", c.Name, config.OfCase)
 		}
 		cnn, in := configOf[cnnConfig](cases[of]), readCNNInput(cases[of])
-		model := layers.CNN{Filters: cnn.Filters, Dense: cnn.Dense}
+		model := layers.PilotCNN()
+		model.Filters, model.Dense, model.BlockDropout, model.DenseDropout = cnn.Filters, cnn.Dense, 0, 0
 		chain := model.Layers(cnn.Classes)
 		n := need(exact.New(layers.Shape{Height: cnn.Image[0], Width: cnn.Image[1], Channels: cnn.Image[2]}, chain))(t)
 		for _, p := range n.Parameters {

@@ -9,5 +9,8 @@
 // DIAGHESS_GOLDEN names another folder of the same format. The tests know only the kind
 // of a case beforehand.
 //
+// The folder reference has trajectories of other optimizers than this project's rules, by
+// their authors' programs: [Set.References] reads them.
+//
 // What does not belong here: results of this program.
 package golden

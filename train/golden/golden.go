@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sbinet/npyio/npy"
+	"diaghess/train/npy"
 )
 
 // Set is a folder of cases.
@@ -174,27 +175,42 @@ func Read[T Element](c *Case, name string) (Array[T], error) {
 		return fail(err)
 	}
 	defer reader.Close()
-	// The whole member is read first, which checks its sum: npy's own reader
-	// takes a short read for the end and leaves zeros.
-	content, err := io.ReadAll(reader)
+	content, err := io.ReadAll(reader) // to the end, where its checksum is compared
 	if err != nil {
 		return fail(err)
 	}
-	body := bytes.NewReader(content)
-	array, err := npy.NewReader(body)
-	if err != nil {
+	if a, err = parse[T](content); err != nil {
 		return fail(err)
-	}
-	if array.Header.Descr.Fortran {
-		return fail(fmt.Errorf("in Fortran order, not C"))
-	}
-	a.Shape = array.Header.Descr.Shape
-	size := body.Len()
-	if err := array.Read(&a.Values); err != nil {
-		return fail(err)
-	}
-	if wanted := binary.Size(a.Values); size != wanted {
-		return fail(fmt.Errorf("%d bytes where its shape %v wants %d", size, a.Shape, wanted))
 	}
 	return a, nil
+}
+
+// parse reads a .npy file of one type of elements, in C order.
+func parse[T Element](content []byte) (a Array[T], err error) {
+	array, err := npy.Parse(content)
+	switch kind := kindOf[T](); {
+	case err != nil:
+		return a, err
+	case array.Type != kind:
+		return a, fmt.Errorf("its elements are of type %q, where %q is expected", array.Type, kind)
+	case array.Fortran:
+		return a, errors.New("it is in Fortran order, not C")
+	}
+	a.Shape, a.Values = array.Shape, make([]T, array.Len())
+	_, err = binary.Decode(array.Body, binary.LittleEndian, a.Values)
+	return a, err
+}
+
+// kindOf is the name of a type of elements in a .npy file.
+func kindOf[T Element]() string {
+	switch any(*new(T)).(type) {
+	case float32:
+		return "<f4"
+	case float64:
+		return "<f8"
+	case int32:
+		return "<i4"
+	default:
+		return "|u1"
+	}
 }

@@ -28,7 +28,7 @@ type Trajectory struct {
 // kinds make the trajectories of a case, by its kind.
 var kinds = map[string]func(*Case) []*Trajectory{
 	"optim": optimTrajectories, "optim_baselines": baselineTrajectories, "cnn": cnnTrajectories, "cnn_full": fullTrajectories,
-	"mlp": mlpTrajectories, "mlp_hsolve": hSolveTrajectories,
+	"mlp": mlpTrajectories, "mlp_hsolve": hSolveTrajectories, "mlp_orig": originalTrajectories,
 }
 
 // Kinds returns the kinds of case that have trajectories, sorted.
@@ -167,7 +167,7 @@ func upload[E gpu.Element](s gpu.Stream, to gpu.Slice[E], from []E) {
 }
 
 // uploadParameter and downloadParameter copy a parameter, its gradient or a slot of it:
-// to is Value, Gradient or a part of an arena.
+// to is Value, Gradient or a part of a slice with the layout of the network's values.
 func uploadParameter(s gpu.Stream, p *layers.Parameter, to gpu.Slice[float32], from []float32) {
 	if to.Len() != len(from) {
 		demand(fmt.Errorf("the case has %d elements for %s with %d", len(from), p.Name, to.Len()))

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -28,6 +29,9 @@ const Variable = "DIAGHESS_LOCK"
 // ErrHeld is wrapped by the error of Take if another process holds the lock.
 var ErrHeld = errors.New("another process is at work")
 
+// ErrMissing is wrapped by the error of Take on a file system without flock.
+var ErrMissing = errors.New("its file system has no flock")
+
 // poll is how often a waiting process tries again.
 const poll = 100 * time.Millisecond
 
@@ -37,7 +41,7 @@ type system interface {
 	Close() error
 }
 
-// Lock is a lock that is held.
+// Lock is a lock that is held. The zero value stands for one where there is none to take.
 type Lock struct {
 	system system
 	path   string
@@ -48,7 +52,22 @@ type Lock struct {
 // waiting once, if that is not nil, and tries again until ctx ends; then the error wraps
 // ErrHeld.
 func Take(ctx context.Context, path string, waiting func(held error)) (*Lock, error) {
-	return take(ctx, path, flock.New(path, flock.SetPermissions(0o644)), os.Getenv(Variable), waiting)
+	return take(ctx, path, flock.New(path, flock.SetPermissions(0o666)), os.Getenv(Variable), waiting)
+}
+
+// share gives a file the access that its folder has, whatever the umask: who may work in
+// the folder may lock it. It fails where the file is another user's, who has then done so.
+// A file with content is not a lock but, in a folder that others can write in, a trap.
+func share(file *os.File) {
+	folder, err := os.Stat(filepath.Dir(file.Name()))
+	if err != nil {
+		return
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		if mode := info.Mode().Perm() | folder.Mode().Perm()&0o066; mode != info.Mode().Perm() {
+			_ = file.Chmod(mode)
+		}
+	}
 }
 
 func take(ctx context.Context, path string, system system, kind string, waiting func(error)) (*Lock, error) {
@@ -79,11 +98,17 @@ func (l *Lock) try() error {
 	missing := errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK)
 	switch {
 	case missing && !l.named:
-		return fmt.Errorf("lock %s: its file system has no flock (%w): set %s=file for every process that works in this folder", l.path, err, Variable)
+		return fmt.Errorf("lock %s: %w (%w): set %s=file for every process that works in this folder", l.path, ErrMissing, err, Variable)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("lock %s: %w: its owner must let you write in that folder and read that file (chmod)", l.path, err)
 	case err != nil && !missing:
 		return fmt.Errorf("lock %s: %w", l.path, err)
 	case err == nil && !locked:
 		return ErrHeld
+	}
+	if file, err := os.Open(l.path); err == nil {
+		share(file)
+		file.Close()
 	}
 	// Where there is flock here, another machine may still see a file system without.
 	if err := l.claim(); err != nil {
@@ -115,10 +140,11 @@ func (l *Lock) claim() error {
 
 // name makes the file that names this process.
 func (l *Lock) name() error {
-	file, err := os.OpenFile(l.owner(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	file, err := os.OpenFile(l.owner(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
+	share(file)
 	host, _ := os.Hostname() // the process's number still helps without
 	_, err = fmt.Fprintf(file, "process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
 	if err = errors.Join(err, file.Close()); err != nil {
@@ -133,5 +159,8 @@ func (l *Lock) Close() error {
 	if l.named {
 		err = os.Remove(l.owner())
 	}
-	return errors.Join(err, l.system.Close())
+	if l.system != nil {
+		err = errors.Join(err, l.system.Close())
+	}
+	return err
 }

@@ -83,7 +83,8 @@ func TestFlockErrors(t *testing.T) {
 		{syscall.ENOSYS, "", "set DIAGHESS_LOCK=file"},     // Lustre
 		{syscall.ENOLCK, "", "set DIAGHESS_LOCK=file"},     // NFS
 		{syscall.EOPNOTSUPP, "", "set DIAGHESS_LOCK=file"}, // others
-		{syscall.EIO, "file", "input/output error"},        // not for want of flock
+		{syscall.EACCES, "", "its owner must let you"},
+		{syscall.EIO, "file", "input/output error"}, // not for want of flock
 		{syscall.ENOSYS, "fiel", "set it to file"},
 	} {
 		if _, err := now(t, path, broken{c.err}, c.kind); err == nil || !strings.Contains(err.Error(), c.says) {

@@ -7,19 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 )
 
 // Epoch is a line of epochs.jsonl.
 type Epoch struct {
-	Epoch     int     `json:"epoch"` // from 1
-	TrainLoss float64 `json:"train_loss"`
-	TrainAcc  float64 `json:"train_acc"`
-	ValLoss   float64 `json:"val_loss"`
-	ValAcc    float64 `json:"val_acc"`
-	F1        float64 `json:"f1"`
-	Seconds   float64 `json:"seconds"` // training and validation of this epoch
+	Epoch     int     `json:"epoch" in:"1.."` // from 1
+	TrainLoss float64 `json:"train_loss" in:"0.."`
+	TrainAcc  float64 `json:"train_acc" in:"0..1"`
+	ValLoss   float64 `json:"val_loss" in:"0.."`
+	ValAcc    float64 `json:"val_acc" in:"0..1"`
+	F1        float64 `json:"f1" in:"0..1"`
+	Seconds   float64 `json:"seconds" in:"0.."` // training and validation of this epoch
+	// TrainLossClean is TrainLoss without the label smoothing, and ValLossSmoothed ValLoss with it.
+	// Both are there in runs with smoothing, from schema 4 on.
+	TrainLossClean  *float64 `json:"train_loss_clean,omitempty" in:"0.."`
+	ValLossSmoothed *float64 `json:"val_loss_smoothed,omitempty" in:"0.."`
+	// EvaluatedTrain is there with Settings.EvaluateTrain.
+	EvaluatedTrain *TrainScore `json:"evaluated_train,omitempty"`
 	// Parts is where the time of one of the epoch's steps went; nil where none was
 	// timed.
 	Parts *StepParts `json:"step_parts,omitempty"`
@@ -27,25 +31,35 @@ type Epoch struct {
 	Curvature *Curvature `json:"curvature,omitempty"`
 }
 
+// TrainScore is what the training pictures are after an epoch, without dropout and augmentation, with
+// the weights and statistics of validation.
+type TrainScore struct {
+	Loss         float64  `json:"loss" in:"0.."`                    // without label smoothing
+	LossSmoothed *float64 `json:"loss_smoothed,omitempty" in:"0.."` // with it, in runs that have some
+	Acc          float64  `json:"acc" in:"0..1"`
+	F1           float64  `json:"f1" in:"0..1"`
+}
+
 // StepParts is where the time of a training step goes, in milliseconds.
 type StepParts struct {
-	Forward  float64 `json:"forward_ms"`
-	Backward float64 `json:"backward_ms"`
+	Forward  float64 `json:"forward_ms" in:"0.."`
+	Backward float64 `json:"backward_ms" in:"0.."`
 	// Curvature is what an estimate takes, over the steps from one to the next.
-	Curvature float64 `json:"curvature_ms"`
-	Update    float64 `json:"update_ms"`
-	Rest      float64 `json:"rest_ms"` // pictures, dropout masks, loss and counts
+	Curvature float64 `json:"curvature_ms" in:"0.."`
+	Update    float64 `json:"update_ms" in:"0.."`
+	Rest      float64 `json:"rest_ms" in:"0.."` // pictures, dropout masks, loss and counts
 }
 
 // Curvature is what an optimizer's estimate of the curvature's diagonal, h, was like.
 type Curvature struct {
-	Norm     float64 `json:"norm"`     // of h, Euclidean
-	Negative float64 `json:"negative"` // share of the entries of h that are below 0
-	// Clipped is the share of the coordinates that Sophia clipped.
-	Clipped *float64 `json:"clipped,omitempty"`
+	Norm     float64 `json:"norm" in:"0.."`      // of h, Euclidean
+	Negative float64 `json:"negative" in:"0..1"` // share of the entries of h that are below 0
+	// Clipped is the share of the coordinates that Sophia clipped; in records of version 0.2 and
+	// before.
+	Clipped *float64 `json:"clipped,omitempty" in:"0..1"`
 	// Damped is how many tensors had a negative curvature, which DiagHess's
 	// damping made up for.
-	Damped *int `json:"damped,omitempty"`
+	Damped *int `json:"damped,omitempty" in:"0.."`
 }
 
 // String is the estimate for a person.
@@ -65,35 +79,37 @@ func (c *Curvature) String() string {
 
 // Epochs reads epochs.jsonl; without one there are none.
 func (r Run) Epochs() ([]Epoch, error) {
-	epochs, err := readEpochs(os.DirFS(r.Folder), r.Folder, epochsFile)
-	if err != nil {
-		err = fmt.Errorf("%w: delete the run's folder to start it over", err)
-	}
-	return epochs, err
+	t := r.tree()
+	epochs, _, wrong := t.epochs(epochsFile)
+	return epochs, wrong.remedied(t.remedy(".")).err()
 }
 
-// readEpochs reads the epochs of a run, which have to be there from the first on, in order.
-func readEpochs(fsys fs.FS, root, name string) ([]Epoch, error) {
-	content, err := fs.ReadFile(fsys, name)
+// epochs reads the epochs of a run, which have to be there from the first on, in order. It
+// returns false where there is no such file.
+func (t *tree) epochs(name string) (epochs []Epoch, there bool, wrong Problems) {
+	content, err := readAll(t.fs, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, true, unreadable(t.source(name), err)
 	}
-	var epochs []Epoch
 	for line := range bytes.Lines(content) {
-		source := fmt.Sprintf("%s:%d", filepath.Join(root, filepath.FromSlash(name)), len(epochs)+1)
 		var e Epoch
-		if err := decode(source, line, &e); err != nil {
-			return nil, err
+		if plain(line, &e) && e.Epoch == len(epochs)+1 {
+			epochs = append(epochs, e)
+			continue
 		}
-		if e.Epoch != len(epochs)+1 {
-			return nil, fmt.Errorf("%s is damaged: it is of epoch %d, and each epoch is expected to have a line, in order", source, e.Epoch)
+		e = Epoch{}
+		place := fmt.Sprintf("%s:%d", t.source(name), len(epochs)+1)
+		problems := decode(place, line, &e)
+		if problems == nil && e.Epoch != len(epochs)+1 {
+			problems = Problems{{Place: place, Sentence: fmt.Sprintf("is damaged: it is of epoch %d, and each epoch is expected to have a line, in order", e.Epoch)}}
 		}
+		wrong = append(wrong, problems...)
 		epochs = append(epochs, e)
 	}
-	return epochs, nil
+	return epochs, true, wrong
 }
 
 // WriteEpochs writes epochs.jsonl.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"diaghess/train/atomicfile"
 )
 
 // The files of a run.
@@ -20,20 +22,16 @@ const (
 // Run is a run's folder.
 type Run struct{ Folder string }
 
-// RunOf returns the folder of a job in a study.
-func RunOf(study string, j Job) Run {
-	return Run{filepath.Join(study, j.Dataset, folderName(j.Optimizer), fmt.Sprintf("seed-%02d", j.Seed))}
-}
-
 func (r Run) path(name string) string { return filepath.Join(r.Folder, name) }
+
+// tree is the run's folder as one to read from.
+func (r Run) tree() *tree { return &tree{fs: os.DirFS(r.Folder), root: r.Folder} }
 
 // read reads one of the run's files; it returns false where there is none.
 func (r Run) read(name string, v any) (bool, error) {
-	there, err := readFile(os.DirFS(r.Folder), r.Folder, name, v)
-	if err != nil {
-		err = fmt.Errorf("%w: delete the run's folder to start it over", err)
-	}
-	return there, err
+	t := r.tree()
+	there, wrong := t.readFile(name, v)
+	return there, wrong.remedied(t.remedy(".")).err()
 }
 
 // Config reads config.json; it returns false where there is none.
@@ -43,27 +41,36 @@ func (r Run) Config() (c Config, there bool, err error) {
 	return c, there, err
 }
 
-// Claim writes config.json, or compares it with the one that is there: the
-// settings must be equal and, to go on from a checkpoint, all that results depend on.
-func (r Run) Claim(c Config) error {
-	if err := os.MkdirAll(r.Folder, 0o755); err != nil {
-		return err
-	}
-	if err := r.compare(c, true); err != nil {
-		return err
-	}
-	c.Schema = Schema
-	return write(r.path(configFile), c)
+// Claimed is the folder of a run that is trained.
+type Claimed struct {
+	Run
+	config Config
 }
 
-// Chosen says in an error in what the settings that the user chose of a run that has ended
+// Claim writes config.json, or compares it with the one that is there: the
+// settings must be equal and, to go on from a checkpoint, all that results depend on.
+func (r Run) Claim(c Config) (Claimed, error) {
+	c.Schema = Schema
+	if err := atomicfile.MakeFolder(r.Folder); err != nil {
+		return Claimed{}, err
+	}
+	if err := r.compare(c, true); err != nil {
+		return Claimed{}, err
+	}
+	return Claimed{r, c}, write(r.path(configFile), c)
+}
+
+// Chosen says in an error in what the settings that the user chose of a run that has begun
 // are not those of a config.
 func (r Run) Chosen(now Config) error { return r.compare(now, false) }
 
 func (r Run) compare(now Config, exact bool) error {
 	old, there, err := r.Config()
-	if err != nil || !there && exact {
+	switch {
+	case err != nil || !there && exact:
 		return err
+	case !there:
+		return Problems{{r.path(configFile), "is missing", r.tree().remedy(".")}}
 	}
 	if !exact {
 		now.Device = old.Device

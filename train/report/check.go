@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"diaghess/train/record"
 	"diaghess/train/stats"
 )
 
@@ -132,7 +133,7 @@ func (a *Analysis) testedLine(path, dataset string, m Metric) (Line, error) {
 		return Line{}, fmt.Errorf("there are no two optimizers to compare on %q", dataset)
 	}
 	for _, c := range candidates {
-		if len(candidates) == 1 || filepath.Base(path) == testFileName(c.Rival) {
+		if len(candidates) == 1 || testFileRival(path) == c.Rival {
 			return c.Lines[m], nil
 		}
 	}
@@ -141,7 +142,19 @@ func (a *Analysis) testedLine(path, dataset string, m Metric) (Line, error) {
 
 // testFileName is the name of the t-test file of one of several rivals. The
 // escaping keeps separators out of it and different rivals apart.
-func testFileName(rival string) string { return "ttest-" + url.QueryEscape(rival) + ".csv" }
+func testFileName(rival string) string {
+	return "ttest-" + record.ShortName(url.QueryEscape(rival)) + ".csv"
+}
+
+// testFileRival returns the rival in a t-test file's name, "" where there is none.
+func testFileRival(path string) string {
+	name, named := strings.CutPrefix(strings.TrimSuffix(filepath.Base(path), ".csv"), "ttest-")
+	rival, err := url.QueryUnescape(name)
+	if !named || err != nil {
+		return ""
+	}
+	return record.CurrentSpec(rival)
+}
 
 func (s Statistic) label() string {
 	names := []string{printable(s.Dataset)}
@@ -152,7 +165,7 @@ func (s Statistic) label() string {
 }
 
 func numberOrNone(v float64) string {
-	if math.IsNaN(v) {
+	if !finite(v) {
 		return "missing"
 	}
 	return formatFloat(v)
@@ -163,7 +176,7 @@ func (c Check) outcome() string {
 	if len(c.Problems) > 0 {
 		return fmt.Sprintf("%s does not agree with the runs, or cannot be checked, in %d of its %d numbers:", printable(c.Path), len(c.Problems), c.Numbers)
 	}
-	outcome := fmt.Sprintf("%s agrees: all of its %d numbers follow from the runs", printable(c.Path), c.Numbers)
+	outcome := fmt.Sprintf("%s agrees: all of its numbers (%d) follow from the runs", printable(c.Path), c.Numbers)
 	if c.Note != "" {
 		outcome += ", " + c.Note
 	}

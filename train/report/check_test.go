@@ -22,7 +22,7 @@ func TestCheckAgrees(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	expectLines(t, render(t, a, Text), " pilot/cifar10_adam_optimizer_summary.csv agrees: all of its 16 numbers follow from the runs.")
+	expectLines(t, render(t, a, Text), " Checked: pilot/cifar10_adam_optimizer_summary.csv agrees: all of its numbers (16) follow from the runs.")
 }
 
 // The runs: adamw 1, 2, 4 and sgd 3, 3, 5, so that mean, deviation and t of
@@ -89,6 +89,30 @@ func TestCheckOfTheOtherDirection(t *testing.T) {
 	mixed := a.Check(mustRead(t, "f.csv", "dataset,metric,t_stat,p_value\ndigits,val_loss,-4,0.057190958417936644\ndigits,f1,4,0.057190958417936644\n"))
 	if len(mixed.Problems) != 1 {
 		t.Errorf("a file of both directions: %+v", mixed)
+	}
+}
+
+// The names of version 0.1 in files are read as the present ones; as a baseline they are
+// refused.
+func TestFormerNames(t *testing.T) {
+	const header, statistics = "dataset,seed,optimizer,val_loss,val_acc,f1,train_time\n", "dataset,metric,t_stat,p_value\ndigits,val_loss,,\n" // no difference, no test
+	var rows []Row
+	for _, arm := range []string{"adamw", "diaghess:curvature=recursion", "diaghess:curvature=gnb"} {
+		file := mustRead(t, "metrics.csv", header+`digits,0,"`+arm+`",1,.5,.5,1`+"\n"+`digits,1,"`+arm+`",2,.5,.5,1`+"\n")
+		rows = append(rows, file.Rows...)
+	}
+	a := mustCompare(t, rows, "")
+	if want := []string{"adamw", "diaghess:curvature=hesscale", "diaghess:curvature=gnb"}; !slices.Equal(a.Optimizers, want) {
+		t.Errorf("optimizers %v, want %v", a.Optimizers, want)
+	}
+	if c := a.Check(mustRead(t, "summary.csv", "dataset,optimizer,metric,mean,std\ndigits,diaghess:curvature=recursion,val_loss,1.5,0.70710678118654757\n")); len(c.Problems) > 0 {
+		t.Errorf("summary of a former name: %+v", c)
+	}
+	if c := a.Check(mustRead(t, "ttest-diaghess%3Acurvature%3Drecursion.csv", statistics)); len(c.Problems) > 0 {
+		t.Errorf("t-test of a former name: %+v", c)
+	}
+	if _, err := Compare(rows, "diaghess:curvature=recursion"); err == nil || !strings.Contains(err.Error(), "diaghess:curvature=hesscale now") {
+		t.Errorf("a former name as baseline: %v", err)
 	}
 }
 

@@ -7,27 +7,52 @@ import (
 	"strconv"
 )
 
-// costTable says what the arms cost on a data set.
-func (a *Analysis) costTable(dataset string) table {
-	t := table{
-		title:  printable(dataset),
-		header: []string{"Optimizer", "Runs", "Median time", "Median ms a step", "Time, as a multiple of the baseline's", "95 % interval"},
+func (a *Analysis) costSection() section {
+	s := section{id: "cost", title: "What does it cost?", half: true}
+	reason := ""
+	for _, c := range a.compared() {
+		if err := c.times.Err; err != nil {
+			reason = err.Error()
+			continue
+		}
+		s.paragraphs = append(s.paragraphs, fmt.Sprintf("%s, %s: %s.", printable(c.Dataset), a.arms(c), c.times.Result))
 	}
+	switch {
+	case reason != "":
+		s.paragraphs = []string{fmt.Sprintf("Times are not compared: %s.", reason)}
+	case len(s.paragraphs) > 0:
+		for _, dataset := range a.Datasets {
+			s.tables = append(s.tables, a.costTable(dataset))
+		}
+		s.paragraphs = append([]string{"Training time is of all epochs, with the validation after each. The multiple is the geometric mean of the pairs' ratios, with its 95 % interval."}, distinct(s.paragraphs)...)
+	}
+	for _, dataset := range a.Datasets {
+		if parts := a.partsTable(dataset); len(parts.rows) > 0 {
+			s.tables = append(s.tables, parts)
+		}
+	}
+	if len(s.tables) > 0 {
+		s.paragraphs = append(s.paragraphs, "By part: shares of medians over one step of each epoch of each run, whose kernels were timed one by one. "+
+			"Curvature is what an estimate takes, divided by the steps from one to the next; rest is pictures, dropout masks, loss and counts.")
+	}
+	return s
+}
+
+// costTable says what the arms cost on a data set, if their times can be compared.
+func (a *Analysis) costTable(dataset string) table {
+	t := table{title: printable(dataset), header: []string{"arm", "median time", "ms a step", "multiple of the baseline's"}}
 	var reasons footnotes
 	for _, optimizer := range a.armsOf(dataset) {
-		times, stepTimes := a.times(dataset, optimizer)
-		row := []string{printable(optimizer), strconv.Itoa(len(times))}
-		if len(times) == 0 {
-			row = append(row, missingNumber)
-		} else {
-			row = append(row, threeDigits(median(times))+" s")
+		row := []string{a.name(optimizer)}
+		for i, list := range a.times(dataset, optimizer) {
+			switch {
+			case len(list) == 0:
+				row = append(row, missingNumber)
+			default:
+				row = append(row, threeDigits(median(list))+[]string{" s", ""}[i])
+			}
 		}
-		if len(stepTimes) == 0 {
-			row = append(row, missingNumber)
-		} else {
-			row = append(row, threeDigits(median(stepTimes)))
-		}
-		t.rows = append(t.rows, append(row, a.ratioCells(dataset, optimizer, &reasons)...))
+		t.rows, t.arms = append(t.rows, append(row, a.ratioCell(dataset, optimizer, &reasons))), append(t.arms, optimizer)
 	}
 	t.notes = reasons.lines()
 	return t
@@ -36,8 +61,8 @@ func (a *Analysis) costTable(dataset string) table {
 // partsTable says where the time of a step goes; it has no rows where no records tell.
 func (a *Analysis) partsTable(dataset string) table {
 	t := table{
-		title:  printable(dataset) + ": a step by part, ms",
-		header: []string{"Optimizer", "Steps timed", "Forward", "Backward", "Curvature", "Update", "Rest"},
+		title:  printable(dataset) + ": a step by part, %",
+		header: []string{"arm", "steps timed", "forward", "backward", "curvature", "update", "rest"},
 	}
 	for _, optimizer := range a.armsOf(dataset) {
 		var parts [5][]float64
@@ -56,35 +81,39 @@ func (a *Analysis) partsTable(dataset string) table {
 		if len(parts[0]) == 0 {
 			continue
 		}
-		row := []string{printable(optimizer), strconv.Itoa(len(parts[0]))}
+		row, sum := []string{a.name(optimizer), strconv.Itoa(len(parts[0]))}, 0.0
 		for _, millis := range parts {
-			row = append(row, threeDigits(median(millis)))
+			sum += median(millis)
 		}
-		t.rows = append(t.rows, row)
+		for _, millis := range parts {
+			row = append(row, fmt.Sprintf("%.0f", 100*median(millis)/sum))
+		}
+		t.rows, t.arms = append(t.rows, row), append(t.arms, optimizer)
 	}
 	return t
 }
 
-// ratioCells says how many times as long as the baseline an arm takes.
-func (a *Analysis) ratioCells(dataset, optimizer string, reasons *footnotes) []string {
+// ratioCell says how many times as long as the baseline an arm takes.
+func (a *Analysis) ratioCell(dataset, optimizer string, reasons *footnotes) string {
 	place := slices.IndexFunc(a.Comparisons, func(c Comparison) bool { return c.Dataset == dataset && c.Rival == optimizer })
 	if place < 0 {
-		return []string{"", ""}
+		return ""
 	}
-	ratio := a.Comparisons[place].Lines[TrainTime].Evidence.Ratio
+	ratio := a.Comparisons[place].Evidence.Time
 	switch interval := ratio.Result.Interval; {
 	case ratio.Err != nil:
-		return []string{reasons.cite(ratio.Err), reasons.cite(ratio.Err)}
+		return reasons.cite(ratio.Err)
 	case interval.Err != nil:
-		return []string{fmt.Sprintf("%.3f", ratio.Result.Mean), reasons.cite(interval.Err)}
+		return fmt.Sprintf("%.3f (%s)", ratio.Result.Mean, reasons.cite(interval.Err))
 	default:
-		return []string{fmt.Sprintf("%.3f", ratio.Result.Mean), intervalWords(interval.Result, "%.3f", "")}
+		return fmt.Sprintf("%.3f (%.3f to %.3f)", ratio.Result.Mean, interval.Result.Low, interval.Result.High)
 	}
 }
 
 // times returns the training times in seconds of an arm's finished runs, and in
 // milliseconds a step of those whose number of steps is in their records.
-func (a *Analysis) times(dataset, optimizer string) (seconds, stepMillis []float64) {
+func (a *Analysis) times(dataset, optimizer string) [2][]float64 {
+	var seconds, stepMillis []float64
 	for _, r := range a.Rows {
 		if r.Dataset == dataset && r.Optimizer == optimizer && r.unusable() == "" {
 			seconds = append(seconds, r.TrainTime)
@@ -96,7 +125,7 @@ func (a *Analysis) times(dataset, optimizer string) (seconds, stepMillis []float
 			stepMillis = append(stepMillis, 1000*run.Row.TrainTime/steps)
 		}
 	}
-	return seconds, stepMillis
+	return [2][]float64{seconds, stepMillis}
 }
 
 // threeDigits writes a positive number with three significant digits or, from 100

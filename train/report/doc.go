@@ -6,17 +6,16 @@
 //
 //   - Rows come from result folders ([ReadFolder], by package record) or from CSV files
 //     ([ReadCSVFile]).
-//   - [Compare] makes an [Analysis] of them, with the [Evidence] for each line and what the
-//     records have beside the rows.
+//   - [Compare] makes an [Analysis] of them, with a verdict and [Evidence] for each comparison
+//     (evidence.go, verdict.go) and what the records have beside the rows.
 //   - [Analysis.Check] compares published summaries and tests with the analysis.
 //   - [Render] prints it; [Write] and [WritePNG] write files.
+//   - [Export] writes rows for other programs, also those of a grid, which has no analysis.
 //   - [Pilot] is the analysis of the pilot study, whose files are in the folder pilot.
 //
-// [Pilot] is the analysis of the pilot study, whose files are in the folder pilot.
-//
-// The contents are made once, as words, tables and figures (section.go and the files
+// The contents are made once, as words, tables and plots (section.go, forest.go and the files
 // section_*.go). render.go and html.go lay them out. The template and the style sheet of
-// the page are in the folder page; package plot makes the figures.
+// the page are in the folder page; package plot makes pictures as files.
 //
 // What does not belong here: statistics, which are in package stats, and training. The
 // package imports nothing that trains.

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -12,9 +14,10 @@ import (
 )
 
 // formatFloat writes the fewest digits that read back as v, without an exponent
-// where a person would not use one, and nothing for a NaN, as pandas does.
+// where a person would not use one, and nothing for what is not finite, as pandas does for
+// a NaN.
 func formatFloat(v float64) string {
-	if math.IsNaN(v) {
+	if !finite(v) {
 		return ""
 	}
 	format := byte('f')
@@ -28,18 +31,18 @@ func formatFloat(v float64) string {
 // a number that does not exist.
 func renderCSV(w io.Writer, a *Analysis) error {
 	out := csv.NewWriter(w)
-	header := []string{"dataset", "baseline", "rival", "metric", "n"}
-	for _, number := range numbers(Line{}) {
+	header := []string{"dataset", "baseline", "rival", "metric", "role", "n"}
+	for _, number := range a.numbers(Comparison{}, Line{}) {
 		header = append(header, number.name)
 	}
 	_ = out.Write(append(header, "verdict"))
 	for _, c := range a.Comparisons {
 		for _, l := range c.Lines {
-			record := []string{c.Dataset, c.Baseline, c.Rival, l.Metric.String(), strconv.Itoa(len(c.Seeds))}
-			for _, number := range numbers(l) {
+			record := []string{c.Dataset, c.Baseline, c.Rival, l.Metric.String(), a.role(l.Metric), strconv.Itoa(len(c.units()))}
+			for _, number := range a.numbers(c, l) {
 				record = append(record, formatFloat(number.value))
 			}
-			_ = out.Write(append(record, string(l.Claim())))
+			_ = out.Write(append(record, a.claim(c, l.Metric)))
 		}
 	}
 	out.Flush()
@@ -52,10 +55,26 @@ type number struct {
 	value float64 // NaN where it does not exist
 }
 
-// numbers returns all numbers of a line, always the same ones.
-func numbers(l Line) []number {
-	e := l.Evidence
-	return []number{
+// role says whether verdicts are about a metric.
+func (a *Analysis) role(m Metric) string {
+	if m == a.Primary {
+		return "primary"
+	}
+	return "secondary"
+}
+
+// claim is the verdict of a comparison, which is about the primary metric only.
+func (a *Analysis) claim(c Comparison, m Metric) string {
+	if m != a.Primary {
+		return ""
+	}
+	return string(c.Claim())
+}
+
+// numbers returns all numbers of a line, always the same ones. Those of the evidence are of
+// the primary metric, but for the ratio of times.
+func (a *Analysis) numbers(c Comparison, l Line) []number {
+	list := []number{
 		{"baseline_mean", mean(l.Baseline)},
 		{"baseline_std", sd(l.Baseline)},
 		{"rival_mean", mean(l.Rival)},
@@ -64,25 +83,38 @@ func numbers(l Line) []number {
 		{"percent_change", l.PercentChange},
 		{"t_stat", orNaN(l.Untested, l.Test.T)},
 		{"p_value", orNaN(l.Untested, l.Test.P)},
-		{"p_holm", orNaN(l.Untested, e.HolmP)},
-		{"ci_low", orNaN(e.Interval.Err, e.Interval.Result.Low)},
-		{"ci_high", orNaN(e.Interval.Err, e.Interval.Result.High)},
-		{"bca_low", orNaN(e.BCa.Err, e.BCa.Result.Expanded.Low)},
-		{"bca_high", orNaN(e.BCa.Err, e.BCa.Result.Expanded.High)},
-		{"dz", orNaN(e.Dz.Err, e.Dz.Result.Dz)},
-		{"dz_low", orNaN(e.Dz.Err, e.Dz.Result.Interval.Low)},
-		{"dz_high", orNaN(e.Dz.Err, e.Dz.Result.Interval.High)},
-		{"wilcoxon_p", orNaN(e.Wilcoxon.Err, e.Wilcoxon.Result.P)},
-		{"sign_flip_p", orNaN(e.SignFlip.Err, e.SignFlip.Result.P)},
-		{"pair_correlation", orNaN(e.Pairing.Err, e.Pairing.Result.Correlation)},
-		{"pairing_gain", orNaN(e.Pairing.Err, e.Pairing.Result.VarianceRatio)},
-		{"sd_ratio", orNaN(e.Spread.Err, e.Spread.Result.SDRatio)},
-		{"sd_p", orNaN(e.Spread.Err, e.Spread.Result.P)},
-		{"sd_p_holm", orNaN(e.Spread.Err, e.SpreadP)},
-		{"ratio", orNaN(e.Ratio.Err, e.Ratio.Result.Mean)},
-		{"detectable", orNaN(e.Detectable.Err, e.Detectable.Result)},
+		{"ci_low", orNaN(l.Interval.Err, l.Interval.Result.Low)},
+		{"ci_high", orNaN(l.Interval.Err, l.Interval.Result.High)},
 	}
+	e, none := c.Evidence, error(nil)
+	if l.Metric != a.Primary || c.Rival == "" {
+		none = errNotPrimary
+	}
+	return append(list, []number{
+		{"p_adjusted", orNaN(none, e.P)},
+		{"p_holm", orNaN(none, e.HolmP)},
+		{"level", orNaN(none, e.Look.Level)}, // a verdict needs a p_adjusted of at most this
+		{"look", orNaN(cmp.Or(none, a.unlooked()), float64(e.Look.Units))},
+		{"wins", orNaN(none, float64(e.Wins))},
+		{"hodges_lehmann", orNaN(cmp.Or(none, e.HodgesLehmann.Err), e.HodgesLehmann.Result.Estimate)},
+		{"wilcoxon_p", orNaN(cmp.Or(none, e.Wilcoxon.Err), e.Wilcoxon.Result.P)},
+		{"interquartile_difference", orNaN(cmp.Or(none, e.Interquartile.Err), e.Interquartile.Result.Estimate)},
+		{"interquartile_low", orNaN(cmp.Or(none, e.Interquartile.Err), e.Interquartile.Result.Interval.Low)},
+		{"interquartile_high", orNaN(cmp.Or(none, e.Interquartile.Err), e.Interquartile.Result.Interval.High)},
+		{"improvement", orNaN(cmp.Or(none, e.Improvement.Err), e.Improvement.Result.Estimate)},
+		{"improvement_low", orNaN(cmp.Or(none, e.Improvement.Err), e.Improvement.Result.Interval.Low)},
+		{"improvement_high", orNaN(cmp.Or(none, e.Improvement.Err), e.Improvement.Result.Interval.High)},
+		{"pair_correlation", orNaN(cmp.Or(none, e.Pairing.Err), e.Pairing.Result.Correlation)},
+		{"pairing_gain", orNaN(cmp.Or(none, e.Pairing.Err), e.Pairing.Result.VarianceRatio)},
+		{"spread_ratio", orNaN(cmp.Or(none, e.Spread.Err), e.Spread.Result.Ratio)},
+		{"spread_p", orNaN(cmp.Or(none, e.Spread.Err), e.Spread.Result.P)},
+		{"detectable", orNaN(cmp.Or(none, e.Detectable.Err), e.Detectable.Result)},
+		{"failures_p", orNaN(none, c.Failures.P)},
+		{"time_ratio", orNaN(cmp.Or(none, e.Time.Err), e.Time.Result.Mean)},
+	}...)
 }
+
+var errNotPrimary = errors.New("it is of the primary metric only")
 
 // orNaN returns v, or NaN where an error says that there is none.
 func orNaN(err error, v float64) float64 {
@@ -111,8 +143,16 @@ func sd(s stats.Summary) float64 {
 // The JSON rendering. A number that does not exist is null.
 type (
 	jsonReport struct {
+		Question    string           `json:"question"`
+		Answer      string           `json:"answer"`
+		Planned     bool             `json:"planned"`
+		Standing    string           `json:"standing"` // whether it was planned, in words
+		Primary     string           `json:"primary_metric"`
+		Method      string           `json:"method"`
+		Cells       int              `json:"cells"` // the family over which p_adjusted and intervals hold
+		Looks       []stats.Look     `json:"looks,omitempty"`
+		Reached     int              `json:"looks_reached,omitempty"`
 		Comparisons []jsonComparison `json:"comparisons"`
-		Tests       int              `json:"tests"` // the family over which p_holm is adjusted
 		Missing     []Missing        `json:"missing,omitempty"`
 		Cautions    []string         `json:"cautions,omitempty"`
 		Checks      []Check          `json:"checks,omitempty"`
@@ -121,13 +161,15 @@ type (
 		Dataset  string       `json:"dataset"`
 		Baseline string       `json:"baseline"`
 		Rival    string       `json:"rival,omitempty"`
-		N        int          `json:"n"`
+		N        int          `json:"n"` // of units: tunings where there are some, else seeds
+		Tunings  []Tuning     `json:"tunings,omitempty"`
 		Seeds    []int        `json:"seeds"`
 		LeftOut  []LeftOut    `json:"left_out,omitempty"`
 		Epochs   []int        `json:"epochs,omitempty"`
 		Limits   []int        `json:"limits,omitempty"` // only where a run had one
 		Measured []string     `json:"measured,omitempty"`
 		Builds   []string     `json:"builds,omitempty"`
+		Verdict  Claim        `json:"verdict"` // about the primary metric
 		Metrics  []jsonMetric `json:"metrics"`
 	}
 	jsonMetric struct {
@@ -140,8 +182,7 @@ type (
 		T              *float64  `json:"t"`
 		DF             *float64  `json:"df"`
 		P              *float64  `json:"p"`
-		Significance   string    `json:"significance"`
-		Verdict        Claim     `json:"verdict"`
+		Role           string    `json:"role"`
 		// Numbers are those of the CSV rendering, by their columns.
 		Numbers  map[string]*float64 `json:"numbers"`
 		Untested string              `json:"untested,omitempty"`
@@ -153,18 +194,20 @@ type (
 )
 
 func renderJSON(w io.Writer, a *Analysis) error {
-	report := jsonReport{Comparisons: []jsonComparison{}, Tests: a.Tests, Missing: a.Records.Missing, Cautions: a.Cautions(), Checks: a.Checks}
+	report := jsonReport{Question: a.question(), Answer: a.Answer(), Primary: a.Primary.String(), Method: a.methodNote(), Cells: a.Cells, Looks: a.Looks, Reached: a.Reached,
+		Comparisons: []jsonComparison{}, Missing: a.Records.Missing, Cautions: a.Cautions(), Checks: a.Checks}
+	report.Planned, report.Standing = a.standing()
 	for _, c := range a.Comparisons {
 		comparison := jsonComparison{
 			Dataset: c.Dataset, Baseline: c.Baseline, Rival: c.Rival,
-			N: len(c.Seeds), Seeds: append([]int{}, c.Seeds...),
-			LeftOut: c.LeftOut, Epochs: c.Epochs, Measured: measuredWords(c), Builds: c.Builds,
+			N: len(c.units()), Tunings: c.Tunings, Seeds: append([]int{}, c.Seeds...),
+			LeftOut: c.LeftOut, Epochs: c.Epochs, Measured: measuredWords(c), Builds: c.Builds, Verdict: c.Claim(),
 		}
 		if !slices.Equal(c.Limits, []int{0}) {
 			comparison.Limits = c.Limits
 		}
 		for _, l := range c.Lines {
-			comparison.Metrics = append(comparison.Metrics, newJSONMetric(l))
+			comparison.Metrics = append(comparison.Metrics, a.newJSONMetric(c, l))
 		}
 		report.Comparisons = append(report.Comparisons, comparison)
 	}
@@ -173,7 +216,7 @@ func renderJSON(w io.Writer, a *Analysis) error {
 	return encoder.Encode(report)
 }
 
-func newJSONMetric(l Line) jsonMetric {
+func (a *Analysis) newJSONMetric(c Comparison, l Line) jsonMetric {
 	m := jsonMetric{
 		Metric:         l.Metric.String(),
 		HigherIsBetter: l.Metric.HigherIsBetter(),
@@ -181,10 +224,10 @@ func newJSONMetric(l Line) jsonMetric {
 		Rival:          jsonStats{orNull(mean(l.Rival)), orNull(sd(l.Rival))},
 		Difference:     orNull(l.Difference),
 		PercentChange:  orNull(l.PercentChange),
-		Verdict:        l.Claim(),
+		Role:           a.role(l.Metric),
 		Numbers:        make(map[string]*float64),
 	}
-	for _, number := range numbers(l) {
+	for _, number := range a.numbers(c, l) {
 		m.Numbers[number.name] = orNull(number.value)
 	}
 	if l.Untested != nil {
@@ -192,13 +235,12 @@ func newJSONMetric(l Line) jsonMetric {
 		return m
 	}
 	m.T, m.DF, m.P = &l.Test.T, &l.Test.DF, &l.Test.P
-	m.Significance = significance(l.Test.P)
 	return m
 }
 
-// orNull returns nil, JSON's null, for a NaN.
+// orNull returns nil, JSON's null, for what is not finite.
 func orNull(v float64) *float64 {
-	if math.IsNaN(v) {
+	if !finite(v) {
 		return nil
 	}
 	return &v

@@ -1,14 +1,18 @@
 package report
 
 import (
+	"context"
 	"diaghess/train/record"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"image/png"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,23 +63,24 @@ func TestPageOfPublishedRuns(t *testing.T) {
 	html := page(t, a)
 	expectParts(t, html,
 		"<title>Custom against Baseline on cifar10 and cifar100</title>",
-		"better: accuracy; worse: training time; not settled: loss and macro F1",
-		`<span class="claim not-settled">not settled</span>`,
-		"nothing was held back",
-		`<td data-label="95 % interval of Δ">−0.0354 to −0.0036</td>`,
-		"a family of 8 tests: every metric, data set and rival that was tested, training time included.",
-		`<td data-label="Time, as a multiple of the baseline&#39;s">1.251</td>`,
-		"agrees: all of its 16 numbers follow from the runs.",
+		`<p class="answer">Yes: Custom is better than Baseline on cifar10 (&#43;0.59 points) and on cifar100 (&#43;0.63 points).</p>`,
+		`<span class="tag exp">▲ better</span>`,
+		"whether settings were chosen on the same pictures: CSV files do not say",
+		`<td data-l="adjusted interval">&#43;0.13 to &#43;1.06</td><td data-l="p">0.005</td><td data-l="seeds better">16 of 20</td>`,
+		`aria-label="Custom minus Baseline, accuracy: &#43;0.59, interval &#43;0.13 to &#43;1.06 points"`,
+		"<title>seed 19: ",
+		"One family of 2 comparisons.",
+		"Times are not compared: it is not recorded what ran beside the runs.",
+		"Yes: all 48 numbers in summary and t-test files follow from the runs.",
+		"agrees: all of its numbers (16) follow from the runs.",
 		"CSV files list finished runs only",
-		"learning curves, time to target and milliseconds a step cannot be shown",
+		"learning curves and epochs to a target cannot be shown",
 	)
-	if n := len(figures(t, html)); n != 2*len(Metrics()) {
-		t.Errorf("%d figures, want one for each metric and data set", n)
+	// Two forest plots of two arms, a plot for each other metric and data set, a profile each.
+	if n := len(figures(t, html)); n != 2*2+2*2+2 {
+		t.Errorf("%d plots, want 10", n)
 	}
-	if n := strings.Count(html, "(n = 20)"); n != 2*len(Metrics()) {
-		t.Errorf("n stands on %d figures", n)
-	}
-	if rows := strings.Count(html, `<td data-label="Status">finished</td>`); rows != 80 {
+	if rows := strings.Count(html, `<td data-l="Status">finished</td>`); rows != 80 {
 		t.Errorf("%d runs are listed, want 80", rows)
 	}
 	if html != page(t, a) {
@@ -97,33 +102,34 @@ func TestPageIsSelfContained(t *testing.T) {
 func TestPageOfRecords(t *testing.T) {
 	html := page(t, mustCompareFolders(t, writeRuns(t, t.TempDir(), study("0.001"))))
 	expectParts(t, html,
-		`<section id="caution" class="caution">`,
-		"digits: sgd diverged in 1 run (seed 2).",
-		"Under the pilot&#39;s protocol nothing is held back",
-		"digits: validation loss by epoch", "digits: training accuracy by time",
-		`<td data-label="adamw (n = 3)">epoch 3, 1.50 s (3 of 3)</td>`,
-		"digits: targets reached, by time",
-		`<th scope="row">build.commit</th><td data-label="Value">abc</td>`,
-		"digits, sgd: diverged, seed 2.",
+		"Caution: digits: sgd diverged in 1 of 3 runs (seed 2), which are in no mean.",
+		"under the pilot&#39;s protocol nothing was held back",
+		"digits: validation accuracy by epoch", "digits: training loss by epoch",
+		"<td data-l=\"80.00\u00a0%\">3 (3 of 3)</td>",
+		`<th scope="row">build.commit</th><td data-l="Value">abc</td>`,
+		"Left out: seed 2, sgd diverged.",
 	)
-	// Four metrics, four curves by epoch and by time, two profiles.
-	if n := len(figures(t, html)); n != 4+8+2 {
-		t.Errorf("%d figures, want 14", n)
+	// Two arms in the ranking, two other metrics, two curves, epochs of two arms, a profile.
+	if n := len(figures(t, html)); n != 2+2+2+2+1 {
+		t.Errorf("%d plots, want 9", n)
+	}
+	if named := strings.Count(html, `role="img" aria-label="`); named != strings.Count(html, "<svg") {
+		t.Errorf("%d plots have a name", named)
 	}
 }
 
-// Few seeds: named exploratory below five, without p below three.
+// Few seeds: no verdict below five, no interval below three, a note on normality below eight.
 func TestPageOfFewSeeds(t *testing.T) {
 	for n, want := range map[int]string{
-		1: "No test of loss: a paired test needs at least 3 pairs, got 1.",
-		2: "digits, diaghess against adamw: 2 pairs, which is exploratory; no p below 3 pairs, no claim below 5.",
-		4: `<span class="claim exploratory">exploratory</span>`,
-		5: "With 5 pairs neither Wilcoxon&#39;s nor the sign-flip test can have a p below 0.0625, however large the difference: they cannot reach 5 %.",
+		1: "Too few seeds to say: a verdict needs 5 that both arms finished. They finished 1 seed.",
+		2: `<td data-l="adjusted interval">n/a</td><td data-l="p">n/a</td>`,
+		4: `<span class="tag">· too few</span>`,
+		5: "which rests on nearly normal differences",
 	} {
-		html := page(t, mustCompare(t, pairs([]float64{1, 1.1, 1.3, 1.2, 1.4}[:n]...), ""))
-		expectParts(t, html, want)
-		if found := regexp.MustCompile(`p [=<] `).FindString(html); n < 3 && found != "" {
-			t.Errorf("%d seeds: the page has a p", n)
+		html := page(t, mustCompare(t, pairs([]float64{0.1, 0.11, 0.13, 0.12, 0.14}[:n]...), ""))
+		expectParts(t, html, want, fmt.Sprintf("Compared here: %s.", plural(n, "seed")), "The 95\u00a0% intervals are of one comparison.")
+		if got := strings.Contains(html, "The verdict goes by"); got != (n >= 5) {
+			t.Errorf("%d seeds: the page says what the verdict goes by: %v", n, got)
 		}
 		figures(t, html)
 	}
@@ -160,16 +166,16 @@ func TestPageEscapesForeignNames(t *testing.T) {
 			Runs: []Record{{Row: rows[0], Epochs: []record.Epoch{{Epoch: 1, ValAcc: 0.5, Seconds: 1}},
 				Settings: map[string]string{name: name, "algorithms." + name: name, "optimizer_settings." + name: name, "tuning_trials": name}}},
 			Folders: []string{name, "other"},
-			Missing: []Missing{{name, name, 1}},
+			Missing: []Missing{{name, name, 1, "not begun"}},
 		}
 		html := page(t, a)
-		for _, part := range []string{"<b>", "<script", " onload='", "\u202e", "\x00"} {
+		for _, part := range []string{"<b>bold", "<script", " onload='", "\u202e", "\x00"} {
 			if strings.Contains(html, part) {
 				t.Errorf("%q puts %q into the page", name, part)
 			}
 		}
 		for _, svg := range figures(t, html) {
-			if !strings.HasSuffix(svg, "</g>\n</svg>") {
+			if !strings.HasSuffix(svg, "/></svg>") && !strings.HasSuffix(svg, "</circle></svg>") {
 				t.Errorf("%q cuts a drawing short", name)
 			}
 		}
@@ -181,7 +187,7 @@ func TestPageEscapesForeignNames(t *testing.T) {
 
 func TestWritePNG(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "figures")
-	paths, err := WritePNG(dir, publishedAnalysis(t))
+	paths, err := WritePNG(t.Context(), dir, publishedAnalysis(t))
 	if err != nil || len(paths) != 2*len(Metrics()) {
 		t.Fatalf("wrote %q, %v", paths, err)
 	}
@@ -202,7 +208,7 @@ func TestWritePNG(t *testing.T) {
 
 func TestWriteReport(t *testing.T) {
 	dir := t.TempDir()
-	paths, err := Write(dir, publishedAnalysis(t))
+	paths, err := Write(t.Context(), dir, publishedAnalysis(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +216,96 @@ func TestWriteReport(t *testing.T) {
 	for _, path := range paths {
 		names = append(names, filepath.Base(path))
 	}
-	if got, want := fmt.Sprint(names), "[metrics.csv summary.csv ttest.csv comparisons.csv report.md index.html]"; got != want {
+	if got, want := fmt.Sprint(names), "[index.html report.md comparisons.csv metrics.csv summary.csv ttest.csv]"; got != want {
 		t.Errorf("files %s, want %s", got, want)
+	}
+}
+
+// A report replaces a report and what lies in a study's folder, and no other file.
+func TestReplaceable(t *testing.T) {
+	for _, name := range []string{"index.html", "report.md", "metrics.csv", "summary.csv", "ttest.csv", "ttest-x.csv", "comparisons.csv"} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "other.csv"), "mine")
+		if err := Replaceable(dir); err != nil {
+			t.Errorf("a folder without a report's files: %v", err)
+		}
+		write(t, filepath.Join(dir, name), "mine")
+		if err := Replaceable(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, name)) || !strings.Contains(err.Error(), "--out") {
+			t.Errorf("%s of somebody else: %v", name, err)
+		}
+		write(t, filepath.Join(dir, record.StudyFile), "{}")
+		if err := Replaceable(dir); err != nil {
+			t.Errorf("a study's folder: %v", err)
+		}
+	}
+	dir := t.TempDir()
+	if _, err := Write(t.Context(), dir, publishedAnalysis(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replaceable(dir); err != nil {
+		t.Errorf("a report: %v", err)
+	}
+	if err := Replaceable(filepath.Join(dir, "absent")); err != nil {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// When the context ends, no half of a file stays.
+func TestStoppedWrite(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Write(ctx, dir, publishedAnalysis(t))
+	if entries, _ := os.ReadDir(dir); !errors.Is(err, context.Canceled) || len(entries) > 1 {
+		t.Errorf("%v, and files %v", err, entries)
+	}
+}
+
+// A page of many seeds says what it leaves out.
+func TestPageOfManySeeds(t *testing.T) {
+	var rows []Row
+	for seed := range 3000 {
+		for arm, optimizer := range []string{"adamw", "sgd"} {
+			rows = append(rows, run("digits", optimizer, seed, 0.5+0.1*float64(seed*7919%997+arm*seed%7)/997))
+		}
+	}
+	a := mustCompare(t, rows, "")
+	if e := a.Comparisons[0].Evidence; e.Err != nil || e.HodgesLehmann.Err != errManyPairs || e.Wilcoxon.Err != nil || a.Sampled == 0 {
+		t.Errorf("evidence %+v", e)
+	}
+	var page strings.Builder
+	if err := WriteHTML(&page, a); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Whether the numbers of CSV files are those", "not computed for more than 200 pairs", "No dots for more than 200 seeds", "A page lists at most 5000 runs, and there are 6000"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if page.Len() > 1<<20 {
+		t.Errorf("the page has %d bytes", page.Len())
+	}
+	var many []Row
+	for i := range mostNames + 1 {
+		many = append(many, run("digits", fmt.Sprint("run", i), 0, 0.5))
+	}
+	if _, err := Compare(many, ""); err == nil || !strings.Contains(err.Error(), "more than 1000") {
+		t.Errorf("an optimizer for each run: %v", err)
+	}
+}
+
+// Dots of one value are a stack in which none hides another, and no stack is higher than 30.
+func TestStackOfDots(t *testing.T) {
+	s := strip{mean: math.NaN(), low: math.NaN(), high: math.NaN(), stack: 10}
+	for range s.stack {
+		s.dots = append(s.dots, dot{value: 1})
+	}
+	var heights []string
+	for _, d := range s.view(axis{low: 0, high: 2}).Dots {
+		heights = append(heights, d.Y)
+	}
+	if want := strings.Fields("7 10 13 16 19 22 25 28 31 34"); !slices.Equal(heights, want) {
+		t.Errorf("heights %q, want %q", heights, want)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // pilotFiles are what the pilot study published; pilot/README.md says where they are
 // from.
 //
-//go:embed pilot/*.csv
+//go:embed pilot/*.csv pilot/history/*.csv
 var pilotFiles embed.FS
 
 // pilotIntroduction is [Analysis.Introduction] of the pilot.
@@ -18,46 +18,89 @@ const pilotIntroduction = "The pilot is a TensorFlow study. Its results of every
 	"AdamW, which its files call Baseline, is that of Keras with a learning rate of 0.001. Pilot's rule, Custom in its files, divides each parameter's step by a diagonal of the curvature. " +
 	"As published its curvature term was zero, which left the squared gradient: this program calls that diaghess:curvature=none."
 
-// Pilot analyses the published runs of the pilot study and checks its published
-// statistics against them.
-func Pilot() (*Analysis, error) {
-	names := map[string]string{"Baseline": "AdamW", "Custom": "Pilot's rule"}
-	var rows []Row
-	var statistics []File
-	for _, set := range []struct {
-		name   string
-		epochs int
-	}{{"cifar10", 50}, {"cifar100", 60}} {
-		for _, kind := range []string{"metrics", "summary", "ttest"} {
-			name := set.name + "_adam_optimizer_" + kind + ".csv"
-			f, err := pilotFiles.Open(path.Join("pilot", name))
-			if err != nil {
-				return nil, err
-			}
-			file, err := readCSV(name, f)
-			f.Close()
-			if err != nil {
-				return nil, err
-			}
-			for _, r := range file.Rows {
-				r.Optimizer, r.Epochs, r.Measured = names[r.Optimizer], set.epochs, Measured{Protocol: record.ProtocolPilot}
-				rows = append(rows, r)
-			}
-			for i, s := range file.Statistics {
-				file.Statistics[i].Optimizer = names[s.Optimizer] // none in a t-test
-			}
-			if len(file.Statistics) > 0 {
-				statistics = append(statistics, file)
-			}
-		}
+// pilotStudy is a study of the pilot: files of both data sets that compare its rule with another.
+type pilotStudy struct {
+	title    string // of an earlier study
+	files    string // the folder and the beginning of the names of its files, with the data set's in between
+	suffix   string
+	baseline string
+	epochs   map[string]int // by data set; none where the sources disagree
+}
+
+// pilotStudies are the published study and, as its repository's history has them, earlier ones.
+func pilotStudies() []pilotStudy {
+	return []pilotStudy{
+		{"", "pilot/", "_adam_optimizer_", "AdamW", map[string]int{"cifar10": 50, "cifar100": 60}},
+		{"against Adam, rule of 5 August 2025", "pilot/history/2025-08-05-", "_adam_optimizer_", "Adam", nil},
+		{"against Adam, rule of 28 July 2025", "pilot/history/2025-07-28-", "_adam_optimizer_", "Adam", nil},
+		{"against SGD, rule of 28 July 2025", "pilot/history/2025-07-28-", "_sgd_optimizer_", "SGD", nil},
 	}
-	a, err := Compare(rows, names["Baseline"])
+}
+
+// read reads the files of a kind.
+func (p pilotStudy) read(kind string) ([]File, error) {
+	names := map[string]string{"Baseline": p.baseline, "Custom": "Pilot's rule"}
+	var files []File
+	for _, set := range []string{"cifar10", "cifar100"} {
+		name := p.files + set + p.suffix + kind + ".csv"
+		f, err := pilotFiles.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		file, err := readCSV(path.Base(name), f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		for i := range file.Rows {
+			r := &file.Rows[i]
+			r.Optimizer, r.Epochs, r.Measured = names[r.Optimizer], p.epochs[set], Measured{Protocol: record.ProtocolPilot}
+		}
+		for i, s := range file.Statistics {
+			file.Statistics[i].Optimizer = names[s.Optimizer] // none in a t-test
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// compare compares the runs of the study.
+func (p pilotStudy) compare() (*Analysis, error) {
+	files, err := p.read("metrics")
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for _, f := range files {
+		rows = append(rows, f.Rows...)
+	}
+	return Compare(rows, p.baseline)
+}
+
+// Pilot analyses the published runs of the pilot study, checks its published statistics against
+// them, and has its earlier studies beside it.
+func Pilot() (*Analysis, error) {
+	studies := pilotStudies()
+	a, err := studies[0].compare()
 	if err != nil {
 		return nil, err
 	}
 	a.Introduction = pilotIntroduction
-	for _, file := range statistics {
-		a.Check(file)
+	for _, kind := range []string{"summary", "ttest"} {
+		files, err := studies[0].read(kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			a.Check(f)
+		}
+	}
+	for _, study := range studies[1:] {
+		earlier, err := study.compare()
+		if err != nil {
+			return nil, err
+		}
+		a.Earlier = append(a.Earlier, Earlier{study.title, earlier})
 	}
 	return a, nil
 }

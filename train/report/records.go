@@ -2,6 +2,7 @@ package report
 
 import (
 	"diaghess/train/record"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -11,9 +12,15 @@ import (
 type Records struct {
 	Runs    []Record      // one for each row of a result folder
 	Folders []string      // the studies, sorted
-	Missing []Missing     // runs of the study's last command that have no end, in its order
+	Missing []Missing     // in the order of the study's last command
 	Plan    *record.Plan  // written before the first run; nil for none, or where there are several folders
+	Planned *record.Event // the ledger's event of the plan that the first run was made under; nil likewise
 	Tuning  *record.Tuned // that the optimizers come from; nil likewise
+	// TunedDigest is that of its file.
+	TunedDigest string
+	// Ledger is what does not fit the studies' ledgers, and Remarks what those tell of the past.
+	Ledger  record.Problems
+	Remarks []string
 }
 
 // Record is what a result folder holds of one run.
@@ -29,11 +36,20 @@ type Record struct {
 	Settings map[string]string
 }
 
-// Missing is a run that was planned and has no end.
+// Missing is a run of the study's last command that has no end.
 type Missing struct {
 	Dataset   string `json:"dataset"`
 	Optimizer string `json:"optimizer"`
 	Seed      int    `json:"seed"`
+	State     string `json:"state"` // in words: how far it is
+}
+
+// state says how far a run is that has not ended.
+func state(p record.Pending) string {
+	if !p.Begun {
+		return "not begun"
+	}
+	return fmt.Sprintf("begun, not ended (epoch %d of %d)", p.Done, p.Epochs)
 }
 
 // records collects what the records of the rows hold beside them.
@@ -54,14 +70,16 @@ func records(rows []Row) Records {
 	slices.SortFunc(studies, func(a, b *record.Content) int { return strings.Compare(a.Folder, b.Folder) })
 	for _, study := range studies {
 		r.Folders = append(r.Folders, study.Folder)
-		for _, job := range study.Jobs {
-			if !ended[runKey{job.Dataset, job.Seed, job.Optimizer}] {
-				r.Missing = append(r.Missing, Missing{job.Dataset, job.Optimizer, job.Seed})
+		r.Ledger, r.Remarks = append(r.Ledger, study.Ledger...), append(r.Remarks, study.Remarks...)
+		for _, p := range study.Pending {
+			if !ended[runKey{p.Dataset, p.Seed, p.Name()}] { // in another study
+				r.Missing = append(r.Missing, Missing{p.Dataset, p.Name(), p.Seed, state(p)})
 			}
 		}
 	}
 	if len(studies) == 1 {
-		r.Plan, r.Tuning = studies[0].Plan, studies[0].Tuned
+		only := studies[0]
+		r.Plan, r.Planned, r.Tuning, r.TunedDigest = only.Plan, only.Planned, only.Tuned, only.TunedDigest
 	}
 	return r
 }

@@ -61,7 +61,6 @@ type dialect struct {
 	item    string // before a line under a table
 	bold    string // round a metric
 	italic  string // round a symbol
-	code    string // round literal asterisks
 	width   int    // of the widest column, beyond which names are wrapped; 0 for any
 	escape  func(string) string
 	layOut  func(pretty.Writer) string
@@ -78,7 +77,7 @@ func textDialect() dialect {
 
 func markdownDialect() dialect {
 	return dialect{
-		section: "## ", title: "### ", item: "- ", bold: "**", italic: "*", code: "`",
+		section: "## ", title: "### ", item: "- ", bold: "**", italic: "*",
 		escape: escapeMarkdown,
 		layOut: pretty.Writer.RenderMarkdown,
 	}
@@ -102,106 +101,30 @@ func escapeMarkdown(s string) string {
 	return b.String()
 }
 
-// renderWords writes the tables, notes, legend and checks, and in Markdown the
-// other sections too.
+// renderWords writes the sections: all that Markdown has, or the brief ones.
 func renderWords(w io.Writer, a *Analysis, d dialect) error {
 	var b strings.Builder
-	for _, c := range a.Comparisons {
-		var reasons footnotes
-		t := newTable(c, &reasons)
-		fmt.Fprintf(&b, "%s%s\n\n%s\n\n", d.title, d.escape(t.title), d.layOut(d.fill(t)))
-		if c.Rival != "" {
-			fmt.Fprintf(&b, "%s\n\n", d.layOut(d.fill(evidenceTable(c, &reasons))))
-		}
-		d.items(&b, append(reasons.lines(), notes(c)...))
-		b.WriteByte('\n')
-	}
-	b.WriteString(d.legend(a))
-	if len(a.Checks) > 0 {
-		b.WriteByte('\n')
-	}
-	for _, check := range a.Checks {
-		d.items(&b, []string{check.outcome()})
-		for _, problem := range check.Problems {
-			fmt.Fprintf(&b, "  %s%s\n", d.item, d.escape(problem))
+	for _, s := range a.sections() {
+		if !s.pageOnly && (d.section != "" || s.brief) {
+			d.writeSection(&b, a, s)
 		}
 	}
-	if cautions := a.Cautions(); d.section == "" && len(cautions) > 0 {
-		b.WriteByte('\n')
-		for _, caution := range cautions {
-			d.items(&b, []string{"CAUTION: " + caution})
-		}
-	}
-	if plan := a.planSection(); d.section == "" && len(plan.paragraphs) > 0 {
-		b.WriteByte('\n')
-		d.items(&b, plan.paragraphs)
-	}
-	if d.section != "" {
-		for _, s := range a.sections() {
-			if !s.pageOnly {
-				d.writeSection(&b, s)
-			}
-		}
-	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
 	return err
 }
 
-// RenderVerdicts writes a table for a terminal for each data set, with a row for each
-// optimizer: its means, and under them the verdicts.
-func RenderVerdicts(w io.Writer, a *Analysis) error {
+// RenderAnswer writes the answer, the ranking of the arms and the cautions for a terminal.
+func RenderAnswer(w io.Writer, a *Analysis) error {
 	var b strings.Builder
 	d := textDialect()
-	for _, dataset := range a.Datasets {
-		t := table{header: []string{printable(dataset)}}
-		for _, m := range Metrics() {
-			t.header = append(t.header, m.String())
-		}
-		var reasons footnotes
-		var below []string
-		for _, c := range a.Comparisons {
-			if c.Dataset != dataset {
-				continue
-			}
-			for _, line := range notes(c) {
-				below = appendNew(below, line)
-			}
-			baseline, rival := []string{folded(c.Baseline)}, []string{folded(c.Rival)}
-			for _, l := range c.Lines {
-				baseline = append(baseline, meanAndSD(l.Baseline, unit(l.Metric), l.Untested, &reasons))
-				rival = append(rival, meanAndSD(l.Rival, unit(l.Metric), l.Untested, &reasons)+"\n"+string(l.Claim()))
-			}
-			if len(t.rows) == 0 {
-				t.rows = append(t.rows, baseline)
-			}
-			if c.Rival != "" {
-				t.rows = append(t.rows, rival)
-			}
-		}
-		fmt.Fprintf(&b, "%s\n\n", d.layOut(d.fill(t)))
-		d.items(&b, append(reasons.lines(), below...))
-	}
-	d.items(&b, []string{
-		"Mean ± standard deviation over the seeds.",
-		fmt.Sprintf("The verdicts compare with %s: paired t-tests at 5 %%, p adjusted over %s.", printable(a.Optimizers[0]), plural(a.Tests, "test")),
-	})
+	s := a.answerSection()
+	s.facts, s.paragraphs = nil, []string{a.Answer()}
+	d.writeSection(&b, a, s)
 	for _, caution := range a.Cautions() {
 		d.items(&b, []string{"CAUTION: " + caution})
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "\n"))
 	return err
-}
-
-// folded breaks the name of an optimizer into lines, one for each setting.
-func folded(name string) string { return strings.ReplaceAll(printable(name), ",", ",\n") }
-
-// Headlines sums up each comparison in a line.
-func (a *Analysis) Headlines() []string {
-	var lines []string
-	for _, c := range a.compared() {
-		lines = append(lines, fmt.Sprintf("%s, %s, %s: %s", printable(c.Dataset), c.arms(), plural(len(c.Seeds), "seed"), headline(c)))
-	}
-	return lines
 }
 
 // items writes a list.
@@ -211,25 +134,60 @@ func (d dialect) items(b *strings.Builder, lines []string) {
 	}
 }
 
-// writeSection writes a section without its figures.
-func (d dialect) writeSection(b *strings.Builder, s section) {
+// writeSection writes a section without its plots. A terminal has not what cannot be known.
+func (d dialect) writeSection(b *strings.Builder, a *Analysis, s section) {
+	var checks []string
+	for _, c := range s.checks {
+		switch {
+		case c.Mark == markCaution:
+			checks = append(checks, "CAUTION: "+c.Text)
+		case c.Mark == markGood:
+			checks = append(checks, "Checked: "+c.Text)
+		case d.section != "":
+			checks = append(checks, "Not known: "+c.Text)
+		}
+	}
+	if len(checks)+len(s.paragraphs)+len(s.tables)+len(s.facts) == 0 {
+		return
+	}
 	fmt.Fprintf(b, "\n%s%s\n", d.section, d.escape(s.title))
 	for _, paragraph := range s.paragraphs {
-		fmt.Fprintf(b, "\n%s\n", d.escape(paragraph))
-	}
-	for _, g := range s.verdicts {
-		fmt.Fprintf(b, "\n%s%s\n\n", d.title, d.escape(g.title))
-		for _, v := range g.verdicts {
-			fmt.Fprintf(b, "%s%s%s%s, %s: %s\n", d.item, d.bold, v.metric, d.bold, v.claim, d.escape(v.sentence))
-		}
+		fmt.Fprintf(b, "\n%s%s\n", d.item0(), d.escape(paragraph))
 	}
 	for _, t := range s.tables {
-		fmt.Fprintf(b, "\n%s%s\n\n%s\n", d.title, d.escape(t.title), d.layOut(d.fill(t)))
-		if len(t.notes) > 0 {
+		title := d.title + d.escape(t.title)
+		fmt.Fprintf(b, "\n%s\n\n%s\n", title, d.layOut(d.fill(t)))
+		notes := t.notes
+		if s.id == "answer" {
+			for _, optimizer := range t.arms {
+				if name := a.name(optimizer); name != printable(optimizer) {
+					notes = append(notes, name+" is "+printable(optimizer)+".")
+				}
+			}
+		}
+		if len(notes) > 0 {
 			b.WriteByte('\n')
-			d.items(b, t.notes)
+			d.items(b, notes)
 		}
 	}
+	if s.id == "answer" && len(a.contested()) > 0 {
+		fmt.Fprintf(b, "\n%s%s\n", d.item0(), d.escape(a.howToRead()))
+	}
+	for _, f := range s.facts {
+		checks = append(checks, f.Title+": "+f.Text)
+	}
+	if len(checks) > 0 {
+		b.WriteByte('\n')
+		d.items(b, checks)
+	}
+}
+
+// item0 is what a paragraph begins with: in a terminal, the indent of a list's lines.
+func (d dialect) item0() string {
+	if d.section == "" {
+		return d.item
+	}
+	return ""
 }
 
 // fill hands a table to the table writer: names at the left, numbers at the right.
@@ -246,7 +204,7 @@ func (d dialect) fill(t table) pretty.Writer {
 	header := make(pretty.Row, len(t.header))
 	for i, name := range t.header {
 		align := text.AlignRight
-		if i == 0 || t.words || name == columnSignificance || name == columnVerdict {
+		if i == 0 || t.words || name == columnVerdict {
 			align = text.AlignLeft
 		}
 		columns[i] = pretty.ColumnConfig{Number: i + 1, Align: align, AlignHeader: align, WidthMax: d.width, WidthMaxEnforcer: text.WrapSoft}
@@ -277,24 +235,4 @@ func (d dialect) fill(t table) pretty.Writer {
 		w.AppendRow(row)
 	}
 	return w
-}
-
-// legend says how to read the tables of an analysis.
-func (d dialect) legend(a *Analysis) string {
-	var lower, higher []string
-	for _, m := range Metrics() {
-		if m.HigherIsBetter() {
-			higher = append(higher, d.escape(m.String()))
-		} else {
-			lower = append(lower, d.escape(m.String()))
-		}
-	}
-	legend := fmt.Sprintf("Better is lower for %s, and higher for %s. SD: sample standard deviation over the seeds.\n",
-		strings.Join(lower, ", "), strings.Join(higher, ", "))
-	if len(a.contested()) > 0 {
-		legend += fmt.Sprintf("%[1]s*%[1]s p < %[2]g, %[1]s**%[1]s p < %[3]g: paired t-test over the seeds, two-tailed, not corrected for the number of tests.\n",
-			d.code, significantP, highlySignificantP)
-		legend += fmt.Sprintf("p (Holm): corrected, over %s: every metric, data set and rival, training time included. The verdict goes by it.\n", plural(a.Tests, "test"))
-	}
-	return legend
 }

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"diaghess/train/record"
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // Row is the outcome of one run: one optimizer, one data set, one seed.
@@ -11,8 +13,12 @@ type Row struct {
 	Dataset   string
 	Seed      int
 	Optimizer string // the arm's name, as it appears in the tables
+	// Arm is Optimizer where it was tuned several times, whichever settings a tuning found, and
+	// else empty. Tuning is the number of the run's tuning, from 1; 0 without Arm. A CSV file's arm is its optimizer.
+	Arm    string
+	Tuning int
 
-	// The metrics, taken after the last epoch. They count only when Status is Finished.
+	// The metrics, by the run's endpoint. They count only when Status is Finished.
 	ValLoss   float64 // mean cross-entropy on the validation set
 	ValAcc    float64 // accuracy on the validation set, 0 to 1
 	F1        float64 // macro F1 on the validation set, 0 to 1
@@ -36,20 +42,26 @@ type Measured struct {
 	Protocol string // record.ProtocolPilot or record.ProtocolHoldout
 	Test     bool   // of the test set, looked at once; under the holdout protocol
 	Augment  string // what the training pictures were augmented by; empty for nothing
+	When     string // see record.Endpoint.Words; empty for after the last epoch
+	Average  string // of the weights, see record.Average; empty for none
 }
 
 // String is Measured in words.
 func (m Measured) String() string {
 	var words string
+	when := cmp.Or(m.When, record.EndpointLast.Words(0))
 	switch {
 	case m == Measured{}:
 		return ""
 	case m.Protocol == record.ProtocolPilot:
-		words = "Measured on the test set, which is the validation set too, after the last epoch"
+		words = "Measured on the test set, which is the validation set too, " + when
 	case m.Test:
-		words = "Measured on the test set once, after the last epoch"
+		words = "Measured on the test set once, " + when
 	default:
-		words = "Measured on training pictures kept aside, after the last epoch; the test set was not looked at"
+		words = "Measured on training pictures kept aside, " + when + "; the test set was not looked at"
+	}
+	if m.Average != "" {
+		words += "; with averaged weights, " + m.Average
 	}
 	if m.Augment != "" {
 		words += "; trained on pictures augmented by " + m.Augment
@@ -73,11 +85,23 @@ func ReadFolder(path string) ([]Row, error) {
 	return rows, nil
 }
 
+// MissingShards returns the shards that the studies of some runs lack.
+func MissingShards(rows []Row) (shards []string) {
+	seen := map[*record.Content]bool{}
+	for _, row := range rows {
+		if row.study != nil && !seen[row.study] {
+			seen[row.study] = true
+			shards = append(shards, row.study.Missing...)
+		}
+	}
+	return shards
+}
+
 // rowOf is a run as a line of the tables: of the test set where it was kept for the end.
 func rowOf(study *record.Content, run *record.Ended) Row {
 	f := run.Final
 	r := Row{
-		Dataset: f.Dataset, Seed: f.Seed, Optimizer: f.Optimizer, Status: f.Status, Note: f.Note,
+		Dataset: f.Dataset, Seed: f.Seed, Optimizer: run.Config.Name(), Arm: run.Config.Arm, Tuning: run.Config.Tuning, Status: f.Status, Note: f.Note,
 		ValLoss: f.ValLoss, ValAcc: f.ValAcc, F1: f.F1, TrainTime: f.TrainTime,
 		Epochs: f.Epochs, Limit: f.Limit, Source: run.Source, Build: f.Build.String(),
 		Measured: Measured{Protocol: f.Protocol, Test: f.Test != nil}, run: run, study: study,
@@ -85,8 +109,16 @@ func rowOf(study *record.Content, run *record.Ended) Row {
 	if f.Augment != record.AugmentNone {
 		r.Measured.Augment = f.Augment
 	}
+	endpoint := f.Endpoint
 	if f.Test != nil {
+		endpoint = endpoint.Tested()
 		r.ValLoss, r.ValAcc, r.F1 = f.Test.Loss, f.Test.Acc, f.Test.F1
+	}
+	if words := endpoint.Words(run.Config.Epochs); words != record.EndpointLast.Words(0) {
+		r.Measured.When = words
+	}
+	if a := run.Config.Average; a != record.AverageNone {
+		r.Measured.Average = string(a)
 	}
 	return r
 }
@@ -146,6 +178,19 @@ func (m Metric) Unit() string {
 // HigherIsBetter reports whether higher values of the metric are better.
 func (m Metric) HigherIsBetter() bool { return m == ValAcc || m == F1 }
 
+// impossible says why no run can have a value of the metric, or "".
+func (m Metric) impossible(v float64) string {
+	switch share := m == ValAcc || m == F1; {
+	case share && v > 1 && v <= 100:
+		return fmt.Sprintf("%g is not between 0 and 1: write percents as shares, here %s, in all rows", v, strconv.FormatFloat(v/100, 'g', 6, 64))
+	case share && !(v >= 0 && v <= 1):
+		return fmt.Sprintf("%g is not between 0 and 1: correct it, or leave the run out", v)
+	case v < 0:
+		return fmt.Sprintf("%g is below 0, and a %s is not: correct it, or leave the run out", v, m.Title())
+	}
+	return ""
+}
+
 // Of returns the metric's value in a row.
 func (m Metric) Of(r Row) float64 { return *m.field(&r) }
 
@@ -164,6 +209,11 @@ func (m Metric) field(r *Row) *float64 {
 	panic(fmt.Sprintf("report: metric %d does not exist", int(m)))
 }
 
+// largest is the most that a metric may be: squares and sums of what is larger overflow.
+const largest = 1e100
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
 // unusable returns why a row cannot enter a mean, or "" when it can.
 func (r Row) unusable() string {
 	if r.Status != record.Finished {
@@ -173,7 +223,7 @@ func (r Row) unusable() string {
 		return fmt.Sprintf("%s: %s", r.Status, r.Note)
 	}
 	for _, m := range Metrics() {
-		if v := m.Of(r); math.IsNaN(v) || math.IsInf(v, 0) {
+		if v := m.Of(r); !(math.Abs(v) <= largest) {
 			return fmt.Sprintf("finished with %s %g", m, v)
 		}
 	}

@@ -6,30 +6,22 @@ import (
 	"diaghess/train/report/plot"
 )
 
-// section is a part of the report in words, tables and figures, before it is laid
-// out. Its strings are plain text, which a renderer escapes for its format.
+// section is a part of the report in words, tables and plots, before it is laid out. Its
+// strings are plain text, which a renderer escapes for its format.
 type section struct {
-	title      string
+	id         string // its address in the page
+	title      string // the question of a reader that it answers
 	paragraphs []string
-	verdicts   []verdictGroup
+	facts      []fact
 	tables     []table
-	figures    []figure
+	panels     []panel  // on the page only
+	figures    []figure // as files only
+	checks     []check
+	half       bool // whether a wide page has another such section beside it
+	pairs      bool // whether a wide page has its tables side by side
 	folded     bool // whether a page shows its title only until asked
 	pageOnly   bool // whether Markdown has it in another form or not at all
-}
-
-// verdictGroup is what a comparison allows to say.
-type verdictGroup struct {
-	title    string
-	headline string
-	verdicts []verdict
-}
-
-// verdict is what a line of a comparison allows to say.
-type verdict struct {
-	metric   string
-	claim    Claim
-	sentence string
+	brief      bool // whether a terminal has it too
 }
 
 // figure is a drawing with the name of its file, without an ending.
@@ -38,44 +30,51 @@ type figure struct {
 	*plot.Figure
 }
 
+// check is something that was checked, or cannot be.
+type check struct{ Mark, Text string }
+
+// The marks of checks.
+const (
+	markGood    = "✓"
+	markCaution = "!"
+	markUnknown = "?"
+)
+
 // sections returns the whole report, in the order in which a reader asks: is it
 // better, how sure is that, at what cost, and how was it found.
 func (a *Analysis) sections() []section {
 	all := []section{
-		a.introductionSection(),
-		a.cautionSection(),
-		a.verdictSection(),
-		a.planSection(),
-		a.resultSection(),
+		a.answerSection(),
+		a.endpointSection(),
+		a.methodsSection(),
+		a.secondarySection(),
 		a.curveSection(),
 		a.targetSection(),
 		a.costSection(),
+		a.stabilitySection(),
+		a.planSection(),
 		a.tuningSection(),
-		a.otherTestSection(),
-		a.pairingSection(),
-		a.spreadSection(),
-		a.powerSection(),
-		a.missingSection(),
+		a.publishedSection(),
+		a.pilotSection(),
 		a.setupSection(),
-		a.checkSection(),
 		a.runSection(),
-		a.methodSection(),
+		a.checkSection(),
 	}
-	var filled []section
-	for _, s := range all {
-		if len(s.paragraphs)+len(s.verdicts)+len(s.tables)+len(s.figures) > 0 {
-			filled = append(filled, s)
-		}
-	}
-	return filled
+	return slices.DeleteFunc(all, func(s section) bool {
+		return len(s.paragraphs)+len(s.facts)+len(s.tables)+len(s.panels)+len(s.checks) == 0
+	})
 }
 
-func (a *Analysis) introductionSection() section {
-	s := section{title: "The study"}
-	if a.Introduction != "" {
-		s.paragraphs = []string{a.Introduction}
+// figures returns all drawings that are made as files.
+func (a *Analysis) figures() []figure {
+	var figures []figure
+	for _, dataset := range a.Datasets {
+		figures = append(figures, a.differenceFigures(dataset)...)
 	}
-	return s
+	for _, s := range a.sections() {
+		figures = append(figures, s.figures...)
+	}
+	return figures
 }
 
 // contested returns the comparisons that have a rival.
@@ -94,18 +93,22 @@ func (a *Analysis) compared() []Comparison {
 	return slices.DeleteFunc(a.contested(), func(c Comparison) bool { return len(c.Seeds) == 0 })
 }
 
-// perMetric returns a table for each comparison that has a pair, with a row for each
-// metric, made by a function of a line.
-func (a *Analysis) perMetric(header func(Comparison) []string, row func(Comparison, Line, *footnotes) []string) []table {
+// perRival returns a table for each data set that has a pair, with a row for each rival in the
+// order of the ranking.
+func (a *Analysis) perRival(title string, header []string, row func(Comparison, *footnotes) []string) []table {
 	var tables []table
-	for _, c := range a.compared() {
-		t := table{title: printable(c.Dataset) + ": " + c.arms(), header: append([]string{"Metric"}, header(c)...)}
+	for _, dataset := range a.Datasets {
+		t := table{title: printable(dataset) + title, header: append([]string{"arm"}, header...)}
 		var reasons footnotes
-		for _, l := range c.Lines {
-			t.rows = append(t.rows, append([]string{l.Metric.String()}, row(c, l, &reasons)...))
+		for _, r := range a.ranking(dataset) {
+			if r.versus != nil && len(r.versus.Seeds) > 0 {
+				t.rows = append(t.rows, append([]string{a.name(r.optimizer)}, row(*r.versus, &reasons)...))
+				t.arms = append(t.arms, r.optimizer)
+			}
 		}
-		t.notes = reasons.lines()
-		tables = append(tables, t)
+		if t.notes = reasons.lines(); len(t.rows) > 0 {
+			tables = append(tables, t)
+		}
 	}
 	return tables
 }

@@ -2,22 +2,40 @@ package report
 
 import (
 	"fmt"
-	"slices"
 
 	"diaghess/train/record"
-	"diaghess/train/stats"
 )
 
-// planSection says whether the study is what was planned before its first run,
-// and holds the differences against the margins of the plan.
+// planSection says whether the study is what was planned before its first run, and compares
+// the intervals with the planned margin.
 func (a *Analysis) planSection() section {
-	s := section{title: "Plan"}
+	s := section{id: "plan", title: "Was it planned?", brief: true}
 	plan := a.Records.Plan
 	if plan == nil {
 		return s
 	}
-	s.paragraphs = []string{fmt.Sprintf("The study has a plan, written on %s, before its first run: %s on %s with %s; claims about %s, by %s.",
-		plan.Written.UTC().Format("2006-01-02 15:04 UTC"), joinStrings(plan.Optimizers), joinStrings(plan.Datasets), namedSeeds(plan.Seeds), joinWords(plan.Metrics), plan.Test)}
+	looks := ""
+	if len(plan.Looks) > 0 {
+		looks = fmt.Sprintf(", with looks at %s %ss", joinWords(digits(plan.Looks)), a.unit())
+	}
+	s.paragraphs = []string{fmt.Sprintf("The study has a plan%s: %s on %s with %s%s. The verdict is about the %s, all rivals and data sets together; all other metrics are secondary.",
+		a.Records.made(), joinStrings(plan.Optimizers), joinStrings(plan.Datasets), namedSeeds(plan.Seeds), looks, a.metricTitle(a.Primary))}
+	if plan.Preset != "" {
+		preset := "It is the preset " + printable(plan.Preset)
+		if len(plan.PresetChanged) > 0 {
+			preset += ", except for " + printable(joinWords(plan.PresetChanged))
+		}
+		s.paragraphs = append(s.paragraphs, preset+".")
+	}
+	for _, note := range plan.Notes {
+		s.paragraphs = append(s.paragraphs, "Note of the authors, in the plan: "+printable(note))
+	}
+	if len(a.Looks) > 0 {
+		s.tables = append(s.tables, a.lookTable())
+	}
+	if plan.Test != record.PlannedTest {
+		s.paragraphs = append(s.paragraphs, "It names the test of an earlier version, which the verdict does not go by: "+printable(plan.Test)+".")
+	}
 	deviations := deviations(plan, a)
 	if len(deviations) == 0 {
 		s.paragraphs = append(s.paragraphs, "The plan was followed: its runs are there, no others, with its settings.")
@@ -25,48 +43,25 @@ func (a *Analysis) planSection() section {
 	for _, deviation := range deviations {
 		s.paragraphs = append(s.paragraphs, "The plan was not followed: "+deviation+".")
 	}
-	var unplanned []string
 	for _, m := range Metrics() {
-		if !slices.Contains(plan.Metrics, m.String()) {
-			unplanned = append(unplanned, m.String())
+		margin, planned := plan.Margins[m.String()]
+		if !planned {
+			continue
 		}
-	}
-	if len(unplanned) > 0 {
-		s.paragraphs = append(s.paragraphs, "Not among the planned metrics, and so exploratory whatever their p: "+joinWords(unplanned)+".")
-	}
-	if len(plan.Margins) > 0 {
-		s.tables = a.marginTables(plan)
+		of := ""
+		if m != a.Primary {
+			of = " of " + a.metricTitle(m)
+		}
+		for _, c := range a.compared() {
+			interval, is := c.Lines[m].Interval, fmt.Sprintf("the whole interval%s is within", of)
+			switch {
+			case interval.Err != nil:
+				is = fmt.Sprintf("there is no interval%s to compare with", of)
+			case !within(interval.Result, margin):
+				is = fmt.Sprintf("the whole interval%s is not within", of)
+			}
+			s.paragraphs = append(s.paragraphs, fmt.Sprintf("%s, %s: %s the planned margin of %s.", printable(c.Dataset), a.arms(c), is, a.amount(m, margin)))
+		}
 	}
 	return s
-}
-
-// marginTables tests the planned margins: whether the rival is no worse by as much,
-// and whether both are the same to within it.
-func (a *Analysis) marginTables(plan *record.Plan) []table {
-	var tables []table
-	for _, c := range a.compared() {
-		t := table{title: printable(c.Dataset) + ": " + c.arms() + ", within the planned margins",
-			header: []string{"Metric", "Margin", "p that the rival is not inferior", "p that they are equivalent"}}
-		var reasons footnotes
-		for _, l := range c.Lines {
-			margin, ok := plan.Margins[l.Metric.String()]
-			if !ok {
-				continue
-			}
-			direction := stats.LowerIsBetter
-			if l.Metric.HigherIsBetter() {
-				direction = stats.HigherIsBetter
-			}
-			inferior, inferiorErr := stats.NonInferiority(l.RivalValues, l.BaselineValues, direction, margin, significantP)
-			equivalent, equivalentErr := stats.Equivalence(l.RivalValues, l.BaselineValues, margin, significantP)
-			t.rows = append(t.rows, []string{
-				l.Metric.String(), fmt.Sprintf("%g%s", margin, unit(l.Metric)),
-				reasons.cell(inferiorErr, func() string { return pValue(inferior.P) }),
-				reasons.cell(equivalentErr, func() string { return pValue(equivalent.P) }),
-			})
-		}
-		t.notes = append(reasons.lines(), "One-sided tests (equivalence: the larger p of two). Below 5 % the rival is shown to be no worse by the margin, or both to be the same to within it; not adjusted for their number.")
-		tables = append(tables, t)
-	}
-	return tables
 }

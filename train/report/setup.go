@@ -11,21 +11,22 @@ import (
 // setting is a key of the records with the values that it has in a study.
 type setting struct {
 	key    string
-	values map[string][]Record // value -> the runs that have it
+	values map[string][]*Record // value -> the runs that have it
 }
 
 // settings returns all settings but those that name a run, by key.
 func (r Records) settings() []setting {
-	byKey := make(map[string]map[string][]Record)
-	for _, run := range r.Runs {
+	byKey := make(map[string]map[string][]*Record)
+	for i := range r.Runs {
+		run := &r.Runs[i]
 		for key, value := range run.Settings {
 			if byKey[key] == nil {
-				byKey[key] = make(map[string][]Record)
+				byKey[key] = make(map[string][]*Record)
 			}
 			byKey[key][value] = append(byKey[key][value], run)
 		}
 	}
-	for _, key := range []string{"dataset", "optimizer", "seed", "schema"} {
+	for _, key := range []string{"dataset", "optimizer", "seed", "schema", "arm", "tuning"} {
 		delete(byKey, key)
 	}
 	var settings []setting
@@ -57,7 +58,9 @@ func byArm(r Row) string     { return r.Optimizer }
 func byBoth(r Row) string    { return r.Dataset + " " + r.Optimizer }
 
 // armOnly says whether a setting is one of the optimizer's own.
-func armOnly(key string) bool { return strings.HasPrefix(key, "optimizer_settings.") }
+func armOnly(key string) bool {
+	return strings.HasPrefix(key, "optimizer_settings.") || key == ruleKey
+}
 
 // words lists the values, each with who has it where there are several.
 func (s setting) words() string {
@@ -74,7 +77,7 @@ func (s setting) words() string {
 }
 
 // who names the runs that share a value by what tells them from the others.
-func (s setting) who(runs []Record) string {
+func (s setting) who(runs []*Record) string {
 	var name func(Row) string
 	switch {
 	case s.within(byDataset):
@@ -97,7 +100,7 @@ func (s setting) who(runs []Record) string {
 // were set to, and how the products were computed.
 func (a *Analysis) setupTables() []table {
 	general := table{title: "All runs", header: []string{"Setting", "Value"}, words: true}
-	arms := table{title: "Optimizers", header: []string{"Optimizer", "Settings", "Tuning trials"}, words: true}
+	arms := table{title: "Arms", header: []string{"Arm", "Specification", "All settings", "Tuning trials"}, words: true}
 	algorithms := table{title: "Algorithms", header: []string{"Algorithm", "Operations"}, words: true}
 	operations := make(map[string][]string) // by algorithm
 	for _, s := range a.Records.settings() {
@@ -105,6 +108,7 @@ func (a *Analysis) setupTables() []table {
 		switch {
 		case isAlgorithm:
 			operations[s.words()] = append(operations[s.words()], printable(operation))
+		case s.key == "test_pictures" && slices.Equal(slices.Collect(maps.Keys(s.values)), []string{"0"}): // none of their own
 		case !armOnly(s.key) && s.key != trialsKey:
 			general.rows = append(general.rows, []string{printable(strings.ReplaceAll(s.key, "_", " ")), s.words()})
 		}
@@ -113,9 +117,30 @@ func (a *Analysis) setupTables() []table {
 		algorithms.rows = append(algorithms.rows, []string{algorithm, fmt.Sprintf("%d: %s", len(operations[algorithm]), strings.Join(operations[algorithm], ", "))})
 	}
 	for _, optimizer := range a.Optimizers {
-		arms.rows = append(arms.rows, []string{printable(optimizer), a.armSettings(optimizer), a.trials(optimizer)})
+		arms.rows = append(arms.rows, []string{a.name(optimizer), printable(optimizer), a.armSettings(optimizer), a.trials(optimizer)})
 	}
-	return []table{general, arms, algorithms}
+	return append([]table{general, arms, algorithms}, a.ruleTables()...)
+}
+
+// ruleKey is the setting with the text of an optimizer's rule file.
+const ruleKey = "rule"
+
+// ruleTables has the text of each rule file of the arms.
+func (a *Analysis) ruleTables() (tables []table) {
+	var known []string
+	for _, run := range a.Records.Runs {
+		text := run.Settings[ruleKey]
+		if text == "" || slices.Contains(known, text) {
+			continue
+		}
+		known = append(known, text)
+		t := table{title: "Rule file " + printable(rule(run.Row.Optimizer)), header: []string{"Line", "Text"}, words: true}
+		for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+			t.rows = append(t.rows, []string{fmt.Sprint(i + 1), printable(strings.ReplaceAll(line, "\t", " "))})
+		}
+		tables = append(tables, t)
+	}
+	return tables
 }
 
 // trialsKey is the setting that tells how many runs an optimizer's settings were
@@ -159,18 +184,27 @@ func (a *Analysis) Cautions() []string {
 	var cautions []string
 	for _, c := range a.Comparisons {
 		for _, caution := range cautionsOf(c) {
-			cautions = append(cautions, fmt.Sprintf("%s, %s: %s", printable(c.Dataset), c.arms(), caution))
+			cautions = append(cautions, fmt.Sprintf("%s, %s: %s", printable(c.Dataset), a.arms(c), caution))
 		}
+	}
+	if n := len(a.Records.Missing); n > 0 {
+		cautions = append(cautions, fmt.Sprintf("The study is not complete: its records show no end of %s of its last command.", plural(n, "run")))
 	}
 	cautions = append(cautions, a.divergences()...)
 	if a.Records.Tuning != nil {
+		if differ := a.Records.Tuning.NotTunedFor; len(differ) > 0 {
+			cautions = append(cautions, fmt.Sprintf("The optimizers were not tuned for this study, which has %s. How well each was tuned counts in the comparison.", joinStrings(differ)))
+		}
 		cautions = append(cautions, TuningCautions(a.Records.Tuning)...)
+	}
+	for _, problem := range a.Records.Ledger {
+		cautions = append(cautions, printable(problem.String())+".")
 	}
 	if len(a.Records.Folders) > 1 {
 		cautions = append(cautions, fmt.Sprintf("The runs are from %d studies: %s.", len(a.Records.Folders), joinStrings(a.Records.Folders)))
 	}
 	if read := len(a.Records.Runs); read > 0 && read < len(a.Rows) {
-		cautions = append(cautions, fmt.Sprintf("%d of the %d runs are from files that say nothing of their settings.", len(a.Rows)-read, len(a.Rows)))
+		cautions = append(cautions, fmt.Sprintf("The settings of %d of %s are not known: CSV files do not have them.", len(a.Rows)-read, plural(len(a.Rows), "run")))
 	}
 	for _, s := range a.Records.settings() {
 		if !armOnly(s.key) && !strings.HasPrefix(s.key, "algorithms.") && !inRows(s.key) && !s.within(byDataset) {
@@ -180,8 +214,7 @@ func (a *Analysis) Cautions() []string {
 	return cautions
 }
 
-// divergences says which optimizers diverged: a comparison of the seeds that both
-// arms have finished forgives that.
+// divergences says which optimizers diverged: the means forgive that.
 func (a *Analysis) divergences() []string {
 	var lines []string
 	for _, dataset := range a.Datasets {
@@ -193,8 +226,8 @@ func (a *Analysis) divergences() []string {
 				}
 			}
 			if len(seeds) > 0 {
-				lines = append(lines, fmt.Sprintf("%s: %s diverged in %s (%s). The comparison is over what both arms finished, which flatters it.",
-					printable(dataset), printable(optimizer), plural(len(seeds), "run"), namedSeeds(distinct(seeds))))
+				lines = append(lines, fmt.Sprintf("%s: %s diverged in %d of %s (%s), which are in no mean.",
+					printable(dataset), a.name(optimizer), len(seeds), plural(len(a.seedsOf(dataset, optimizer)), "run"), namedSeeds(distinct(seeds))))
 			}
 		}
 	}

@@ -18,42 +18,31 @@ type table struct {
 	rows   [][]string
 	notes  []string // what stands under the table, a line each
 	words  bool     // whether the cells are words rather than numbers
-	long   bool     // whether it has a row for every run
-}
 
-// Significance levels of the flags in the last column.
-const (
-	significantP       = 0.05  // *
-	highlySignificantP = 0.001 // **
-)
+	// Where the rows are arms: the optimizer of each, and the plot that a page has of it.
+	arms   []string
+	axis   *axis // of all plots; nil for none
+	strips []strip
+}
 
 // Titles of the columns that a renderer sets in another way.
 const (
-	columnT            = "t"
-	columnP            = "p-value"
-	columnSignificance = "Sig."
-	columnVerdict      = "Verdict"
+	columnT       = "t"
+	columnP       = "p-value"
+	columnVerdict = "verdict"
 )
 
 // missingNumber is printed where there is no number, followed by the number of
 // the note that says why.
 const missingNumber = "n/a"
 
-// arms names what is compared.
-func (c Comparison) arms() string {
-	if c.Rival == "" {
-		return printable(c.Baseline)
-	}
-	return printable(c.Rival) + " against " + printable(c.Baseline)
-}
-
-// newTable returns the table of a comparison as such tables are published. Where
+// publishedTable returns the table of a comparison as such tables are published. Where
 // there is no number it cites a reason.
-func newTable(c Comparison, reasons *footnotes) table {
-	baseline, rival := printable(c.Baseline), printable(c.Rival)
-	t := table{title: printable(c.Dataset) + ": " + c.arms(), header: []string{"Metric", baseline + " Mean ± SD"}}
+func (a *Analysis) publishedTable(c Comparison, reasons *footnotes) table {
+	baseline, rival := a.name(c.Baseline), a.name(c.Rival)
+	t := table{header: []string{"Metric", baseline + " Mean ± SD"}}
 	if c.Rival != "" {
-		t.header = append(t.header, rival+" Mean ± SD", fmt.Sprintf("Δ (%s–%s)", rival, baseline), "% Change", columnT, columnP, columnSignificance)
+		t.header = append(t.header, rival+" Mean ± SD", fmt.Sprintf("Δ (%s–%s)", rival, baseline), "% Change", columnT, columnP)
 	}
 	for _, l := range c.Lines {
 		t.rows = append(t.rows, cells(l, c.Rival != "", reasons))
@@ -81,13 +70,15 @@ func cells(l Line, hasRival bool, reasons *footnotes) []string {
 		row = append(row, signed("%+.2f %%", l.PercentChange))
 	case math.IsNaN(l.Difference):
 		row = append(row, reasons.cite(l.Untested))
+	case l.Baseline.Mean != 0:
+		row = append(row, reasons.cite(errors.New("the change in percent is too large for a number")))
 	default:
 		row = append(row, reasons.cite(errors.New("there is no change in percent of a mean of zero")))
 	}
 	if l.Untested != nil {
-		return append(row, reasons.cite(l.Untested), reasons.cite(l.Untested), "")
+		return append(row, reasons.cite(l.Untested), reasons.cite(l.Untested))
 	}
-	return append(row, fmt.Sprintf("%+.3f", l.Test.T), fmt.Sprintf("%.5f", l.Test.P), significance(l.Test.P))
+	return append(row, fmt.Sprintf("%+.3f", l.Test.T), fmt.Sprintf("%.5f", l.Test.P))
 }
 
 var errOneRun = errors.New("one run has no standard deviation")
@@ -100,33 +91,6 @@ func meanAndSD(s stats.Summary, unit string, untested error, reasons *footnotes)
 		return fmt.Sprintf("%.4f ± %s%s", s.Mean, reasons.cite(errOneRun), unit)
 	}
 	return fmt.Sprintf("%.4f ± %.4f%s", s.Mean, s.SD, unit)
-}
-
-func significance(p float64) string {
-	switch {
-	case p < highlySignificantP:
-		return "**"
-	case p < significantP:
-		return "*"
-	}
-	return ""
-}
-
-// evidenceTable returns what stands beside the published table: the interval, what
-// is left of p, the size of the difference, and what may be said.
-func evidenceTable(c Comparison, reasons *footnotes) table {
-	t := table{header: []string{"Metric", "95 % interval of Δ", "p (Holm)", "dz (95 % interval)", columnVerdict}}
-	for _, l := range c.Lines {
-		e := l.Evidence
-		t.rows = append(t.rows, []string{
-			l.Metric.String(),
-			reasons.cell(e.Interval.Err, func() string { return intervalWords(e.Interval.Result, "%+.4f", unit(l.Metric)) }),
-			reasons.cell(l.Untested, func() string { return pValue(e.HolmP) }),
-			reasons.cell(e.Dz.Err, func() string { return dzWords(e) }),
-			string(l.Claim()),
-		})
-	}
-	return t
 }
 
 // footnotes are the distinct reasons for missing numbers, in order of citation.
@@ -159,10 +123,13 @@ func (f footnotes) lines() []string {
 }
 
 // notes says what the numbers of a comparison are made of.
-func notes(c Comparison) []string {
+func (a *Analysis) notes(c Comparison) []string {
 	made := "n = " + plural(len(c.Seeds), "pair")
-	if c.Rival == "" {
+	switch {
+	case c.Rival == "":
 		made = "n = " + plural(len(c.Seeds), "run")
+	case len(c.Tunings) > 0:
+		made = "n = " + a.unitCounts(c)
 	}
 	if len(c.Seeds) > 0 {
 		made += ", " + namedSeeds(c.Seeds)
@@ -177,13 +144,15 @@ func notes(c Comparison) []string {
 	if len(c.Measured) == 1 {
 		lines = append(lines, printable(c.Measured[0].String())+".")
 	}
-	if c.Rival == "" {
+	for _, arm := range []string{c.Baseline, c.Rival} {
+		if slices.ContainsFunc(a.Rows, func(r Row) bool { return r.Optimizer == arm && r.run != nil && r.run.Config.OwnWeights() }) {
+			lines = append(lines, a.name(arm)+" is evaluated with weights of its own, not with those that it trains.")
+		}
+	}
+	if c.Rival == "" && len(a.contested()) > 0 { // else the answer says it
 		lines = append(lines, "No other optimizer ran on this data set: there is nothing to compare with.")
 	}
-	for _, caution := range cautionsOf(c) {
-		lines = append(lines, "CAUTION: "+caution)
-	}
-	return append(lines, leftOutLines(c.LeftOut)...)
+	return append(lines, a.leftOutLines(c.LeftOut)...)
 }
 
 // cautionsOf says in what the runs of a comparison differ though they should not.
@@ -205,7 +174,7 @@ func cautionsOf(c Comparison) []string {
 }
 
 // leftOutLines names runs that are not there, a line for every optimizer and reason.
-func leftOutLines(leftOut []LeftOut) []string {
+func (a *Analysis) leftOutLines(leftOut []LeftOut) []string {
 	type group struct{ optimizer, reason string }
 	var order []group
 	seeds := make(map[group][]int)
@@ -218,7 +187,7 @@ func leftOutLines(leftOut []LeftOut) []string {
 	}
 	var lines []string
 	for _, g := range order {
-		lines = append(lines, fmt.Sprintf("Left out: %s, %s %s.", namedSeeds(seeds[g]), printable(g.optimizer), printable(g.reason)))
+		lines = append(lines, fmt.Sprintf("Left out: %s, %s %s.", namedSeeds(seeds[g]), a.name(g.optimizer), printable(g.reason)))
 	}
 	return lines
 }

@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"diaghess/train/report/plot"
 )
 
 // targetShares makes the targets where none are given: shares of the best arm's
 // median accuracy after the last epoch. They favour no arm, but are made of the same
 // runs that they judge.
-func targetShares() []float64 { return []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1} }
+func targetShares() []float64 { return []float64{0.6, 0.8, 0.9, 0.95, 1} }
 
 // targets returns the validation accuracies that runs on a data set race to; none
 // where no run has finished.
@@ -47,158 +45,105 @@ func median(list []float64) float64 {
 	return (list[(n-1)/2] + list[n/2]) / 2
 }
 
-// reached is when a run first had an accuracy: infinite where it never had.
-type reached struct{ epochs, seconds float64 }
-
-func (r Record) reach(target float64) reached {
-	seconds := r.elapsed()
+// reach returns the first epoch with an accuracy; infinite where there is none.
+func (r Record) reach(target float64) float64 {
 	for i, e := range r.Epochs {
 		if e.ValAcc >= target {
-			return reached{float64(i + 1), seconds[i]}
+			return float64(i + 1)
 		}
 	}
-	return reached{math.Inf(1), math.Inf(1)}
+	return math.Inf(1)
 }
 
-// targetTable says how long the arms take to each target on a data set.
-func (a *Analysis) targetTable(dataset string) table {
-	t := table{title: printable(dataset), header: []string{"Validation accuracy"}}
-	arms := a.racing(dataset)
-	for _, optimizer := range arms {
-		t.header = append(t.header, withN(optimizer, len(a.Records.of(dataset, optimizer))))
-	}
-	for _, target := range a.targets(dataset) {
-		row := []string{fmt.Sprintf("%.4f", target)}
-		for _, optimizer := range arms {
-			row = append(row, reachCell(a.Records.of(dataset, optimizer), target))
+func (a *Analysis) targetSection() section {
+	s := section{id: "targets", title: "How soon, and how reliably?"}
+	for _, dataset := range a.Datasets {
+		if targets := a.targets(dataset); len(a.racing(dataset)) > 0 && len(targets) > 0 {
+			s.tables = append(s.tables, a.targetTable(dataset, targets))
 		}
-		t.rows = append(t.rows, row)
+		s.panels = append(s.panels, a.profilePanels(dataset)...)
+	}
+	if len(s.tables) > 0 {
+		origin := "The targets were given."
+		if len(a.Targets) == 0 {
+			origin = "The targets are shares of the best arm's median accuracy after the last epoch."
+		}
+		s.paragraphs = append(s.paragraphs, "The median first epoch with at least a validation accuracy, and how many runs got there. A run that never does counts as infinitely slow, one that diverged too. "+origin)
+	}
+	if len(s.panels) > 0 {
+		s.paragraphs = append(s.paragraphs, fmt.Sprintf("The profiles on the page show the share of the runs whose %s is at least as good as the value below, with Wilson's 95 %% interval: further right is better. A failed run reaches nothing.", a.metricTitle(a.Primary)))
+		if a.tuned() {
+			s.paragraphs = append(s.paragraphs, "The profiles count each run as independent. Runs of one tuning are not: where tunings differ, their intervals are too short.")
+		}
+	}
+	return s
+}
+
+// targetTable says how many epochs the arms need for each target on a data set. Its plot is of
+// the target in the middle: a dot a run, and at the right the runs that never reach it.
+func (a *Analysis) targetTable(dataset string, targets []float64) table {
+	t := table{title: printable(dataset) + ": epochs to a validation accuracy", header: []string{"arm"}}
+	for _, target := range targets {
+		t.header = append(t.header, fmt.Sprintf("%.2f %%", 100*target))
+	}
+	shown := targets[len(targets)/2]
+	last := 0
+	for _, run := range a.Records.Runs {
+		if run.Row.Dataset == dataset {
+			last = max(last, len(run.Epochs))
+		}
+	}
+	x := newAxis([]float64{1, float64(last)}, func(v float64) string { return fmt.Sprintf("%g", v) })
+	x.ticks = slices.DeleteFunc(x.ticks, func(t tick) bool { return t.value < 1 || t.value > float64(last) || t.value != math.Trunc(t.value) })
+	never := float64(last) + max(1, float64(last)/8)
+	x.low, x.high, x.ticks = 0, never+never/20, append(x.ticks, tick{never, "never"})
+	x.left = fmt.Sprintf("epoch of %.2f %%", 100*shown)
+	t.axis = &x
+	most := 1 // dots of one value
+	for _, optimizer := range a.racing(dataset) {
+		runs := a.Records.of(dataset, optimizer)
+		row := []string{a.name(optimizer)}
+		for _, target := range targets {
+			row = append(row, reachCell(runs, target))
+		}
+		s := strip{label: fmt.Sprintf("%s, epochs to %.2f %%: %s", a.name(optimizer), 100*shown, reachCell(runs, shown)), mean: math.NaN(), low: math.NaN(), high: math.NaN()}
+		same := make(map[float64]int)
+		for _, run := range runs {
+			d := dot{run.reach(shown), fmt.Sprintf("seed %d: epoch %g", run.Row.Seed, run.reach(shown))}
+			if math.IsInf(d.value, 1) {
+				d = dot{never, fmt.Sprintf("seed %d: never", run.Row.Seed)}
+			}
+			if len(runs) <= mostDots {
+				s.dots = append(s.dots, d)
+				same[d.value]++
+				most = max(most, same[d.value])
+			}
+		}
+		t.rows, t.arms, t.strips = append(t.rows, row), append(t.arms, optimizer), append(t.strips, s)
+	}
+	for i := range t.strips {
+		t.strips[i].stack = most
 	}
 	return t
 }
 
 // reachCell says when runs reach a target.
 func reachCell(runs []Record, target float64) string {
-	var epochs, seconds []float64
+	var epochs []float64
 	hits := 0
 	for _, run := range runs {
-		r := run.reach(target)
-		epochs, seconds = append(epochs, r.epochs), append(seconds, r.seconds)
-		if !math.IsInf(r.epochs, 1) {
+		epochs = append(epochs, run.reach(target))
+		if !math.IsInf(epochs[len(epochs)-1], 1) {
 			hits++
 		}
 	}
 	if m := median(epochs); !math.IsInf(m, 1) {
-		return fmt.Sprintf("epoch %g, %s s (%d of %d)", m, threeDigits(median(seconds)), hits, len(runs))
+		return fmt.Sprintf("%g (%d of %d)", m, hits, len(runs))
 	}
-	return fmt.Sprintf("not reached (%d of %d)", hits, len(runs))
+	return fmt.Sprintf("never (%d of %d)", hits, len(runs))
 }
 
 // racing returns the arms that have epochs on a data set.
 func (a *Analysis) racing(dataset string) []string {
 	return slices.DeleteFunc(slices.Clone(a.Optimizers), func(o string) bool { return len(a.Records.of(dataset, o)) == 0 })
-}
-
-// profileFigures returns the performance profiles of a data set (Dolan and Moré,
-// "Benchmarking optimization software with performance profiles", Mathematical
-// Programming 91, 2002): for each arm, the share of problems that it solves within a
-// factor of the fastest arm's time. A problem is a target from a seed that all arms
-// have run. One that no arm solves counts, as solved by none.
-func (a *Analysis) profileFigures(dataset string) []figure {
-	arms := a.racing(dataset)
-	if len(arms) < 2 {
-		return nil
-	}
-	var figures []figure
-	for _, by := range []struct {
-		name  string
-		value func(reached) float64
-	}{
-		{"epochs", func(r reached) float64 { return r.epochs }},
-		{"time", func(r reached) float64 { return r.seconds }},
-	} {
-		ratios := a.ratiosToBest(dataset, arms, by.value)
-		if len(ratios[0]) == 0 {
-			return nil
-		}
-		furthest := 2.0
-		for _, list := range ratios {
-			for _, r := range list {
-				if !math.IsInf(r, 1) {
-					furthest = max(furthest, min(r, 100))
-				}
-			}
-		}
-		furthest *= 1.1 // so that the last step is seen
-		var curves []plot.Curve
-		for i, optimizer := range arms {
-			c := profile(ratios[i], furthest)
-			c.Name, c.Arm = withN(optimizer, len(ratios[i])), slices.Index(a.Optimizers, optimizer)
-			curves = append(curves, c)
-		}
-		figures = append(figures, figure{
-			name: fileName("profile", dataset, by.name),
-			Figure: plot.Profile(fmt.Sprintf("%s: targets reached, by %s", printable(dataset), by.name),
-				by.name+" as a multiple of the fastest arm's", "share of seeds × targets", furthest, curves),
-		})
-	}
-	return figures
-}
-
-// ratiosToBest returns [arm][problem] what an arm needs as a multiple of what the
-// best one does, infinite for a miss.
-func (a *Analysis) ratiosToBest(dataset string, arms []string, value func(reached) float64) [][]float64 {
-	runs := make([]map[int]Record, len(arms)) // [arm][seed]
-	for i, optimizer := range arms {
-		runs[i] = make(map[int]Record)
-		for _, run := range a.Records.of(dataset, optimizer) {
-			runs[i][run.Row.Seed] = run
-		}
-	}
-	ratios := make([][]float64, len(arms))
-	for _, seed := range a.seedsOf(dataset, arms...) {
-		everywhere := true
-		for i := range arms {
-			_, ok := runs[i][seed]
-			everywhere = everywhere && ok
-		}
-		if !everywhere {
-			continue
-		}
-		for _, target := range a.targets(dataset) {
-			best := math.Inf(1)
-			needed := make([]float64, len(arms))
-			for i := range arms {
-				needed[i] = value(runs[i][seed].reach(target))
-				best = min(best, needed[i])
-			}
-			for i, need := range needed {
-				ratio := math.Inf(1) // a miss, also of all arms
-				switch {
-				case math.IsInf(need, 1):
-				case need == best: // also where the clock was too coarse to see it
-					ratio = 1
-				default:
-					ratio = need / best
-				}
-				ratios[i] = append(ratios[i], ratio)
-			}
-		}
-	}
-	return ratios
-}
-
-// profile returns the steps of the share of ratios that are at most x.
-func profile(ratios []float64, furthest float64) plot.Curve {
-	sorted := slices.Sorted(slices.Values(ratios))
-	c := plot.Curve{X: []float64{1}, Y: []float64{0}}
-	for i, r := range sorted {
-		if r > furthest {
-			break
-		}
-		share := float64(i+1) / float64(len(sorted))
-		c.X, c.Y = append(c.X, r, r), append(c.Y, c.Y[len(c.Y)-1], share)
-	}
-	c.X, c.Y = append(c.X, furthest), append(c.Y, c.Y[len(c.Y)-1])
-	return c
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"diaghess/train/record"
 	"diaghess/train/stats"
 )
 
@@ -23,41 +24,119 @@ func unit(m Metric) string {
 	return " " + m.Unit()
 }
 
-// intervalWords writes an interval: "−0.0354 to −0.0036".
-func intervalWords(i stats.Interval, format, unit string) string {
-	return signed(format, i.Low) + " to " + signed(format, i.High) + unit
+// scaled turns a share into percent, and a difference of shares into points.
+func (m Metric) scaled(v float64) float64 {
+	if m == ValAcc || m == F1 {
+		return 100 * v
+	}
+	return v
 }
 
-// dzWords writes a difference in standard deviations.
-func dzWords(e Evidence) string {
-	return fmt.Sprintf("%s (%s)", signed("%+.2f", e.Dz.Result.Dz), intervalWords(e.Dz.Result.Interval, "%+.2f", ""))
+// unitWord is the unit of a difference of scaled values, with a space before it.
+func (m Metric) unitWord() string {
+	if m == ValAcc || m == F1 {
+		return " points"
+	}
+	return unit(m)
 }
 
-// smallestP is the smallest p that is written out.
-const smallestP = 0.00001
+// column titles a metric's scaled values: "mean, %".
+func (m Metric) column() string {
+	switch m {
+	case ValAcc, F1:
+		return "mean, %"
+	case TrainTime:
+		return "mean, s"
+	}
+	return "mean"
+}
 
-// pValue writes a p; nothing for NaN.
+// decimals is how many a metric's scaled values have: one digit more where the differences
+// that spread least spread little.
+func decimals(m Metric, least float64) int {
+	switch {
+	case m == ValLoss && least < 0.015:
+		return 4
+	case m == ValLoss:
+		return 3
+	case m.scaled(least) < 1.5:
+		return 2
+	}
+	return 1
+}
+
+// decimal writes v with so many decimals or, if it is too large for that, with three digits.
+// Zero has no sign.
+func decimal(v float64, decimals int) string {
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	if math.Abs(v) >= 1e6 {
+		s = strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	if strings.Trim(s, "-0.") == "" {
+		return strings.TrimPrefix(s, "-")
+	}
+	return strings.Replace(s, "-", "−", 1)
+}
+
+// value writes a metric's value without its unit; n/a for NaN.
+func (a *Analysis) value(m Metric, v float64) string {
+	if math.IsNaN(v) {
+		return missingNumber
+	}
+	return decimal(m.scaled(v), a.digits[m])
+}
+
+// plain writes a difference without its unit, with a sign; n/a for NaN.
+func (a *Analysis) plain(m Metric, v float64) string {
+	s := a.value(m, v)
+	if m.scaled(v) > 0 && strings.Trim(s, "0.") != "" {
+		s = "+" + s
+	}
+	return s
+}
+
+// difference writes a difference: "+0.59 points".
+func (a *Analysis) difference(m Metric, v float64) string { return a.plain(m, v) + m.unitWord() }
+
+// amount writes a difference without a sign.
+func (a *Analysis) amount(m Metric, v float64) string { return a.value(m, v) + m.unitWord() }
+
+// interval writes the interval of a difference without its unit; n/a without one.
+func (a *Analysis) interval(m Metric, i Outcome[stats.Interval]) string {
+	if i.Err != nil {
+		return missingNumber
+	}
+	return a.plain(m, i.Result.Low) + " to " + a.plain(m, i.Result.High)
+}
+
+// pValue writes a p: two decimals from 0.1 on, three below; n/a for NaN.
 func pValue(p float64) string {
 	switch {
 	case math.IsNaN(p):
-		return ""
-	case p < smallestP:
-		return fmt.Sprintf("< %.5f", smallestP)
+		return missingNumber
+	case p < 0.001:
+		return "< 0.001"
+	case p < 0.1:
+		return fmt.Sprintf("%.3f", p)
 	}
-	return fmt.Sprintf("%.5f", p)
+	return fmt.Sprintf("%.2f", p)
 }
 
-// pIs writes a p inside a sentence: "p = 0.01878", "p < 0.00001".
+// pIs writes a p inside a sentence: "p = 0.019", "p < 0.001".
 func pIs(p float64) string {
-	if p < smallestP {
+	if p < 0.001 {
 		return "p " + pValue(p)
 	}
 	return "p = " + pValue(p)
 }
 
-// withN names an arm and how many runs of it there are.
-func withN(optimizer string, n int) string {
-	return fmt.Sprintf("%s (n = %d)", printable(optimizer), n)
+// brief shortens a long name in its middle, for a sentence.
+func brief(name string) string {
+	const most = 40
+	if r := []rune(name); len(r) > most {
+		return string(r[:most/2]) + "…" + string(r[len(r)-most/2:])
+	}
+	return name
 }
 
 // joinWords writes a list: "loss, accuracy and macro F1".
@@ -71,19 +150,24 @@ func joinWords(list []string) string {
 // fileName joins parts to the name of a file, in which only letters, digits and
 // hyphens are left as they are.
 func fileName(parts ...string) string {
-	return strings.Map(func(r rune) rune {
+	return record.ShortName(strings.Map(func(r rune) rune {
 		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-') {
 			return r
 		}
 		return '-'
-	}, strings.Join(parts, "-"))
+	}, strings.Join(parts, "-")))
 }
 
 // namedSeeds writes ascending seeds with runs of three and more as ranges:
-// "seeds 0–4, 7, 8, 10".
+// "seeds 0–4, 7, 8, 10". Of many parts it counts the last ones.
 func namedSeeds(seeds []int) string {
+	const most = 100
 	var parts []string
 	for i := 0; i < len(seeds); {
+		if len(parts) == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(seeds)-i))
+			break
+		}
 		end := i
 		for end+1 < len(seeds) && seeds[end+1] == seeds[end]+1 {
 			end++
@@ -115,12 +199,7 @@ func joinStrings(list []string) string {
 	return strings.Join(shown, "; ")
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func plural(n int, noun string) string { return record.Plural(n, noun) }
 
 // printable returns a foreign string as it is when every character of it can be
 // seen, and quoted with escapes when not: line breaks, control and formatting

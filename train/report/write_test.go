@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -37,11 +38,12 @@ func TestWritePublishedMetrics(t *testing.T) {
 // with them; whatever did not finish stays out.
 func TestWriteAndReadBack(t *testing.T) {
 	rows := []Row{
-		run("digits", "adamw", 1, 1.0/3), run("digits", "sgd,\"x\"/..", 1, 2e-7), run("digits", "lion", 1, 1e17),
-		run("digits", "adamw", 0, 0.1), run("digits", "sgd,\"x\"/..", 0, 0.7), run("digits", "lion", 0, 12345),
+		run("digits", "adamw", 1, 1.0/3), run("digits", "sgd,\"x\"/..", 1, 2e-7), run("digits", "lion", 1, 1.0/7),
+		run("digits", "adamw", 0, 0.1), run("digits", "sgd,\"x\"/..", 0, 0.7), run("digits", "lion", 0, 0.12345),
 		run("mnist", "adamw", 0, 0.1), run("mnist", "lion", 0, 0.3),
 		{Dataset: "mnist", Optimizer: "lion", Seed: 1, Status: record.Diverged},
 	}
+	rows[2].ValLoss, rows[5].TrainTime = 1e17, 12345
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	paths, err := WriteCSV(dir, mustCompare(t, rows, ""))
 	if err != nil {
@@ -127,5 +129,20 @@ func TestFormatFloat(t *testing.T) {
 		if got, err := strconv.ParseFloat(formatFloat(v), 64); err != nil || got != v {
 			t.Errorf("seed %d: %g is written %q and read as %g", seed, v, formatFloat(v), got)
 		}
+	}
+}
+
+// File systems take names of 255 bytes, and atomicfile adds to them: long ones are cut, and
+// stay apart.
+func TestLongNamesOfFiles(t *testing.T) {
+	long := strings.Repeat("/", 400)
+	a := mustCompare(t, []Row{run(long, "adamw", 0, 1), run(long, long+"a", 0, 2), run(long, long+"b", 0, 3)}, "")
+	dir := t.TempDir()
+	paths, err := WriteCSV(dir, a)
+	if err != nil || len(paths) != 4 || paths[2] == paths[3] {
+		t.Errorf("wrote %q, %v", paths, err)
+	}
+	if _, err := WritePNG(t.Context(), dir, a); err != nil {
+		t.Error(err)
 	}
 }

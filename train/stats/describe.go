@@ -45,6 +45,17 @@ func Describe(x []float64) (Summary, error) {
 	return Summary{N: len(x), Mean: mean, SD: sd}, nil
 }
 
+// MeanInterval returns Student's interval of the mean at a level, such as 0.95. It panics for
+// fewer than 2 values and for a level outside (0, 1).
+func (s Summary) MeanInterval(level float64) Interval {
+	mustBeFraction("MeanInterval", "level", level)
+	if s.N < 2 {
+		panic(fmt.Sprintf("stats: MeanInterval of %d values", s.N))
+	}
+	half := studentUpper((1-level)/2, float64(s.N-1)) * s.SD / math.Sqrt(float64(s.N))
+	return Interval{Level: level, Low: s.Mean - half, High: s.Mean + half}
+}
+
 func checkFinite(name string, x []float64) error {
 	for i, v := range x {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -2,21 +2,31 @@
 // tests and intervals for paired runs, in which x[i] and y[i] are the two arms'
 // results with seed i.
 //
+// The verdict of a study goes by the test of one planned family; docs/statistics.md gives the reasons.
+//
+//	Family.Test                       is any rival better or worse, on any data set?
+//	ByTuning, TwoWay, TestCrossed     the same where arms were tuned several times
+//	PlanLooks, Family.TestAtLooks     the same with looks at which a study may stop
+//	Failures, Spread                  does an arm fail more often, or vary more?
+//	Detectable                        what could so many seeds have found?
+//	InterquartileDifference           how much better over all data sets?
+//	Improvement                       how often is a run of the rival better?
+//
+// Beside it stand tests and descriptions of one pair of arms:
+//
 //	Describe                          size, mean and standard deviation
-//	PairedT, Wilcoxon, SignFlip       is there a difference?
-//	PairedTResult.Interval, BCa       how large is it, in the metric's unit?
+//	PairedT, Wilcoxon                 is there a difference?
+//	PairedTResult.Interval            how large is it, in the metric's unit?
+//	HodgesLehmann                     how large is it, by ranks?
 //	CohenDz                           how large is it, in standard deviations?
 //	NonInferiority, Equivalence       is it smaller than a margin?
-//	PitmanMorgan                      does one arm vary more?
 //	Pairing                           what did pairing by seed buy?
-//	Power, SmallestDifference         what could so many seeds have found?
 //	Holm                              what is left of many p values?
 //
 // Differences are x − y throughout. The rules are the same everywhere:
 //
 //   - No test and no interval is computed from fewer than [MinPairs] pairs
-//     ([ErrTooFewPairs]). Results from fewer than [ExploratoryBelow] pairs must be
-//     called exploratory.
+//     ([ErrTooFewPairs]), and no verdict from fewer than [VerdictFrom] units.
 //   - A NaN, an infinity or an overflow is [ErrNotFinite]. Data for which a statistic is
 //     not defined are an error too; each function says which. A returned number is
 //     always valid.

@@ -29,3 +29,41 @@ func ExampleHolm() {
 	fmt.Printf("%.2f\n", adjusted)
 	// Output: [0.06 0.03 0.06]
 }
+
+// Two rivals on one data set, ten seeds. Their accuracy is compared with the baseline's.
+func ExampleFamily_Test() {
+	seeds := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	baseline := []float64{0.71, 0.69, 0.72, 0.70, 0.68, 0.73, 0.70, 0.71, 0.69, 0.72}
+	family := stats.Family{
+		Direction: stats.HigherIsBetter,
+		Cells: []stats.Cell{
+			{Units: seeds, Baseline: baseline, Rival: []float64{0.74, 0.71, 0.74, 0.74, 0.71, 0.75, 0.71, 0.75, 0.72, 0.73}},
+			{Units: seeds, Baseline: baseline, Rival: []float64{0.72, 0.67, 0.73, 0.71, 0.69, 0.71, 0.71, 0.70, 0.70, 0.73}},
+		},
+	}
+	result, err := family.Test()
+	if err != nil {
+		panic(err)
+	}
+	for _, c := range result.Cells {
+		fmt.Printf("%+.4f, %+.4f to %+.4f, p = %.4f: %v\n", c.MeanDifference, c.Interval.Low, c.Interval.High, c.P, c.Decision)
+	}
+	// Output:
+	// +0.0250, +0.0158 to +0.0342, p = 0.0039: better
+	// +0.0020, -0.0092 to +0.0132, p = 0.8086: not shown
+}
+
+// Looks at 10, 15 and 20 seeds: a cell is decided where its p is at most the level.
+func ExamplePlanLooks() {
+	looks, err := stats.PlanLooks([]int{10, 15, 20}, 0.05)
+	if err != nil {
+		panic(err)
+	}
+	for _, look := range looks {
+		fmt.Printf("%d seeds: %.4f\n", look.Units, look.Level)
+	}
+	// Output:
+	// 10 seeds: 0.0031
+	// 15 seeds: 0.0183
+	// 20 seeds: 0.0440
+}

@@ -59,7 +59,12 @@ func (r PairedTResult) standardError() float64 { return r.SDDifference / math.Sq
 // It holds zero when P > 1 − level. It panics for a level outside (0, 1).
 func (r PairedTResult) Interval(level float64) Interval {
 	mustBeFraction("PairedTResult.Interval", "level", level)
-	half := studentUpper((1-level)/2, r.DF) * r.standardError()
+	return r.intervalAround(level, studentUpper((1-level)/2, r.DF))
+}
+
+// intervalAround is Interval with the quantile of t, which also a level that rounds to 1 has.
+func (r PairedTResult) intervalAround(level, quantile float64) Interval {
+	half := quantile * r.standardError()
 	return Interval{Level: level, Low: r.MeanDifference - half, High: r.MeanDifference + half}
 }
 

@@ -6,17 +6,8 @@ import (
 	"math"
 )
 
-const (
-	// MinPairs is the smallest number of pairs that is tested.
-	MinPairs = 3
-	// ExploratoryBelow is the number of pairs from which on a result is more than
-	// exploratory. With 4 pairs and less, neither Wilcoxon's test nor the sign-flip
-	// test can have a p below 0.125.
-	ExploratoryBelow = 5
-)
-
-// Exploratory says whether a result of n pairs is to be called exploratory.
-func Exploratory(n int) bool { return n < ExploratoryBelow }
+// MinPairs is the smallest number of pairs that is tested.
+const MinPairs = 3
 
 var (
 	// ErrTooFewPairs is returned for fewer than MinPairs pairs.
@@ -75,6 +66,11 @@ func newPairs(function string, x, y []float64) (pairs, error) {
 	if len(x) < MinPairs {
 		return pairs{}, fmt.Errorf("%w, got %d", ErrTooFewPairs, len(x))
 	}
+	return checkPairs(x, y)
+}
+
+// checkPairs pairs two samples of one length, of any size.
+func checkPairs(x, y []float64) (pairs, error) {
 	if err := checkFinite("x", x); err != nil {
 		return pairs{}, err
 	}

@@ -6,58 +6,27 @@ import (
 	"diaghess/kernels"
 )
 
-// SignFlipResult is the outcome of a two-sided sign-flip test on x − y.
-type SignFlipResult struct {
-	N              int     // number of pairs
-	MeanDifference float64 // mean of x − y
-	Draws          int     // random sign patterns; 0 where all 2^N were counted and P is exact
-	P              float64 // probability of a |mean| at least as large when every sign is a fair coin
-}
-
 // signFlipExact is the largest number of pairs whose sign patterns are all counted.
 const signFlipExact = 20
 
-// SignFlip tests by the mean difference whether the arms are exchangeable: then each
-// difference x[i] − y[i] is as likely with the opposite sign. The source is Fisher, The
-// Design of Experiments, 1935, section 21. The test assumes nothing about the distribution
-// of the results.
-//
-// Up to 20 pairs P is exact: the share of the 2^n sign patterns whose |mean| is at least
-// the observed one. For more pairs P = (k+1)/(draws+1), where k random patterns of draws
-// reach it. That is never zero and keeps the level (Phipson and Smyth, "Permutation
-// p-values should never be zero", Statistical Applications in Genetics and Molecular
-// Biology 9, 2010). Means that differ by no more than rounding count as equal. When all
-// differences are zero, P is 1. SciPy has the test as
-// permutation_test(permutation_type="samples").
-//
-// It returns ErrTooFewPairs or ErrNotFinite, and panics when x and y differ in
-// length and for a negative number of draws.
-func SignFlip(x, y []float64, draws Draws) (SignFlipResult, error) {
-	p, err := newPairs("SignFlip", x, y)
-	if err != nil {
-		return SignFlipResult{}, err
-	}
-	d, err := Describe(p.difference) // says so when sums overflow
-	if err != nil {
-		return SignFlipResult{}, err
-	}
+// flipP returns the probability that the sum of differences is at least as large when every
+// sign is a fair coin (Fisher, The Design of Experiments, 1935, section 21). Sums that differ by
+// at most slack are equal. Up to 20 differences all sign patterns are counted. For more, so
+// many random patterns are drawn, and p = (k+1)/(draws+1), where k of them reach the sum (Phipson
+// and Smyth, "Permutation p-values should never be zero", Statistical Applications in Genetics
+// and Molecular Biology 9, 2010); sampled is their number.
+func flipP(d []float64, slack float64, draws Draws) (p float64, sampled int) {
 	sum := 0.0
-	for _, v := range p.difference {
+	for _, v := range d {
 		sum += v
 	}
-	r := SignFlipResult{N: d.N, MeanDifference: d.Mean}
-	if threshold := math.Abs(sum) - p.sumRounding(); r.N <= signFlipExact {
-		r.P = exactFlipP(p.difference, threshold)
-	} else {
-		r.Draws = draws.number()
-		r.P = drawnFlipP(p.difference, threshold, r.Draws, draws.Seed)
+	threshold := math.Abs(sum) - slack
+	if len(d) <= signFlipExact {
+		return exactFlipP(d, threshold), 0
 	}
-	return r, nil
+	sampled = draws.number()
+	return drawnFlipP(d, threshold, sampled, draws.Seed), sampled
 }
-
-// SmallestExactP returns 2^(1−n), below which neither SignFlip's nor Wilcoxon's
-// exact p of n pairs can be, however large the difference: with 5 pairs, 0.0625.
-func SmallestExactP(n int) float64 { return math.Ldexp(1, 1-n) }
 
 // exactFlipP returns the share of sign patterns whose |sum| is at least the
 // threshold. It splits the differences into halves and counts the pairs of

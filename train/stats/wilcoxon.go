@@ -18,7 +18,7 @@ type WilcoxonResult struct {
 }
 
 // wilcoxonExact is the largest number of pairs whose P is exact.
-const wilcoxonExact = 25
+const wilcoxonExact = 49
 
 // Wilcoxon tests whether the differences x[i] − y[i] are symmetric about zero,
 // by the ranks of their magnitudes (Wilcoxon, "Individual comparisons by ranking
@@ -31,7 +31,7 @@ const wilcoxonExact = 25
 // rounding count as equal, so 0.4−0.3 and 0.5−0.4 are a tie. When all differences are zero,
 // W is 0 and P is 1.
 //
-// Up to 25 pairs P is exact, given the ranks: of the 2^m ways to give signs to m ranks, the
+// Below 50 pairs P is exact, given the ranks: of the 2^m ways to give signs to m ranks, the
 // share whose W is at least as far from the mean. For more pairs it is that of the normal
 // approximation, with mean Σr/2, variance Σr²/4 and a continuity correction of ½. The ranks
 // in the variance account for ties.
@@ -81,21 +81,10 @@ func (p pairs) signedRanks() (ranks []float64, positive []bool) {
 	return ranks, positive
 }
 
-// exactRankP counts the signs by their W. Twice a rank is a whole number, and
-// so is every count, below 2^25.
+// exactRankP counts the signs by their W.
 func exactRankP(ranks []float64, w float64) float64 {
-	total := 0.0
-	for _, rank := range ranks {
-		total += rank
-	}
-	ways := make([]float64, int(2*total)+1) // [2W]: in how many ways
-	ways[0] = 1
-	for _, rank := range ranks {
-		step := int(2 * rank)
-		for i := len(ways) - 1; i >= step; i-- {
-			ways[i] += ways[i-step]
-		}
-	}
+	ways := rankSums(ranks)
+	total := float64(len(ways)-1) / 2
 	far := 0.0
 	for i, count := range ways {
 		if math.Abs(float64(i)-total) >= math.Abs(2*w-total) {
@@ -103,6 +92,24 @@ func exactRankP(ranks []float64, w float64) float64 {
 		}
 	}
 	return math.Ldexp(far, -len(ranks))
+}
+
+// rankSums returns in how many ways to give signs W takes each value, by 2W. Twice a rank
+// is a whole number, and so is every count, below 2^49.
+func rankSums(ranks []float64) []float64 {
+	total := 0.0
+	for _, rank := range ranks {
+		total += rank
+	}
+	ways := make([]float64, int(2*total)+1)
+	ways[0] = 1
+	for _, rank := range ranks {
+		step := int(2 * rank)
+		for i := len(ways) - 1; i >= step; i-- {
+			ways[i] += ways[i-step]
+		}
+	}
+	return ways
 }
 
 func approximateRankP(ranks []float64, w float64) float64 {

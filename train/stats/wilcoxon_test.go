@@ -17,7 +17,7 @@ func TestWilcoxonKnownAnswers(t *testing.T) {
 		return d
 	}
 	notThirds := func(i int) bool { return i%3 != 0 }
-	tied := make([]float64, 40)
+	tied := make([]float64, 60)
 	for k := range tied {
 		tied[k] = float64((7*k)%23 - 9)
 	}
@@ -40,13 +40,15 @@ func TestWilcoxonKnownAnswers(t *testing.T) {
 		// By hand: one sign pattern is all there is.
 		{"all zero", zeros(4), zeros(4), WilcoxonResult{N: 4, Zeros: 4, Exact: true, P: 1}},
 		// SciPy: wilcoxon(d, method="exact").
-		{"largest exact", signed(25, notThirds), zeros(25), WilcoxonResult{N: 25, W: 217, Exact: true, P: 0.14847958087921143}},
+		{"25", signed(25, notThirds), zeros(25), WilcoxonResult{N: 25, W: 217, Exact: true, P: 0.14847958087921143}},
+		{"30", signed(30, notThirds), zeros(30), WilcoxonResult{N: 30, W: 300, Exact: true, P: 0.17059839516878128}},
+		{"largest exact", signed(49, notThirds), zeros(49), WilcoxonResult{N: 49, W: 817, Exact: true, P: 0.04170385423242351}},
 		// SciPy: wilcoxon(d, method="approx", correction=True).
-		{"approximate", signed(30, notThirds), zeros(30), WilcoxonResult{N: 30, W: 300, P: 0.1681789797233525}},
-		// SciPy: wilcoxon(d, zero_method="pratt", method="approx", correction=True), d = (7k mod 23) − 9, k = 0 … 39.
-		{"approximate with ties", tied, zeros(40), WilcoxonResult{N: 40, Zeros: 1, W: 545.5, P: 0.06834634339917799}},
-		// By hand: W = 1 + … + 14 + 17 + 26 + 27 + 28 is its mean, 28·29/4.
-		{"approximate, no effect", signed(28, func(i int) bool { return i <= 14 || i == 17 || i >= 26 }), zeros(28), WilcoxonResult{N: 28, W: 203, P: 1}},
+		{"approximate", signed(50, notThirds), zeros(50), WilcoxonResult{N: 50, W: 867, P: 0.027063492176047897}},
+		// SciPy: wilcoxon(d, zero_method="pratt", method="approx", correction=True), d = (7k mod 23) − 9, k = 0 … 59.
+		{"approximate with ties", tied, zeros(60), WilcoxonResult{N: 60, Zeros: 2, W: 1197.5, P: 0.03673483773876264}},
+		// By hand: W = 1 + … + 37 − 14 is its mean, 52·53/4.
+		{"approximate, no effect", signed(52, func(i int) bool { return i <= 37 && i != 14 }), zeros(52), WilcoxonResult{N: 52, W: 689, P: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Wilcoxon(c.x, c.y)
@@ -81,10 +83,9 @@ func TestWilcoxonOfDecimals(t *testing.T) {
 	if want := (WilcoxonResult{N: 12, Zeros: 3, W: 57.5, Exact: true, P: 0.109375}); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	flips, err := SignFlip(x, y, Draws{})
-	whole, _ := SignFlip(d, zeros(12), Draws{})
-	if err != nil || flips.P != whole.P {
-		t.Errorf("p of sign flips is %g, %v; of whole numbers %g", flips.P, err, whole.P)
+	flips, _ := flipsOf(t, x, y, Draws{})
+	if whole, _ := flipsOf(t, d, zeros(12), Draws{}); flips != whole {
+		t.Errorf("p of sign flips is %g, of whole numbers %g", flips, whole)
 	}
 }
 

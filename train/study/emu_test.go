@@ -3,6 +3,7 @@ package study
 import (
 	"diaghess/train/record"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"testing"
@@ -45,16 +46,21 @@ func TestEmulatedStudyLeavesTheSameRecord(t *testing.T) {
 		epochs, limit, batch int
 		optimizer, wrong     string // wrong has the rate with the planted error
 		gradients            float64
+		average              record.Average // with statistics from 32 pictures
 	}{
-		{"mlp", 2, 128, 32, "adamw", "adamw:lr=0.001001", 32 * u},
-		{"mlp", 2, 128, 32, "diaghess", "diaghess:lr=1.001e-6", 32 * u},
-		{"pilotcnn", 1, 64, 16, "adamw", "adamw:lr=0.001001", 1024 * u},
+		{"mlp", 2, 128, 32, "adamw", "adamw:lr=0.001001", 32 * u, record.AverageNone},
+		{"mlp", 2, 128, 32, "diaghess", "diaghess:lr=1.001e-6", 32 * u, record.AverageNone},
+		{"pilotcnn", 1, 64, 16, "adamw", "adamw:lr=0.001001", 1024 * u, record.AverageNone},
+		{"digitcnn", 1, 64, 16, "adamw", "adamw:lr=0.001001", 1024 * u, "ema=0.5"},
 	} {
-		t.Run(c.model+"/"+c.optimizer, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%s/%s", c.model, c.optimizer, c.average), func(t *testing.T) {
 			run := func(device, optimizer string) (record.Config, []record.Epoch, record.Final) {
 				s := smallStudy(t.TempDir())
 				s.Model, s.Epochs, s.Limit, s.Batch = c.model, c.epochs, c.limit, c.batch
-				s.Optimizers, s.Seeds, s.Device = []string{optimizer}, []int{0}, device
+				s.Optimizers, s.Seeds, s.Device = rules(optimizer), []int{0}, device
+				if s.Average = c.average; s.Average != record.AverageNone {
+					s.Recalibrate = 32
+				}
 				if err := s.Run(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
@@ -105,7 +111,7 @@ func readRun(t *testing.T, s *Study) (c record.Config, epochs []record.Epoch, f 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := record.RunOf(s.Out, jobs[0])
+	r := record.RunOf(s.Out, jobs[0].Job)
 	c, _, errConfig := r.Config()
 	epochs, errEpochs := r.Epochs()
 	f, _, errFinal := r.Final()

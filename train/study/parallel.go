@@ -2,6 +2,7 @@ package study
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -9,7 +10,6 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/train"
-	"diaghess/train/record"
 )
 
 // share divides the processors among runs. A run has its threads to its end, also where
@@ -44,9 +44,12 @@ type running struct {
 }
 
 // make makes a run, or nothing.
-func (r *runners) make(set *train.Resident, job record.Job) (running, error) {
+func (r *runners) make(ctx context.Context, set *train.Resident, job train.Job) (running, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	if err := ctx.Err(); err != nil { // while others were made
+		return running{}, err
+	}
 	stream, err := r.device.NewStream()
 	if err != nil {
 		return running{}, r.noRoom(err)
@@ -75,9 +78,9 @@ func (r *runners) noRoom(err error) error {
 	case !errors.As(err, &full):
 		return err
 	case r.running == 0:
-		return fmt.Errorf("%w: not even one run has room: a smaller --batch or --model needs less", err)
+		return fmt.Errorf("%w: not even one run fits: a smaller --batch or --model needs less", err)
 	}
-	return fmt.Errorf("%w: use --parallel %d, so many have room side by side; the same command goes on from here", err, r.running)
+	return fmt.Errorf("%w: use --parallel %d, so many fit side by side; the same command goes on from here", err, r.running)
 }
 
 // mostParallel bounds the runs side by side on a GPU: more of them have nothing left to
@@ -87,7 +90,7 @@ const mostParallel = 40
 // room returns how many runs a device with memory of its own has room for, measured by
 // the second of two: with the first come what all of them share, the dataset and the
 // code of kernels and libraries.
-func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []record.Job) (n int, err error) {
+func (s *Study) room(ctx context.Context, runs *runners, meter gpu.Meter, sets *residents, jobs []train.Job) (n int, err error) {
 	set, err := sets.get(jobs[0].Dataset)
 	if err != nil {
 		return 0, err
@@ -95,7 +98,7 @@ func (s *Study) room(runs *runners, meter gpu.Meter, sets *residents, jobs []rec
 	var free [2]int64
 	for i := range free {
 		var run running
-		run, err = runs.make(set, jobs[0])
+		run, err = runs.make(ctx, set, jobs[0])
 		var full *gpu.OutOfMemory
 		switch {
 		case i > 0 && errors.As(err, &full):

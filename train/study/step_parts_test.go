@@ -2,6 +2,7 @@ package study
 
 import (
 	"bufio"
+	"diaghess/optim"
 	"diaghess/train/record"
 	"encoding/json"
 	"os"
@@ -13,10 +14,10 @@ import (
 // that estimates it, though not at every step.
 func TestStepParts(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	s.Seeds, s.Optimizers = []int{0}, []string{"adamw", "diaghess:curvature=gnb,every=7"}
+	s.Seeds, s.Optimizers = []int{0}, rules("adamw,diaghess:curvature=gnb,every=7")
 	runStudy(t, s)
-	for i, spec := range s.Optimizers {
-		path := record.RunOf(s.Out, record.Job{Settings: s.Settings, Dataset: "digits", Optimizer: spec}).Folder + "/epochs.jsonl"
+	for i, rule := range s.Optimizers {
+		path := record.RunOf(s.Out, record.Job{Settings: s.Settings, Dataset: "digits", Optimizer: optim.Spec(rule)}).Folder + "/epochs.jsonl"
 		file, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,20 +18,24 @@ import (
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/data"
-	"diaghess/train/lock"
 	"diaghess/train/record"
 )
 
-// Study is datasets x seeds x optimizers.
+// Study is datasets x seeds x optimizers, or datasets x tunings x seeds x arms.
 type Study struct {
 	record.Settings
 	Datasets   []string
-	Optimizers []string // specs; the first is the baseline
+	Optimizers []optim.Rule // the first is the baseline
 	Seeds      []int
-	Out        string // folder of the records
-	Data       string // folder of the datasets, see data.Dir
-	Device     string // see devices.Options
-	Library    string // see devices.Options
+	// Tunings are the optimizers of each of several independent tunings, in place of
+	// Optimizers. Every tuning has as many seeds as Seeds, and none that another has: see
+	// [record.TuningSeeds]. Seeds are then below record.SeedStride, or as far from where the seeds
+	// of tuning begin.
+	Tunings [][]optim.Rule
+	Out     string // folder of the records, of a shard that of its own
+	Data    data.Shelf
+	Device  string // see devices.Options
+	Library string // see devices.Options
 	// Parallel is how many runs go side by side and Threads how many threads
 	// each has. 0 lets the study choose: as many runs as there are processors
 	// or runs, and the processors shared among them. On a GPU it is as many runs as its
@@ -41,54 +47,112 @@ type Study struct {
 	// end. A tuning sets both.
 	ValidationOnly bool
 	Until          int
+	// Later is how many epochs a tuning is to train in later stages, for the time left.
+	Later int
+
+	// KeepCheckpoints is how many checkpoints of each run stay, evenly spread over its epochs, for
+	// an audit to go on from; see package audit. A checkpoint has the size of the parameters
+	// and of what the optimizer keeps.
+	KeepCheckpoints int
 
 	// Profile has a profiler record a few steps of each run, op by op, on a device that
 	// has something for it.
 	Profile bool
 
+	// Intent is what the study's plan says of its question. Where it has looks, Look is called
+	// after the runs of each that others follow. It says which of the other runs are still needed,
+	// and what was decided, in a sentence. look counts from 0.
+	Intent Intent
+	Look   func(look int) (needed func(record.Job) bool, said string, err error)
+
+	// Shard is the part of the study that Run does; the zero value is all of it. The study's folder
+	// is that above Out, and [record.Merge] joins the shards there.
+	Shard record.Shard
+
+	// Force has the study replace files in Out that are not its own.
+	Force bool
+
 	// tuned is what chose the optimizers' settings, or nil, and tuningTrials from
-	// how many trials each, by its spec; see Use.
+	// how many trials each, by its spec; arms are the names of the optimizers of Tunings. See Use.
 	tuned        *record.Tuned
 	tuningTrials map[string]int
+	arms         []string
+	planned      *record.Plan // see Register; nil without one
 	// checkpointEvery is [train.Options.CheckpointEvery]; 0 for its default.
 	checkpointEvery time.Duration
+	held            bool // see Hold
 }
 
 // Jobs returns the runs in the order in which they are begun: for each dataset
 // and seed all arms, so that pairs are complete early.
-func (s *Study) Jobs() ([]record.Job, error) {
-	if len(s.Datasets) == 0 || len(s.Optimizers) == 0 || len(s.Seeds) == 0 {
+func (s *Study) Jobs() ([]train.Job, error) {
+	tunings := s.Tunings
+	if tunings == nil {
+		tunings = [][]optim.Rule{s.Optimizers}
+	}
+	rules := slices.Concat(tunings...)
+	if len(s.Datasets) == 0 || len(rules) == 0 || len(s.Seeds) == 0 {
 		return nil, errors.New("a study needs at least one dataset, one optimizer and one seed")
 	}
-	var arms []string
-	for _, spec := range s.Optimizers {
-		rule, err := optim.Parse(spec)
+	var jobs []train.Job
+	known := map[record.Job]bool{}
+	if runs := int64(len(s.Datasets)) * int64(len(s.Seeds)) * int64(len(rules)); runs > MostRuns {
+		return nil, fmt.Errorf("%d runs (datasets: %d, seeds: %d, optimizers: %d): a study has at most %d", runs, len(s.Datasets), len(s.Seeds), len(rules), MostRuns)
+	}
+	for _, dataset := range s.Datasets {
+		// What is wrong with any of the arms is said before the first is trained.
+		set, err := s.Data.Describe(dataset)
 		if err != nil {
 			return nil, err
 		}
-		arm := optim.Spec(rule)
-		if slices.Contains(arms, arm) {
-			return nil, fmt.Errorf("optimizer %s is in the study twice", arm)
+		if err := train.Check(s.Settings, set, rules); err != nil {
+			return nil, err
 		}
-		arms = append(arms, arm)
-	}
-	var jobs []record.Job
-	for _, dataset := range s.Datasets {
-		for _, seed := range s.Seeds {
-			for _, arm := range arms {
-				job := record.Job{Settings: s.Settings, Dataset: dataset, Optimizer: arm, Seed: seed}
-				if err := train.Validate(job); err != nil {
+		for i, rules := range tunings {
+			for _, seed := range record.TuningSeeds(s.Seeds, i+1) {
+				if err := train.ValidateSeed(seed); err != nil {
 					return nil, err
 				}
-				if slices.Contains(jobs, job) {
-					return nil, fmt.Errorf("%s is in the study twice", job)
+				for arm, rule := range rules {
+					job := train.NewJob(s.Settings, dataset, rule, seed)
+					if known[job.Job] {
+						return nil, fmt.Errorf("%s is in the study twice", job)
+					}
+					known[job.Job] = true
+					if s.arms != nil {
+						job.Arm, job.Tuning = s.arms[arm], i+1
+					}
+					jobs = append(jobs, job)
 				}
-				jobs = append(jobs, job)
 			}
 		}
 	}
 	return jobs, nil
 }
+
+// Arms returns the names of what the study compares, the baseline first.
+func (s *Study) Arms() []string {
+	if s.arms != nil {
+		return s.arms
+	}
+	var arms []string
+	for _, rule := range s.Optimizers {
+		arms = append(arms, optim.Spec(rule))
+	}
+	return arms
+}
+
+// records returns what the records say of jobs.
+func records(jobs []train.Job) []record.Job {
+	all := make([]record.Job, len(jobs))
+	for i, job := range jobs {
+		all[i] = job.Job
+	}
+	return all
+}
+
+// MostRuns bounds a study: a report of more takes minutes.
+const MostRuns = 100_000
 
 // Folder returns the record's folder of the study's first run.
 func (s *Study) Folder() (string, error) {
@@ -96,10 +160,11 @@ func (s *Study) Folder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Abs(record.RunOf(s.Out, jobs[0]).Folder)
+	return filepath.Abs(record.RunOf(s.Out, jobs[0].Job).Folder)
 }
 
-// ErrStopped says that a study was interrupted.
+// ErrStopped says that a study was interrupted, and that each run that had begun has kept its
+// checkpoint.
 var ErrStopped = errors.New("stopped before its end; the same command goes on from here")
 
 // Run does all runs that have not ended yet. A run that diverges is an outcome;
@@ -109,17 +174,37 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if observer == nil {
 		observer = Silent{}
 	}
-	jobs, err := s.Jobs()
+	all, err := s.Jobs()
 	if err != nil {
 		return err
 	}
-	lock, err := lockStudy(ctx, s.Out)
+	jobs, err := s.mine(all)
 	if err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, lock.Close()) }()
+	if !s.held {
+		var release func() error
+		if release, err = s.Hold(ctx); err != nil {
+			return err
+		}
+		defer func() { err = cmp.Or(err, release()) }()
+	}
+	said := make(chan struct{})
+	unheard := context.AfterFunc(ctx, func() { observer.Stopping(); close(said) })
+	defer func() {
+		if !unheard() {
+			<-said
+		}
+	}()
 
-	left, err := s.left(jobs)
+	left, ended, err := s.left(ctx, jobs)
+	if err != nil && onlyInterrupted(err) {
+		return fmt.Errorf("study %s: %w", s.Out, ErrStopped)
+	}
+	if err != nil {
+		return err
+	}
+	extent, err := s.extent(records(jobs), records(left))
 	if err != nil {
 		return err
 	}
@@ -127,87 +212,208 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 		return fmt.Errorf("nothing for a profiler to record: all runs in %s have ended; choose another folder with --out", s.Out)
 	}
 	parallel, threads := s.share(len(left))
+	for _, job := range left {
+		if err := optim.CheckDevice(job.Rule, s.Device); err != nil {
+			return fmt.Errorf("optimizer %s: %w", job.Rule.Name(), err)
+		}
+	}
 	device, err := devices.Open(devices.Options{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
 	if err != nil {
 		return err
 	}
 	defer func() { err = cmp.Or(err, device.Close()) }()
-	if err := record.WriteStudy(s.Out, jobs); err != nil {
+	ledger, err := record.OpenLedger(s.Out)
+	if err != nil {
 		return err
 	}
-	if s.tuned != nil {
-		if err := s.tuned.Write(filepath.Join(s.Out, record.TunedFile)); err != nil {
+	defer func() { err = cmp.Or(err, ledger.Close()) }()
+	if extent.Plan, err = ledger.Plan(records(all), s.tuned, train.ThisBuild()); err != nil {
+		return err
+	}
+	if err := ledger.Reconcile(ended); err != nil {
+		return err
+	}
+	err = s.inLooks(ctx, jobs, left, extent, observer, func(left []train.Job) error {
+		return s.runAll(ctx, device, left, parallel, &chronicle{ledger: ledger, study: s.Out}, observer)
+	})
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case onlyInterrupted(err):
+		return fmt.Errorf("study %s: %w", s.Out, ErrStopped)
+	}
+	return fmt.Errorf("study %s: stopped before its end. %w. The same command goes on, each run from the checkpoint that it has", s.Out, err)
+}
+
+// inLooks does the runs that are left up to each planned look, and then, of the others, those
+// that are still needed. Runs that are in no plan come after the last look.
+func (s *Study) inLooks(ctx context.Context, jobs, left []train.Job, extent Extent, observer Observer, run func([]train.Job) error) error {
+	for look := 0; ; look++ {
+		observer.Study(extent)
+		now, later := s.upTo(look, left)
+		if len(now) > 0 {
+			if err := run(now); err != nil {
+				return err
+			}
+		}
+		if len(later) == 0 || ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		needed, said, err := s.Look(look)
+		if err != nil {
 			return err
 		}
-	}
-	observer.Study(jobs, len(jobs)-len(left))
-	if err := s.runAll(ctx, device, left, parallel, observer); err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("study %s: %w", s.Out, ErrStopped)
+		observer.Look(said)
+		needless := map[record.Job]bool{}
+		for _, job := range later {
+			needless[job.Job] = !needed(job.Job)
 		}
+		drop := func(job train.Job) bool { return needless[job.Job] }
+		left, jobs = slices.DeleteFunc(later, drop), slices.DeleteFunc(jobs, drop)
+		plan := extent.Plan
+		if extent, err = s.extent(records(jobs), records(left)); err != nil {
+			return err
+		}
+		extent.Plan = plan
+	}
+}
+
+// upTo divides jobs into those of the units up to a look and the others. After the last look, or
+// without any, all are the first.
+func (s *Study) upTo(look int, jobs []train.Job) (first, others []train.Job) {
+	if s.planned == nil || look >= len(s.planned.Looks) {
+		return jobs, nil
+	}
+	units := map[int]bool{}
+	for _, unit := range s.planned.Units()[:s.planned.Looks[look]] {
+		units[unit] = true
+	}
+	for _, job := range jobs {
+		unit := job.Seed
+		if s.planned.Tunings > 1 {
+			unit = job.Tuning
+		}
+		if units[unit] {
+			first = append(first, job)
+		} else {
+			others = append(others, job)
+		}
+	}
+	return first, others
+}
+
+// onlyInterrupted says whether an error has no other cause than that a context ended.
+func onlyInterrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// extent is what the study has to do if those jobs are left of all.
+func (s *Study) extent(jobs, left []record.Job) (Extent, error) {
+	e := Extent{Jobs: jobs, Ended: len(jobs) - len(left)}
+	steps := map[string]int{} // of a run, by dataset: all else is the same
+	for _, job := range jobs {
+		n, known := steps[job.Dataset]
+		if !known {
+			set, err := s.Data.Describe(job.Dataset)
+			if err != nil {
+				return e, err
+			}
+			if n, err = train.StepsOf(job, set); err != nil {
+				return e, err
+			}
+			e.Later = n / s.Epochs * s.Later
+			n = s.untilPause(n)
+			steps[job.Dataset] = n
+		}
+		e.Steps += n
+		e.Done += n
+	}
+	for _, job := range left {
+		e.Done -= steps[job.Dataset]
+	}
+	return e, nil
+}
+
+// untilPause returns how many of a run's steps come before it is to pause.
+func (s *Study) untilPause(steps int) int {
+	if s.Until > 0 {
+		return steps / s.Epochs * min(s.Until, s.Epochs)
+	}
+	return steps
+}
+
+// left returns the jobs without an end. Nothing in the study's folder may be wrong that its
+// report would refuse, and a run that needs nothing more must have had the settings of its job.
+// ended are the records, see [record.CheckStudyContext].
+func (s *Study) left(ctx context.Context, jobs []train.Job) (left []train.Job, ended map[string]record.Event, err error) {
+	ended, wrong, err := record.CheckStudyContext(ctx, os.DirFS(s.Out), s.Out)
+	if err != nil {
+		return nil, nil, err
+	}
+	wrong = slices.DeleteFunc(wrong, func(p record.Problem) bool { // Run writes these anew
+		return p.Place == filepath.Join(s.Out, record.StudyFile) || s.tuned != nil && p.Place == filepath.Join(s.Out, record.TunedFile)
+	})
+	if len(wrong) > 0 {
+		return nil, nil, wrong
+	}
+	if err := s.sameRules(ctx, jobs); err != nil {
+		return nil, nil, err
+	}
+	if err := s.sameTuning(ctx, jobs); err != nil {
+		return nil, nil, err
+	}
+	if err := s.sameData(ctx); err != nil {
+		return nil, nil, err
+	}
+	for _, job := range jobs {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		run := record.RunOf(s.Out, job.Job)
+		_, end, err := run.Final()
+		if err != nil {
+			return nil, nil, err
+		}
+		if !end && s.Until > 0 {
+			epochs, err := run.Epochs()
+			if err != nil {
+				return nil, nil, err
+			}
+			end = len(epochs) >= s.Until
+		}
+		if end {
+			if err := run.Chosen(record.Config{Job: job.Job, OptimizerSettings: optim.Settings(job.Rule), Rule: optim.Source(job.Rule), Data: (*record.Origin)(s.Data.Origin(job.Dataset))}); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		left = append(left, job)
+	}
+	return left, ended, nil
+}
+
+// sameData refuses datasets of which the study's folder has another content, split or scaling under
+// the same short name.
+func (s *Study) sameData(ctx context.Context) error {
+	begun, err := record.BegunRuns(ctx, s.Out)
+	if err != nil {
 		return err
+	}
+	for _, run := range begun {
+		was, _, own := strings.Cut(run.Dataset, "@")
+		for _, name := range s.Datasets {
+			if is, _, _ := strings.Cut(name, "@"); own && is == was && !slices.Contains(s.Datasets, run.Dataset) {
+				return fmt.Errorf("%s holds runs on the dataset %s, and it is %s now: its content, split or scaling has changed; take back what config.json of those runs has under \"data\", or choose another folder with --out",
+					s.Out, run.Dataset, name)
+			}
+		}
 	}
 	return nil
 }
 
-// lockPatience is how long a study waits for another process to leave it: a
-// killed one holds its lock until the system has taken its memory back.
-const lockPatience = 2 * time.Second
-
-// lockStudy sees to it that one process at a time works on a study.
-func lockStudy(ctx context.Context, folder string) (held *lock.Lock, err error) {
-	if err = os.MkdirAll(folder, 0o755); err == nil {
-		patience, cancel := context.WithTimeout(ctx, lockPatience)
-		defer cancel()
-		held, err = lock.Take(patience, filepath.Join(folder, ".lock"), nil)
-	}
-	if err == nil {
-		return held, nil
-	}
-	remedy := "choose another folder with --out"
-	if errors.Is(err, lock.ErrHeld) {
-		remedy = "wait for it, or " + remedy
-	}
-	return nil, fmt.Errorf("study %s: %w; %s", folder, err, remedy)
-}
-
-// left returns the jobs without an end. A run that has ended must have had the
-// settings of its job.
-func (s *Study) left(jobs []record.Job) ([]record.Job, error) {
-	var left []record.Job
-	for _, job := range jobs {
-		run := record.RunOf(s.Out, job)
-		_, ended, err := run.Final()
-		if err != nil {
-			return nil, err
-		}
-		if ended {
-			rule, err := optim.Parse(job.Optimizer)
-			if err != nil {
-				return nil, err
-			}
-			if err := run.Chosen(record.Config{Job: job, OptimizerSettings: optim.Settings(rule)}); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if s.Until > 0 {
-			epochs, err := run.Epochs()
-			if err != nil {
-				return nil, err
-			}
-			if len(epochs) >= s.Until {
-				continue
-			}
-		}
-		left = append(left, job)
-	}
-	return left, nil
-}
-
 // runAll does the jobs, parallel at a time. The first failure stops the others
 // at their next step.
-func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []record.Job, parallel int, observer Observer) (err error) {
+func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []train.Job, parallel int, chronicle *chronicle, observer Observer) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	stream, err := device.NewStream()
@@ -215,22 +421,30 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []record.Job
 		return err
 	}
 	defer func() { err = cmp.Or(err, stream.Close()) }()
-	sets := &residents{ctx: ctx, stream: stream, folder: s.Data, sets: map[string]*train.Resident{}}
+	sets := &residents{ctx: ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
 	runs := &runners{device: device}
 	if meter, ok := device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
-		if parallel, err = s.room(runs, meter, sets, jobs); err != nil {
+		if parallel, err = s.room(ctx, runs, meter, sets, jobs); err != nil {
 			return err
 		}
 	}
-	queue := make(chan record.Job)
+	queue := make(chan train.Job)
 	var workers sync.WaitGroup
+	var mutex sync.Mutex
+	var failed error // the first that is no interruption, also of a run that could not stop in order
 	for range parallel {
 		workers.Add(1)
 		go func() {
 			defer workers.Done()
 			for job := range queue {
-				if err := s.runOne(ctx, runs, sets, job, observer); err != nil {
-					stop(fmt.Errorf("%s: %w", job, err))
+				if err := s.runOne(ctx, runs, sets, job, chronicle, observer); err != nil {
+					err = fmt.Errorf("%s: %w", job, err)
+					stop(err)
+					if !onlyInterrupted(err) {
+						mutex.Lock()
+						failed = cmp.Or(failed, err)
+						mutex.Unlock()
+					}
 				}
 			}
 		}()
@@ -246,12 +460,12 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []record.Job
 	}
 	close(queue)
 	workers.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(failed, context.Cause(ctx))
 }
 
 // runOne does one run on a stream of its own, from where its record's checkpoint is, and
 // records how it ended.
-func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job record.Job, observer Observer) (err error) {
+func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job train.Job, chronicle *chronicle, observer Observer) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -259,7 +473,7 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	if err != nil {
 		return err
 	}
-	trainer, err := runs.make(set, job)
+	trainer, err := runs.make(ctx, set, job)
 	if err != nil {
 		return err
 	}
@@ -273,8 +487,8 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	}
 	config := trainer.Config()
 	config.TuningTrials, config.Build = s.tuningTrials[job.Optimizer], train.ThisBuild()
-	run := record.RunOf(s.Out, job)
-	if err := run.Claim(config); err != nil {
+	run, err := record.RunOf(s.Out, job.Job).Claim(config)
+	if err != nil {
 		return err
 	}
 	position, there, err := run.ReadCheckpoint(trainer.ReadTensors)
@@ -285,29 +499,85 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 		trainer.Position = position
 	}
 
-	seen := observer.Run(job, config, trainer.Step, config.Steps)
-	final, err := trainer.Train(ctx, run, seen)
+	entry, err := chronicle.begin(run.Run, config, trainer.Step)
+	if err != nil {
+		return err
+	}
+	seen := observer.Run(job.Job, config, trainer.Step, s.untilPause(config.Steps))
+	final, err := trainer.Train(ctx, keeper{run, trainer.Trainer, s.KeepCheckpoints, config.Epochs, chronicle.ledger}, seen)
 	if err == nil && final.Status != record.Paused {
 		final.Build = config.Build
 		if err = run.WriteEpochs(trainer.Epochs); err == nil {
-			err = run.Finish(final)
+			err = run.Finish(final, func(what record.Happening, e record.Event) error { return entry.end(what, e, trainer.Step) })
 		}
+	} else if err == nil || ctx.Err() != nil {
+		err = cmp.Or(err, entry.halt(trainer.Step))
 	}
-	if err != nil {
-		final = record.Final{}
+	if err != nil && !onlyInterrupted(err) {
+		err = cmp.Or(err, entry.fail(err, trainer.Step))
 	}
-	seen.End(final)
+	switch {
+	case err == nil:
+		seen.End(final)
+	case onlyInterrupted(err):
+		seen.Stopped(kept(run), nil)
+	default:
+		seen.Stopped(kept(run), err)
+	}
 	if err == nil && trainer.Profiler != nil {
 		err = fmt.Errorf("its record is complete, but no step was recorded for a profiler: that takes more than %d steps", train.ProfileAfter)
 	}
 	return err
 }
 
+// keeper keeps a run's record and, for an audit, some of its checkpoints.
+type keeper struct {
+	record.Claimed
+	trainer         *train.Trainer
+	extra, expected int // checkpoints to be kept, epochs of the run
+	ledger          *record.Ledger
+}
+
+// WriteCheckpoint keeps a checkpoint unless another process has taken over.
+func (k keeper) WriteCheckpoint(p record.Position, tensors func(io.Writer) error) error {
+	if err := k.ledger.Newest(); err != nil {
+		return err
+	}
+	return k.Claimed.WriteCheckpoint(p, tensors)
+}
+
+// WriteEpochs also keeps a checkpoint after every so many epochs.
+func (k keeper) WriteEpochs(epochs []record.Epoch) error {
+	if err := k.ledger.Newest(); err != nil {
+		return err
+	}
+	if err := k.Claimed.WriteEpochs(epochs); err != nil || k.extra == 0 {
+		return err
+	}
+	every := max(1, k.expected/(k.extra+1))
+	if n := len(epochs); n%every > 0 || n/every > k.extra || n == k.expected {
+		return nil
+	}
+	return k.Keep(k.trainer.Position, k.trainer.WriteTensors)
+}
+
+// kept returns the step of the checkpoint that a run has on the disk, 0 for none.
+func kept(run record.Claimed) int {
+	position, there, err := run.ReadCheckpoint(func(tensors io.Reader) error {
+		_, err := io.Copy(io.Discard, tensors)
+		return err
+	})
+	if err != nil || !there {
+		return 0
+	}
+	return position.Step
+}
+
 // residents are the datasets on a study's device, loaded when first asked for.
 type residents struct {
 	ctx    context.Context
 	stream gpu.Stream // owns their memory
-	folder string
+	shelf  data.Shelf
 
 	mutex sync.Mutex
 	sets  map[string]*train.Resident
@@ -319,7 +589,7 @@ func (r *residents) get(name string) (*train.Resident, error) {
 	if set, ok := r.sets[name]; ok {
 		return set, nil
 	}
-	set, err := data.Load(r.ctx, r.folder, name)
+	set, err := train.Load(r.ctx, r.shelf, name)
 	if err != nil {
 		return nil, err
 	}

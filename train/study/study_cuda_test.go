@@ -67,16 +67,16 @@ func TestStandInStudyLeavesTheEmulatorsRecord(t *testing.T) {
 	for _, c := range []struct {
 		model                string
 		epochs, limit, batch int
-		optimizers           []string
+		optimizers           string
 		parallel             []int
 	}{
-		{"mlp", 2, 100, 32, []string{"adamw", "diaghess"}, []int{1, 2}},
-		{"pilotcnn", 1, 32, 64, []string{"diaghess"}, []int{1}},
+		{"mlp", 2, 100, 32, "adamw,diaghess", []int{1, 2}},
+		{"pilotcnn", 1, 32, 64, "diaghess", []int{1}},
 	} {
 		t.Run(c.model, func(t *testing.T) {
 			study := func(device string) *Study {
 				s := smallStudy(t.TempDir())
-				s.Model, s.Epochs, s.Limit, s.Batch, s.Optimizers, s.Seeds = c.model, c.epochs, c.limit, c.batch, c.optimizers, []int{0}
+				s.Model, s.Epochs, s.Limit, s.Batch, s.Optimizers, s.Seeds = c.model, c.epochs, c.limit, c.batch, rules(c.optimizers), []int{0}
 				s.Device = device
 				return s
 			}
@@ -220,7 +220,7 @@ func TestStandInStudyErrors(t *testing.T) {
 	}{
 		"driver too old":  {standin.Options{PTX: "6.4"}, 1, []string{"error 222", "update the driver"}},
 		"another cuDNN":   {standin.Options{CuDNN: 7605}, 1, []string{"7605", "cuDNN"}},
-		"no room":         {standin.Options{Cards: []standin.Card{{Memory: 1 << 20}}}, 1, []string{"no room", "--batch"}},
+		"out of memory":   {standin.Options{Cards: []standin.Card{{Memory: 1 << 20}}}, 1, []string{"out of memory", "--batch"}},
 		"no driver there": {standin.Options{Fault: standin.Fault{Name: "cuInit", Call: 1, Status: 100}}, 1, []string{"no CUDA-capable device"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/record"
 	"diaghess/train/report"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,11 +22,20 @@ import (
 // smallStudy is 2 arms x 2 seeds of the MLP on digits: a second or so.
 func smallStudy(out string) *Study {
 	s := &Study{
-		Settings: train.DefaultSettings(), Datasets: []string{"digits"}, Optimizers: []string{"adamw", "diaghess"},
+		Settings: train.DefaultSettings(), Datasets: []string{"digits"}, Optimizers: rules("adamw,diaghess"),
 		Seeds: []int{0, 1}, Out: out, Device: "cpu", Library: "gonum",
 	}
 	s.Model, s.Epochs = "mlp", 3
 	return s
+}
+
+// rules parses a list of specs that is right.
+func rules(list string) []optim.Rule {
+	rules, err := optim.ParseList(list)
+	if err != nil {
+		panic(err)
+	}
+	return rules
 }
 
 // readStudy returns the files of a study's records by path, without the times:
@@ -33,6 +44,9 @@ func readStudy(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == record.LedgerFolder {
+			return filepath.SkipDir // it has times in every line
+		}
 		if err != nil || entry.IsDir() || entry.Name() == ".lock" {
 			return err
 		}
@@ -158,6 +172,8 @@ func TestKilledStudyGoesOnWithTheSameBits(t *testing.T) {
 	study := func(out string) *Study {
 		s := smallStudy(out)
 		s.Epochs, s.checkpointEvery = 10, time.Millisecond
+		// Then a checkpoint holds all that one can.
+		s.Protocol, s.Endpoint, s.Average = record.ProtocolHoldout, record.EndpointBest, "ema=0.9"
 		return s
 	}
 	if out := os.Getenv(variable); out != "" {
@@ -191,22 +207,12 @@ func TestKilledStudyGoesOnWithTheSameBits(t *testing.T) {
 		t.Skip("the study ended before it could be killed")
 	}
 	t.Logf("killed %d times", kills)
-	compareStudies(t, withoutLeftovers(readStudy(t, out)), want)
-}
-
-// withoutLeftovers drops files that a killed process was writing aside.
-func withoutLeftovers(files map[string]string) map[string]string {
-	for name := range files {
-		if strings.HasPrefix(filepath.Base(name), ".") {
-			delete(files, name)
-		}
-	}
-	return files
+	compareStudies(t, readStudy(t, out), want)
 }
 
 func TestDivergedRunIsAnOutcome(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	s.Optimizers = []string{"adamw", "sgd:lr=1e30"}
+	s.Optimizers = rules("adamw,sgd:lr=1e30")
 	s.Seeds = []int{0}
 	runStudy(t, s)
 	rows, err := report.ReadFolder(s.Out)
@@ -242,7 +248,7 @@ func TestStudyIsExtended(t *testing.T) {
 
 func TestStudyIsLocked(t *testing.T) {
 	s := smallStudy(t.TempDir())
-	lock, err := lockStudy(t.Context(), s.Out)
+	lock, err := Lock(t.Context(), s.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,6 +285,71 @@ func TestDamagedCheckpointIsNotRead(t *testing.T) {
 	}
 }
 
+// A checkpoint that was copied from another run is not gone on from.
+func TestCheckpointOfAnotherRunIsNotRead(t *testing.T) {
+	checkpointOf := func(change func(*Study)) (s *Study, path string) {
+		s = smallStudy(t.TempDir())
+		s.Parallel, s.Optimizers, s.Seeds = 1, rules("adamw"), []int{0}
+		change(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if err := s.Run(ctx, &stopper{steps: 10, stop: cancel}); !errors.Is(err, ErrStopped) {
+			t.Fatal(err)
+		}
+		folder, err := s.Folder()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, filepath.Join(folder, "checkpoint")
+	}
+	s, path := checkpointOf(func(*Study) {})
+	for want, change := range map[string]func(*Study){
+		"of another run (seed was 1 and is 0)":    func(s *Study) { s.Seeds = []int{1} },
+		"of another run (lr of the optimizer was": func(s *Study) { s.Optimizers = rules("adamw:lr=0.01") },
+	} {
+		_, other := checkpointOf(change)
+		content, err := os.ReadFile(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), path+" is "+want) {
+			t.Errorf("want an error with the file and %q, got %v", want, err)
+		}
+	}
+}
+
+// A study does not begin beside records that its report would refuse, and lists all of them.
+// study.json it writes anew.
+func TestStudyOfWrongRecords(t *testing.T) {
+	s := smallStudy(t.TempDir())
+	s.Epochs = 1
+	runStudy(t, s)
+	if err := os.WriteFile(filepath.Join(s.Out, record.StudyFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context(), nil); err != nil {
+		t.Fatalf("a damaged %s: %v", record.StudyFile, err)
+	}
+	folder := filepath.Join(s.Out, "digits", "adamw")
+	if err := errors.Join(os.Remove(filepath.Join(folder, "seed-00", "config.json")), os.Remove(filepath.Join(folder, "seed-01", "epochs.jsonl"))); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Run(t.Context(), nil)
+	for _, want := range []string{"config.json is missing", "epochs.jsonl is missing", "delete that folder"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+	// What the message says to do.
+	if err := errors.Join(os.RemoveAll(filepath.Join(folder, "seed-00")), os.RemoveAll(filepath.Join(folder, "seed-01"))); err != nil {
+		t.Fatal(err)
+	}
+	runStudy(t, s)
+}
+
 func TestHoldoutTouchesTheTestSetOnce(t *testing.T) {
 	s := smallStudy(t.TempDir())
 	s.Protocol, s.Seeds = record.ProtocolHoldout, []int{0}
@@ -302,16 +373,25 @@ func TestHoldoutTouchesTheTestSetOnce(t *testing.T) {
 
 func TestJobsAreChecked(t *testing.T) {
 	for name, change := range map[string]func(*Study){
-		"unknown optimizer \"x\"": func(s *Study) { s.Optimizers = []string{"x"} },
-		"unknown dataset":         func(s *Study) { s.Datasets = []string{"x"} },
-		"unknown model":           func(s *Study) { s.Model = "x" },
-		"unknown protocol":        func(s *Study) { s.Protocol = "x" },
-		"unknown augmentation":    func(s *Study) { s.Augment = "x" },
-		"in the study twice":      func(s *Study) { s.Optimizers = []string{"adam", "adam:lr=0.001"} },
-		"is in the study twice":   func(s *Study) { s.Seeds = []int{1, 1} },
-		"at least one":            func(s *Study) { s.Seeds = nil },
-		"0 epochs":                func(s *Study) { s.Epochs = 0 },
-		"seed -1":                 func(s *Study) { s.Seeds = []int{-1} },
+		`there is no dataset "x"`:                  func(s *Study) { s.Datasets = []string{"x"} },
+		"unknown model":                            func(s *Study) { s.Model = "x" },
+		"unknown protocol":                         func(s *Study) { s.Protocol = "x" },
+		"unknown augmentation":                     func(s *Study) { s.Augment = "x" },
+		"in the study twice":                       func(s *Study) { s.Optimizers = append(rules("adam"), rules("adam:lr=0.001")...) },
+		"is in the study twice":                    func(s *Study) { s.Seeds = []int{1, 1} },
+		"at least one":                             func(s *Study) { s.Seeds = nil },
+		"0 epochs":                                 func(s *Study) { s.Epochs = 0 },
+		"seed -1":                                  func(s *Study) { s.Seeds = []int{-1} },
+		"adamw: a warm-up of 3 epochs is longer":   func(s *Study) { s.Epochs, s.Optimizers = 2, rules("sgd,adamw:warmup=3") },
+		"sgd: a warm-up of 1e+30 epochs is longer": func(s *Study) { s.Optimizers = rules("adamw,sgd:warmup=1e30") },
+		"curvature ggn-exact is for networks without convolutions":   func(s *Study) { s.Model, s.Optimizers = "plaincnn", rules("sgd,diaghess:curvature=ggn-exact") },
+		"last batch of 1, which the batch normalization of smallcnn": func(s *Study) { s.Model, s.Batch, s.Limit = "smallcnn", 64, 65 },
+		"the batch normalization of smallcnn needs at least 2":       func(s *Study) { s.Model, s.Batch, s.Limit = "smallcnn", 1, 65 },
+		"digits has 1437 training pictures":                          func(s *Study) { s.Limit = math.MaxInt },
+		"epochs: train for 1 to 100000":                              func(s *Study) { s.Epochs = math.MaxInt },
+		"pictures: give 1 to 65535":                                  func(s *Study) { s.Batch = math.MaxInt },
+		"a run has at most 20000000; choose fewer --epochs":          func(s *Study) { s.Batch, s.Limit, s.Epochs = 1, 0, 100_000 },
+		"a study has at most 100000":                                 func(s *Study) { s.Seeds = make([]int, 100_000) },
 	} {
 		s := smallStudy(t.TempDir())
 		change(s)

@@ -1,9 +1,11 @@
 package tune
 
 import (
-	"diaghess/train/record"
 	"path/filepath"
 	"slices"
+
+	"diaghess/optim"
+	"diaghess/train/record"
 )
 
 // Successive halving spends most of a tuning's epochs on its better trials: each
@@ -12,7 +14,7 @@ import (
 // "Almost optimal exploration in multi-armed bandits"; for epochs as the budget Jamieson
 // and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
 // optimization". Every optimizer gets the same: the trials compete with those of the same
-// optimizer only. A trial that is stopped early was compared on fewer epochs, where
+// optimizer and tuning only. A trial that is stopped early was compared on fewer epochs, where
 // smaller learning rates look worse than they are.
 
 // rungs returns the stages of a tuning, the last one of all epochs. Each but that is of a
@@ -35,11 +37,15 @@ func (t *Tuning) rungs() []record.Rung {
 }
 
 // climb does the trials that are left, rung by rung, and sets their outcomes.
-func (t *Tuning) climb(tuned *record.Tuned, run func(specs []string, until int) error) error {
+func (t *Tuning) climb(tuned *record.Tuned, run func(tunings [][]optim.Rule, until int) error) error {
 	left := make([][]*record.Trial, len(tuned.Optimizers))
-	for i := range tuned.Optimizers {
-		for j := range tuned.Optimizers[i].Trials {
-			left[i] = append(left[i], &tuned.Optimizers[i].Trials[j])
+	place := make([]int, len(left)) // of the tuning among all
+	seeds := make([][]int, len(left))
+	for i, o := range tuned.Optimizers {
+		place[i] = max(1, o.Tuning) - 1
+		seeds[i] = record.TuningSeeds(t.Seeds, place[i]+1)
+		for j := range o.Trials {
+			left[i] = append(left[i], &o.Trials[j])
 		}
 	}
 	rungs := t.rungs()
@@ -49,18 +55,18 @@ func (t *Tuning) climb(tuned *record.Tuned, run func(specs []string, until int) 
 		if last {
 			until = 0
 		}
-		var specs []string
-		for _, trials := range left {
+		tunings := make([][]optim.Rule, tuned.Tunings())
+		for i, trials := range left {
 			for _, trial := range trials {
-				specs = append(specs, trial.Spec)
+				tunings[place[i]] = append(tunings[place[i]], t.rules[trial.Spec])
 			}
 		}
-		if err := run(specs, until); err != nil {
+		if err := run(tunings, until); err != nil {
 			return err
 		}
 		for i, trials := range left {
 			for _, trial := range trials {
-				if err := t.read(trial, rung.Epochs); err != nil {
+				if err := t.read(trial, seeds[i], rung.Epochs); err != nil {
 					return err
 				}
 				if level == 0 && !last {
@@ -71,7 +77,7 @@ func (t *Tuning) climb(tuned *record.Tuned, run func(specs []string, until int) 
 				continue
 			}
 			var err error
-			if left[i], err = t.thin(trials, rungs[level+1].Trials); err != nil {
+			if left[i], err = t.thin(trials, seeds[i], rungs[level+1].Trials); err != nil {
 				return err
 			}
 		}
@@ -81,8 +87,8 @@ func (t *Tuning) climb(tuned *record.Tuned, run func(specs []string, until int) 
 
 // thin returns the best so many of an optimizer's trials, fewer where not so many have a
 // score, and stops the others.
-func (t *Tuning) thin(trials []*record.Trial, most int) ([]*record.Trial, error) {
-	slices.SortStableFunc(trials, func(a, b *record.Trial) int { return t.rank(*a, *b) })
+func (t *Tuning) thin(trials []*record.Trial, seeds []int, most int) ([]*record.Trial, error) {
+	slices.SortStableFunc(trials, func(a, b *record.Trial) int { return a.Compare(*b, t.Metric) })
 	most = min(most, len(trials))
 	for most > 1 && trials[most-1].Score == nil {
 		most--
@@ -91,7 +97,7 @@ func (t *Tuning) thin(trials []*record.Trial, most int) ([]*record.Trial, error)
 		if trial.Score != nil {
 			trial.Status = record.Stopped
 		}
-		for _, seed := range t.Seeds {
+		for _, seed := range seeds {
 			if err := t.recordOf(trial, seed).Forget(); err != nil {
 				return nil, err
 			}
@@ -102,5 +108,5 @@ func (t *Tuning) thin(trials []*record.Trial, most int) ([]*record.Trial, error)
 
 // recordOf is the record of a trial's run.
 func (t *Tuning) recordOf(trial *record.Trial, seed int) record.Run {
-	return record.RunOf(filepath.Join(t.Out, trialsFolder), record.Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
+	return record.RunOf(filepath.Join(t.Out, TrialsFolder), record.Job{Settings: t.Settings, Dataset: t.Datasets[0], Optimizer: trial.Spec, Seed: seed})
 }

@@ -5,22 +5,80 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 
+	"diaghess/nearest/keys"
 	"diaghess/optim"
 	"diaghess/train/record"
 )
 
-// at returns a dimension's value at a quantile in [0, 1], rounded to the digits that a
-// spec shows.
-func at(d record.Dimension, quantile float64) string {
-	value := d.Low + quantile*(d.High-d.Low)
-	if d.Log {
-		value = d.Low * math.Pow(d.High/d.Low, quantile)
+// axis is a dimension as trials are sampled from it.
+type axis struct {
+	record.Dimension
+	whole bool // whole numbers only
+}
+
+// steps is how many values an axis is divided into at least.
+const steps = 500
+
+// digits returns how many significant digits tell that many values of the axis apart, at
+// least the four that a person likes to read.
+func (a axis) digits() int {
+	largest := max(math.Abs(a.Low), math.Abs(a.High))
+	needed := math.Floor(math.Log10(largest)) + 1 + math.Log10(steps/(a.High-a.Low))
+	return int(min(max(4, math.Ceil(needed)), mostDigits))
+}
+
+// mostDigits tell all float64 apart.
+const mostDigits = 17
+
+// at returns the value at a quantile in [0, 1), with so many significant digits, or more
+// where rounding would leave the axis. Each whole number of an axis of them is as likely as
+// the others, or as its logarithm has it.
+func (a axis) at(quantile float64, digits int) string {
+	high := a.High
+	if a.whole {
+		high++
 	}
-	return strconv.FormatFloat(value, 'g', 4, 64)
+	value := a.Low + quantile*(high-a.Low)
+	if a.Log {
+		value = a.Low * math.Pow(high/a.Low, quantile)
+	}
+	if a.whole {
+		value = math.Floor(value)
+	}
+	value = min(max(value, a.Low), a.High)
+	if a.whole {
+		return strconv.FormatFloat(value, 'f', 0, 64)
+	}
+	for ; ; digits++ {
+		text := strconv.FormatFloat(value, 'g', digits, 64)
+		rounded, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			panic("tune: " + err.Error())
+		}
+		if digits >= mostDigits || a.Low <= rounded && rounded <= a.High {
+			return text
+		}
+	}
+}
+
+// axesOf returns the axes of a rule's dimensions.
+func axesOf(rule optim.Rule, dimensions []record.Dimension) ([]axis, error) {
+	if len(dimensions) > len(primes()) {
+		return nil, fmt.Errorf("space: %d keys of %s: sample at most %d", len(dimensions), rule.Name(), len(primes()))
+	}
+	axes := make([]axis, len(dimensions))
+	for i, d := range dimensions {
+		axes[i] = axis{d, optim.Whole(rule, d.Key)}
+		if axes[i].whole && (d.Low != math.Trunc(d.Low) || d.High != math.Trunc(d.High)) {
+			return nil, fmt.Errorf("space: %v: %s takes whole numbers: give whole ones from lowest to highest", d, d.Key)
+		}
+	}
+	return axes, nil
 }
 
 // Space is what is sampled for each rule, by its name; under "" stands what is
@@ -41,9 +99,6 @@ func ParseSpace(text string) (Space, error) {
 			name, list = "", part
 		}
 		name = strings.TrimSpace(name)
-		if named && !slices.Contains(optim.Names(), name) {
-			return nil, fmt.Errorf("space: unknown optimizer %q (known: %s)", name, strings.Join(optim.Names(), ", "))
-		}
 		if _, twice := space[name]; twice {
 			return nil, fmt.Errorf("space: %q has two parts", name)
 		}
@@ -74,8 +129,8 @@ func parseDimension(element string) (record.Dimension, error) {
 		return record.Dimension{}, malformed
 	}
 	var lowErr, highErr error
-	d.Low, lowErr = strconv.ParseFloat(low, 64)
-	d.High, highErr = strconv.ParseFloat(high, 64)
+	d.Low, lowErr = keys.ParseNumber(low)
+	d.High, highErr = keys.ParseNumber(high)
 	switch {
 	case errors.Join(lowErr, highErr) != nil || !finite(d.Low) || !finite(d.High):
 		return record.Dimension{}, malformed
@@ -97,16 +152,12 @@ const spaceReach = 100
 // default is 0.
 const smallWeightDecay = 1e-4
 
-// of returns what is drawn for an optimizer: what the space names, else the
+// of returns what is sampled for an optimizer, a rule and its spec: what the space names, else the
 // learning rate and the weight decay, where the rule has one, about their
-// defaults. What the spec sets itself is never drawn.
-func (s Space) of(spec string) ([]record.Dimension, error) {
-	rule, err := optim.Parse(spec)
-	if err != nil {
-		return nil, err
-	}
+// defaults, within their ranges. What the spec sets itself is never sampled.
+func (s Space) of(spec string, rule optim.Rule) ([]record.Dimension, error) {
 	set := settingsOf(spec)
-	for _, name := range []string{rule.Name(), ""} {
+	for _, name := range []string{rule.Name(), withoutDigest(rule.Name()), ""} {
 		dimensions, named := s[name]
 		if !named {
 			continue
@@ -131,10 +182,11 @@ func (s Space) of(spec string) ([]record.Dimension, error) {
 		if middle == 0 {
 			middle = smallWeightDecay
 		}
-		dimensions = append(dimensions, record.Dimension{Key: key, Low: round(middle / spaceReach), High: round(middle * spaceReach), Log: true})
+		low, high, log := optim.Axis(rule, key)
+		dimensions = append(dimensions, record.Dimension{Key: key, Low: max(low, round(middle/spaceReach)), High: min(high, round(middle*spaceReach)), Log: log})
 	}
 	if len(dimensions) == 0 {
-		return nil, fmt.Errorf("optimizer %s: nothing is left to be drawn: name a key with --space", spec)
+		return nil, fmt.Errorf("optimizer %s: nothing is left to sample: name a key with --space", spec)
 	}
 	return dimensions, nil
 }
@@ -148,9 +200,15 @@ func round(v float64) float64 {
 	return rounded
 }
 
+// withoutDigest is the name of an optimizer in a space: of a rule file, that of its rule.
+func withoutDigest(name string) string {
+	rule, _, _ := strings.Cut(name, "@")
+	return rule
+}
+
 // settingsOf returns the settings that a spec, which is a valid one, names.
 func settingsOf(spec string) map[string]string {
-	_, list, _ := strings.Cut(spec, ":")
+	_, list := optim.Split(spec)
 	settings := map[string]string{}
 	for setting := range strings.SplitSeq(list, ",") {
 		if key, value, ok := strings.Cut(setting, "="); ok {
@@ -160,34 +218,64 @@ func settingsOf(spec string) map[string]string {
 	return settings
 }
 
-// draw returns a spec for each of the trials: the given one with the dimensions
-// at a point of the Halton sequence. More trials begin with the same specs.
-func draw(spec string, dimensions []record.Dimension, trials int) ([]string, error) {
-	name, _, _ := strings.Cut(spec, ":")
-	settings := settingsOf(spec)
-	if len(dimensions) > len(primes()) {
-		return nil, fmt.Errorf("space: %d keys of %s: draw at most %d", len(dimensions), spec, len(primes()))
+// draw returns a rule for each of the trials: that of the spec with the dimensions
+// at a point of the Halton sequence, moved by a vector, which may be nil. More trials begin
+// with the same rules.
+func draw(spec string, rule optim.Rule, dimensions []record.Dimension, trials int, moved []float64) ([]optim.Rule, error) {
+	axes, err := axesOf(rule, dimensions)
+	if err != nil {
+		return nil, err
 	}
-	specs := make([]string, trials)
-	for i := range specs {
-		point := halton(i+1, primes()[:len(dimensions)])
-		for j, d := range dimensions {
-			settings[d.Key] = at(d, point[j])
+	rules := make([]optim.Rule, trials)
+	drawn := make(map[string]bool, trials) // as a device sees them
+	for i := range rules {
+		point := halton(i+1, primes()[:len(axes)])
+		for j := range point {
+			if moved != nil {
+				_, point[j] = math.Modf(point[j] + moved[j])
+			}
 		}
-		var list []string
-		for _, key := range slices.Sorted(maps.Keys(settings)) {
-			list = append(list, key+"="+settings[key])
-		}
-		rule, err := optim.Parse(name + ":" + strings.Join(list, ","))
-		if err != nil {
-			return nil, fmt.Errorf("space: trial %d: %w", i+1, err)
-		}
-		specs[i] = optim.Spec(rule)
-		if slices.Contains(specs[:i], specs[i]) {
-			return nil, fmt.Errorf("space: two of the %d trials are %s: widen the space of %s", trials, specs[i], spec)
+		// More digits, where the usual ones give the trial of another point, or a value
+		// that rounding has made invalid.
+		for more := 0; ; more++ {
+			settings := settingsOf(spec)
+			for j, a := range axes {
+				settings[a.Key] = a.at(point[j], a.digits()+more)
+			}
+			if rules[i], err = optim.With(rule, join(settings)); err == nil {
+				device := inFloat32(rules[i])
+				if !drawn[device] {
+					drawn[device] = true
+					break
+				}
+				err = fmt.Errorf("another trial is %s too, to what a device can tell: widen the space of %s, or take fewer trials than %d", optim.Spec(rules[i]), spec, trials)
+			}
+			if more >= mostDigits {
+				return nil, fmt.Errorf("space: trial %d: %w", i+1, err)
+			}
 		}
 	}
-	return specs, nil
+	return rules, nil
+}
+
+// join writes settings as a spec has them, by key.
+func join(settings map[string]string) string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		list = append(list, key+"="+settings[key])
+	}
+	return strings.Join(list, ",")
+}
+
+// inFloat32 returns a rule's settings as a device sees them.
+func inFloat32(rule optim.Rule) string {
+	settings := optim.Settings(rule)
+	for key, text := range settings {
+		if v, err := strconv.ParseFloat(text, 64); err == nil && !optim.Whole(rule, key) {
+			settings[key] = strconv.FormatFloat(float64(float32(v)), 'g', -1, 64)
+		}
+	}
+	return join(settings)
 }
 
 // haltonLeap takes every 409th point of the Halton sequence, so that coordinates
@@ -196,6 +284,21 @@ func draw(spec string, dimensions []record.Dimension, trials int) ([]string, err
 // recommend this leap. Being a prime that is no base, it leaves each coordinate
 // as evenly spread as it was.
 const haltonLeap = 409
+
+// shift returns the vector by which the samples of one of several tunings are moved, a
+// coordinate for each base, modulo 1: Cranley and Patterson 1976, "Randomization of number
+// theoretic methods for multiple integration". It is a function of the first seed of tuning and
+// the tuning's number. Tunings are thereby independent and alike in distribution, and the
+// samples of each are spread as evenly as unmoved ones. Later points of the same sequence would
+// be other points too, but not independent: each part fills what the parts before it left open.
+func shift(seed, tuning int) []float64 {
+	random := rand.NewPCG(uint64(seed), uint64(tuning))
+	vector := make([]float64, len(primes()))
+	for i := range vector {
+		vector[i] = float64(random.Uint64()>>11) * 0x1p-53
+	}
+	return vector
+}
 
 // primes returns the bases of the sequence's coordinates.
 func primes() []int { return []int{2, 3, 5, 7, 11, 13, 17, 19} }

@@ -3,13 +3,17 @@ package tune
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"diaghess/nearest"
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/record"
@@ -25,23 +29,32 @@ const FirstSeed = 1_000_000
 // from the same seeds. What counts is the validation
 // part of the holdout protocol; the test set is not looked at.
 type Tuning struct {
-	study.Study        // Optimizers are those to tune, with what is not to be sampled; Seeds from FirstSeed on
-	Trials      int    // of each optimizer
-	Space       Space  // empty for the defaults
-	Metric      string // what the best trial is best in, see Metrics
+	study.Study             // Seeds from FirstSeed on; its Optimizers are those of Specs
+	Specs       []string    // of the optimizers to tune, with what is not to be sampled
+	Texts       optim.Texts // of rule files that specs name by a digest
+	Trials      int         // of each optimizer
+	Space       Space       // empty for the defaults
+	Metric      string      // what the best trial is best in, see Metrics
+	// Repeats is how many independent tunings there are, each with trials and seeds of its
+	// own and the same budget; 0 stands for 1. Seeds are those of the first; see
+	// [record.TuningSeeds]. The samples of one of several tunings are those of a single tuning,
+	// moved by a random vector: see shift.
+	Repeats int
 	// Halving trains only the best of each optimizer's trials on, one in so many, after
 	// as small a part of the epochs, and so again; 0 trains all to the end.
 	Halving int
+
+	rules map[string]optim.Rule // of the trials, by spec
 }
 
-// trialsFolder is the study of the trials, in the tuning's folder.
-const trialsFolder = "trials"
+// TrialsFolder is the study of the trials, in the tuning's folder.
+const TrialsFolder = "trials"
 
-// Metrics returns the metrics that trials can be ranked by, the default
-// first.
-func Metrics() []string {
-	return []string{"val_acc", "val_loss", "f1"}
-}
+// mostRepeats bounds the tunings: with more, a study's seeds would be those of tuning.
+const mostRepeats = FirstSeed / record.SeedStride
+
+// mostTrials bounds the points of a space: far fewer find a good one.
+const mostTrials = 10_000
 
 // Run does the trials that have not ended yet, and returns the result and the
 // path of its file.
@@ -49,10 +62,27 @@ func (t *Tuning) Run(ctx context.Context, observer study.Observer) (tuned *recor
 	if tuned, err = t.plan(); err != nil {
 		return nil, "", err
 	}
-	err = t.climb(tuned, func(specs []string, until int) error {
+	release, err := t.hold(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { err = cmp.Or(err, release()) }()
+	if t.Shard.Of > 0 {
+		tuned.Shard = t.Shard.String()
+		tuned.Optimizers = slices.DeleteFunc(tuned.Optimizers, func(o record.TunedOptimizer) bool { return (o.Tuning-1)%t.Shard.Of != t.Shard.Index })
+	}
+	stages := t.rungs()
+	err = t.climb(tuned, func(tunings [][]optim.Rule, until int) error {
 		trials := t.Study
-		trials.Out, trials.Optimizers = filepath.Join(t.Out, trialsFolder), specs
-		trials.ValidationOnly, trials.Until = true, until
+		for i, stage := range stages[1:] {
+			trials.Later += (stage.Epochs - stages[i].Epochs) * stage.Trials * len(tuned.Optimizers) * len(t.Seeds)
+		}
+		stages = stages[1:]
+		trials.Out, trials.Optimizers = filepath.Join(t.Out, TrialsFolder), tunings[0]
+		if len(tunings) > 1 {
+			trials.Tunings = tunings
+		}
+		trials.ValidationOnly, trials.Until, trials.Shard = true, until, record.Shard{}
 		return trials.Run(ctx, observer)
 	})
 	if err != nil {
@@ -60,14 +90,76 @@ func (t *Tuning) Run(ctx context.Context, observer study.Observer) (tuned *recor
 	}
 	for i := range tuned.Optimizers {
 		o := &tuned.Optimizers[i]
-		best := slices.MinFunc(o.Trials, t.rank)
+		best := slices.MinFunc(o.Trials, func(a, b record.Trial) int { return a.Compare(b, t.Metric) })
 		if best.Status != record.Finished {
-			return nil, "", fmt.Errorf("every one of the %d trials of %s diverged: give it a space of smaller learning rates with --space", t.rungs()[len(t.rungs())-1].Trials, o.Optimizer)
+			return nil, "", fmt.Errorf("all trials of %[2]s (%[1]d) diverged: give it a space of smaller learning rates with --space", t.rungs()[len(t.rungs())-1].Trials, o.Label())
 		}
 		o.Best, o.BestTrial = best.Spec, best.Trial
 	}
-	path = filepath.Join(t.Out, record.TunedFile) // beside the trials' study
-	return tuned, path, tuned.Write(path)
+	return tuned, t.path(), tuned.Write(t.path())
+}
+
+// path is where the result lies, beside the trials' study.
+func (t *Tuning) path() string { return filepath.Join(t.Out, record.TunedFile) }
+
+// sameAsBefore refuses to replace the result of another tuning, and what is none. A file
+// that was damaged is replaced: the trials are kept beside it.
+func (t *Tuning) sameAsBefore(now *record.Tuned) error {
+	content, err := record.ReadFile(t.path())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !json.Valid(content) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before, err := record.ParseTuned(t.path(), content)
+	if err != nil {
+		return fmt.Errorf("%w; choose another folder with --out, or delete that file to replace it", err)
+	}
+	if differ := before.Differences(now); len(differ) > 0 {
+		return fmt.Errorf("%s is the result of another tuning (%s): choose another folder with --out, or delete that file to replace it", t.path(), strings.Join(differ, "; "))
+	}
+	return nil
+}
+
+// hold is [study.Study.Hold] for the tuning's folder, in which that of the trials is.
+func (t *Tuning) hold(ctx context.Context) (release func() error, err error) {
+	trials := filepath.Join(t.Out, TrialsFolder)
+	if err := t.CheckShard(); err != nil {
+		return nil, err
+	}
+	if err := record.CheckFolder(ctx, trials, t.Force); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(t.Out, record.TunedFile)
+	begun, err := record.Begun(trials)
+	if err != nil {
+		return nil, err
+	}
+	if _, foreign := record.ReadTuned(path); foreign != nil && !begun && !t.Force {
+		if err := record.CheckFiles(t.Out, record.TunedFile); err != nil {
+			return nil, err
+		}
+	}
+	held, err := t.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := record.Sweep(ctx, t.Out); err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
+	return held.Close, nil
+}
+
+// CheckShard says why the tuning's shard cannot be where it is to be.
+func (t *Tuning) CheckShard() error {
+	if t.Shard.Of == 0 {
+		return record.CheckMerged(t.Out)
+	}
+	if n := max(1, t.Repeats); t.Shard.Of > n {
+		return fmt.Errorf("%s of %s: a shard of a tuning has whole repeats, so use at most %d shards, or more --repeats", record.Plural(t.Shard.Of, "shard"), record.Plural(n, "repeat"), n)
+	}
+	return record.CheckShard(filepath.Dir(t.Out), TrialsFolder, t.Shard, nil)
 }
 
 // Validate says what is wrong with the tuning.
@@ -81,77 +173,103 @@ func (t *Tuning) Validate() error {
 
 // plan checks the tuning and draws the trials.
 func (t *Tuning) plan() (*record.Tuned, error) {
+	tunings := max(1, t.Repeats)
 	switch {
 	case t.Protocol != record.ProtocolHoldout:
 		return nil, fmt.Errorf("protocol %s: tuning validates on training pictures kept aside, which is the protocol %s", t.Protocol, record.ProtocolHoldout)
 	case len(t.Datasets) != 1:
 		return nil, fmt.Errorf("%d datasets: tune on one", len(t.Datasets))
-	case t.Trials < 1:
-		return nil, fmt.Errorf("%d trials: give each optimizer at least 1", t.Trials)
+	case t.Trials < 1 || t.Trials > mostTrials:
+		return nil, fmt.Errorf("%d trials: give each optimizer 1 to %d", t.Trials, mostTrials)
+	case t.Repeats < 0 || t.Repeats > mostRepeats:
+		return nil, fmt.Errorf("%d repeats: tune 1 to %d times", t.Repeats, mostRepeats)
+	case int64(t.Trials)*int64(len(t.Specs))*int64(len(t.Seeds))*int64(tunings) > study.MostRuns:
+		return nil, fmt.Errorf("%d trials of %d optimizers from %d seeds in %d tunings are too many: a tuning has at most %d runs", t.Trials, len(t.Specs), len(t.Seeds), tunings, study.MostRuns)
 	case t.Halving != 0 && (t.Halving < 2 || t.Halving > t.Trials || t.Halving > t.Epochs):
 		return nil, fmt.Errorf("halving by %d: give a number from 2 to the number of trials, %d, and of epochs, %d; or 0 to train all trials to the end", t.Halving, t.Trials, t.Epochs)
-	case !slices.Contains(Metrics(), t.Metric):
-		return nil, fmt.Errorf("unknown metric %q (known: %s)", t.Metric, strings.Join(Metrics(), ", "))
-	case len(t.Optimizers) == 0 || len(t.Seeds) == 0:
+	case !slices.Contains(record.Metrics(), t.Metric):
+		return nil, nearest.Unknown("metric", t.Metric, record.Metrics())
+	case len(t.Specs) == 0 || len(t.Seeds) == 0:
 		return nil, errors.New("tuning needs at least one optimizer and one seed")
 	}
 	for _, seed := range t.Seeds {
 		if seed < FirstSeed {
 			return nil, fmt.Errorf("seed %d is one that a study may have: tuning seeds begin at %d", seed, FirstSeed)
 		}
+		if tunings > 1 && seed >= FirstSeed+record.SeedStride {
+			return nil, fmt.Errorf("seed %d: of several tunings each has the seeds %d above those of the one before: choose seeds of the first from %d to %d",
+				seed, record.SeedStride, FirstSeed, FirstSeed+record.SeedStride-1)
+		}
 	}
 	tuned := &record.Tuned{
-		Settings: t.Settings, Dataset: t.Datasets[0], Seeds: t.Seeds, Metric: t.Metric, Trials: t.Trials,
+		Settings: t.Settings, Dataset: t.Datasets[0], Seeds: record.AllSeeds(t.Seeds, tunings), Metric: t.Metric, Trials: t.Trials,
 		Device: t.Device, Build: train.ThisBuild(),
+	}
+	if tunings > 1 {
+		tuned.Repeats = tunings
 	}
 	if t.Halving > 0 {
 		tuned.Rungs = t.rungs()
 	}
 	names := map[string]bool{} // of the rules
-	for _, spec := range t.Optimizers {
-		dimensions, err := t.Space.of(spec)
+	t.Optimizers, t.rules = nil, map[string]optim.Rule{}
+	for _, spec := range t.Specs {
+		rule, err := t.Texts.Parse(spec)
 		if err != nil {
 			return nil, err
 		}
-		specs, err := draw(spec, dimensions, t.Trials)
+		if _, settings := optim.Split(spec); settings != "" {
+			spec = rule.Name() + ":" + settings
+		} else {
+			spec = rule.Name()
+		}
+		if optim.IsReference(rule.Name()) {
+			if tuned.Rules == nil {
+				tuned.Rules = map[string]string{}
+			}
+			tuned.Rules[rule.Name()] = optim.Source(rule)
+		}
+		t.Optimizers = append(t.Optimizers, rule)
+		dimensions, err := t.Space.of(spec, rule)
 		if err != nil {
 			return nil, err
 		}
-		o := record.TunedOptimizer{Optimizer: spec, Space: dimensions}
-		for i, s := range specs {
-			rate, err := learningRate(s)
+		for tuning := 1; tuning <= tunings; tuning++ {
+			o := record.TunedOptimizer{Optimizer: spec, Space: dimensions}
+			var moved []float64
+			if tunings > 1 {
+				o.Tuning, moved = tuning, shift(t.Seeds[0], tuning)
+			}
+			rules, err := draw(spec, rule, dimensions, t.Trials, moved)
 			if err != nil {
 				return nil, err
 			}
-			o.Trials = append(o.Trials, record.Trial{Trial: i + 1, Spec: s, LR: rate})
+			for i, rule := range rules {
+				rate, err := strconv.ParseFloat(optim.Settings(rule)["lr"], 64)
+				if err != nil {
+					return nil, err
+				}
+				t.rules[optim.Spec(rule)] = rule
+				o.Trials = append(o.Trials, record.Trial{Trial: i + 1, Spec: optim.Spec(rule), LR: rate})
+			}
+			tuned.Optimizers = append(tuned.Optimizers, o)
 		}
-		tuned.Optimizers = append(tuned.Optimizers, o)
-		name, _, _ := strings.Cut(spec, ":")
-		names[name] = true
+		names[rule.Name()], names[withoutDigest(rule.Name())] = true, true
 	}
-	for name := range t.Space {
+	for _, name := range slices.Sorted(maps.Keys(t.Space)) {
 		if name != "" && !names[name] {
-			return nil, fmt.Errorf("space: %s is not among the optimizers to tune", name)
+			return nil, fmt.Errorf("space: %s is not among the optimizers to tune%s", name, nearest.Question(name, slices.Sorted(maps.Keys(names)), ""))
 		}
 	}
-	return tuned, nil
-}
-
-// learningRate returns the learning rate of a spec.
-func learningRate(spec string) (float64, error) {
-	rule, err := optim.Parse(spec)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseFloat(optim.Settings(rule)["lr"], 64)
+	return tuned, t.sameAsBefore(tuned)
 }
 
 // read sets a trial's outcome after so many epochs from its records, whatever became of
 // it later: a tuning that goes on finds what it found before.
-func (t *Tuning) read(trial *record.Trial, epochs int) error {
+func (t *Tuning) read(trial *record.Trial, seeds []int, epochs int) error {
 	score := &record.TrialScore{}
 	trial.Status, trial.Epochs, trial.Score = record.Finished, epochs, score
-	for _, seed := range t.Seeds {
+	for _, seed := range seeds {
 		r := t.recordOf(trial, seed)
 		lines, err := r.Epochs()
 		if err != nil {
@@ -168,42 +286,10 @@ func (t *Tuning) read(trial *record.Trial, epochs int) error {
 			trial.Status, trial.Epochs, trial.Score = f.Status, 0, nil
 			continue
 		}
-		e, n := lines[epochs-1], float64(len(t.Seeds))
+		e, n := t.Endpoint.Of(lines[:epochs]), float64(len(seeds))
 		score.ValLoss += e.ValLoss / n
 		score.ValAcc += e.ValAcc / n
 		score.F1 += e.F1 / n
 	}
 	return nil
-}
-
-// rank orders trials from the best on: by the metric, of equal ones by the
-// loss, which accuracies on few pictures often leave to decide. Those that
-// were stopped come after, those that diverged last.
-func (t *Tuning) rank(a, b record.Trial) int {
-	if class(a) != class(b) || a.Score == nil {
-		return cmp.Compare(class(a), class(b))
-	}
-	return cmp.Or(cmp.Compare(cost(a.Score, t.Metric), cost(b.Score, t.Metric)), cmp.Compare(a.Score.ValLoss, b.Score.ValLoss))
-}
-
-// class is how a trial ended: to the end, stopped, diverged.
-func class(t record.Trial) int {
-	switch {
-	case t.Score == nil:
-		return 2
-	case t.Status == record.Stopped:
-		return 1
-	}
-	return 0
-}
-
-// cost is a metric so signed that less is better.
-func cost(s *record.TrialScore, metric string) float64 {
-	switch metric {
-	case "val_acc":
-		return -s.ValAcc
-	case "f1":
-		return -s.F1
-	}
-	return s.ValLoss
 }

@@ -14,19 +14,27 @@ const (
 	page = 2 << 20
 	// size is what a slab takes at a time at least.
 	size = 8 * page
+
+	// Least is the bytes of a slab that is not empty, at least.
+	Least = size + page
 )
 
 // Slab is memory that is handed out piece by piece and freed as a whole, by the
 // garbage collector. The zero value is empty. A Slab belongs to one goroutine at a
 // time.
-type Slab struct{ free []byte }
+type Slab struct {
+	free []byte
+	// Taken is how many bytes the slab has taken from the system.
+	Taken int
+}
 
 // Bytes returns n zeroed bytes that begin at a multiple of alignment, a power of two of
 // at most 2 MB.
 func (s *Slab) Bytes(n, alignment int) []byte {
 	skip := s.skip(alignment)
-	if skip+n > len(s.free) {
-		s.free = make([]byte, max(size, n)+page)
+	if takes := s.Takes(n, alignment); takes > 0 {
+		s.Taken += takes
+		s.free = make([]byte, takes)
 		s.free = s.free[s.skip(page):]
 		s.free = s.free[:max(size, n)]
 		advise(s.free)
@@ -35,6 +43,14 @@ func (s *Slab) Bytes(n, alignment int) []byte {
 	piece := s.free[skip : skip+n : skip+n]
 	s.free = s.free[skip+n:]
 	return piece
+}
+
+// Takes returns how many bytes Bytes would take from the system for n bytes, 0 for none.
+func (s *Slab) Takes(n, alignment int) int {
+	if s.skip(alignment)+n <= len(s.free) {
+		return 0
+	}
+	return max(size, n) + page
 }
 
 // skip is the bytes to the next multiple of alignment.

@@ -159,9 +159,12 @@ func queuePass(m *Machine, c *context, h *handle, g geometry, b behaviour, needs
 	if !ok1 || !ok2 || !ok3 || !ok4 {
 		return dnnBadParam
 	}
-	for _, pair := range [][2]window{{x, w}, {w, y}, {x, y}, {space, x}, {space, w}, {space, y}} {
-		if pair[0].meets(pair[1]) {
-			m.violate("operands or workspace overlap")
+	// The operands that are only read may be the same: a product of a matrix with itself.
+	tensors := []window{x, w, y}
+	written := p.direction.Written()
+	for i, tensor := range tensors {
+		if space.meets(tensor) || i != written && tensor.meets(tensors[written]) {
+			m.violate("the workspace or what is written overlaps an operand")
 			return dnnBadParam
 		}
 	}

@@ -122,6 +122,9 @@ func TestConvolutionViolations(t *testing.T) {
 		"workspace in the output": {"overlap", func(l *layer, x, w, _, y cu.DevicePtr, bytes int) error {
 			return l.forward(1, x, w, y, bytes, 0, y)
 		}},
+		"output in the input": {"overlap", func(l *layer, x, w, space, y cu.DevicePtr, bytes int) error {
+			return l.forward(1, y, w, space, bytes, 0, y)
+		}},
 		"short output": {"the output", func(l *layer, x, w, space, y cu.DevicePtr, bytes int) error {
 			return l.forward(1, x, w, space, bytes, 0, y+4)
 		}},

@@ -95,19 +95,6 @@ func standin_cuEventSynchronize(handle uintptr) status {
 	})
 }
 
-//export standin_cuEventQuery
-func standin_cuEventQuery(handle uintptr) status {
-	return onEvent("cuEventQuery", 0, handle, func(_ *Machine, c *context, e *event) status {
-		if !e.recorded || e.at.reached() {
-			return success
-		}
-		if c.step(e.at.stream); c.broken != success {
-			return c.broken
-		}
-		return notReady
-	})
-}
-
 //export standin_cuStreamWaitEvent
 func standin_cuStreamWaitEvent(handle, awaited uintptr, flags uint32) status {
 	return onStream("cuStreamWaitEvent", 0, handle, func(m *Machine, c *context, s *stream) status {

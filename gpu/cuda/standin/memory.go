@@ -7,7 +7,7 @@ package standin
 import "C"
 
 import (
-	"encoding/binary"
+	"bytes"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -275,73 +275,19 @@ func standin_cuMemcpyDtoH_v2(to unsafe.Pointer, from uint64, bytes uintptr) stat
 	})
 }
 
-func (c *context) copyOnDevice(s *stream, to, from uint64, bytes uintptr) status {
-	target, ok1 := c.window("the target", to, int(bytes))
-	source, ok2 := c.window("the source", from, int(bytes))
-	if !ok1 || !ok2 {
-		return invalidValue
-	}
-	return c.enqueue(s, &work{uses: []object{target.in, source.in}, do: func() status {
-		copy(target.data(), source.data())
-		target.written()
-		return success
-	}})
-}
-
-//export standin_cuMemcpyDtoDAsync_v2
-func standin_cuMemcpyDtoDAsync_v2(to, from uint64, bytes, onto uintptr) status {
-	return onStream("cuMemcpyDtoDAsync_v2", 0, onto, func(_ *Machine, c *context, s *stream) status {
-		return c.copyOnDevice(s, to, from, bytes)
-	})
-}
-
-//export standin_cuMemcpyDtoD_v2
-func standin_cuMemcpyDtoD_v2(to, from uint64, bytes uintptr) status {
-	return driver("cuMemcpyDtoD_v2", unsafeCall, func(_ *Machine, c *context) status {
-		return c.copyOnDevice(c.null, to, from, bytes)
-	})
-}
-
-// set queues that count values, of the length of pattern, are written. The host never
-// waits for that.
-func (c *context) set(s *stream, to uint64, pattern []byte, count uintptr) status {
-	w, ok := c.window("the target", to, len(pattern)*int(count))
-	if !ok {
-		return invalidValue
-	}
-	return c.enqueue(s, &work{uses: []object{w.in}, do: func() status {
-		for memory := w.data(); len(memory) > 0; memory = memory[len(pattern):] {
-			copy(memory, pattern)
-		}
-		w.written()
-		return success
-	}})
-}
-
+// standin_cuMemsetD8Async queues that bytes are written. The host never waits for that.
+//
 //export standin_cuMemsetD8Async
 func standin_cuMemsetD8Async(to uint64, value uint8, count, onto uintptr) status {
 	return onStream("cuMemsetD8Async", 0, onto, func(_ *Machine, c *context, s *stream) status {
-		return c.set(s, to, []byte{value}, count)
-	})
-}
-
-//export standin_cuMemsetD32Async
-func standin_cuMemsetD32Async(to uint64, value uint32, count, onto uintptr) status {
-	return onStream("cuMemsetD32Async", 0, onto, func(_ *Machine, c *context, s *stream) status {
-		return c.set(s, to, binary.LittleEndian.AppendUint32(nil, value), count)
-	})
-}
-
-//export standin_cuMemsetD8_v2
-func standin_cuMemsetD8_v2(to uint64, value uint8, count uintptr) status {
-	return driver("cuMemsetD8_v2", unsafeCall, func(_ *Machine, c *context) status {
-		return c.set(c.null, to, []byte{value}, count)
-	})
-}
-
-//export standin_cuMemsetD32_v2
-func standin_cuMemsetD32_v2(to uint64, value uint32, count uintptr) status {
-	return driver("cuMemsetD32_v2", unsafeCall, func(_ *Machine, c *context) status {
-		return c.set(c.null, to, binary.LittleEndian.AppendUint32(nil, value), count)
+		w, ok := c.window("the target", to, int(count))
+		if !ok {
+			return invalidValue
+		}
+		return c.enqueue(s, &work{uses: []object{w.in}, do: func() status {
+			copy(w.data(), bytes.Repeat([]byte{value}, int(count)))
+			w.written()
+			return success
+		}})
 	})
 }

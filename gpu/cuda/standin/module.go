@@ -157,13 +157,12 @@ func standin_cuLaunchKernel(of uintptr, gridX, gridY, gridZ, blockX, blockY, blo
 		if !ok {
 			return invalidHandle
 		}
-		threads := uint64(blockX) * uint64(blockY) * uint64(blockZ)
 		switch {
-		case gridX == 0 || gridY == 0 || gridZ == 0 || threads == 0 || threads > 1024 || extra != nil:
-			m.violate("%s: grid (%d, %d, %d), block (%d, %d, %d)", f.kernel.Name, gridX, gridY, gridZ, blockX, blockY, blockZ)
+		case gridX == 0 || blockX == 0 || blockX > 1024 || gridY != 1 || gridZ != 1 || blockY != 1 || blockZ != 1 || shared != 0 || extra != nil:
+			m.violate("%s: grid (%d, %d, %d), block (%d, %d, %d), %d bytes of dynamic shared memory", f.kernel.Name, gridX, gridY, gridZ, blockX, blockY, blockZ, shared)
 			return invalidValue
-		case threads > uint64(f.kernel.MaxThreads):
-			m.violate("%s: blocks of %d threads, it allows %d", f.kernel.Name, threads, f.kernel.MaxThreads)
+		case int(blockX) > f.kernel.MaxThreads:
+			m.violate("%s: blocks of %d threads, it allows %d", f.kernel.Name, blockX, f.kernel.MaxThreads)
 			return launchOutOfResources
 		}
 		arguments, ok := m.arguments(f.kernel, parameters)
@@ -171,8 +170,7 @@ func standin_cuLaunchKernel(of uintptr, gridX, gridY, gridZ, blockX, blockY, blo
 			return invalidValue
 		}
 		launch := ptx.Launch{
-			Grid: [3]int{int(gridX), int(gridY), int(gridZ)}, Block: [3]int{int(blockX), int(blockY), int(blockZ)},
-			Shared: int(shared), Arguments: arguments,
+			Blocks: int(gridX), Threads: int(blockX), Arguments: arguments,
 			Options: ptx.Options{Check: m.options.Check, Workers: m.options.Threads},
 		}
 		return c.enqueue(s, &work{uses: c.pointedTo(arguments), do: func() status {
@@ -230,7 +228,7 @@ func (m *Machine) outcome(err error) status {
 	var fault *ptx.Fault
 	if errors.As(err, &fault) {
 		switch fault.Kind {
-		case ptx.FaultOutOfBounds, ptx.FaultUseAfterFree, ptx.FaultReadOnly:
+		case ptx.FaultOutOfBounds, ptx.FaultUseAfterFree:
 			return illegalAddress
 		case ptx.FaultMisaligned:
 			return misalignedAddress

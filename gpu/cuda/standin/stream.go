@@ -211,22 +211,3 @@ func standin_cuStreamSynchronize(handle uintptr) status {
 		return c.finish(s.end())
 	})
 }
-
-// standin_cuStreamQuery does a piece of work, so that who asks again and again comes
-// to an end.
-//
-//export standin_cuStreamQuery
-func standin_cuStreamQuery(handle uintptr) status {
-	return onStream("cuStreamQuery", 0, handle, func(_ *Machine, c *context, s *stream) status {
-		if result := c.capturing(s); result != success {
-			return result
-		}
-		if c.step(s); c.broken != success {
-			return c.broken
-		}
-		if s.end().reached() {
-			return success
-		}
-		return notReady
-	})
-}

@@ -3,7 +3,9 @@ package ptx
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
+	"strings"
 )
 
 // region is the piece of memory that some lanes of an access touch.
@@ -13,6 +15,34 @@ type region struct {
 	written    []byte // nil: all of it is initialized, or that is not checked
 	allocation *Allocation
 }
+
+// access describes what a memory instruction does; execute reads it.
+type access struct {
+	space    space
+	kind     accessKind
+	size     int32  // bytes of one element
+	count    int32  // elements of a vector, 1 for a scalar
+	signed   bool   // elements are sign-extended
+	keep     uint32 // the bits that a sign-extended element keeps in a 16-bit register
+	wide     bool   // registers are 64-bit
+	longBase bool   // the address register is 64-bit
+	base     int32  // address register; -1 for none
+	cache    int32  // which of the worker's allocation caches
+	offset   uint64
+	elements [4]int32 // registers of the elements
+	atomic   func(old, b, c uint32) uint32
+}
+
+// accessKind is what an access does to memory; kinds above accessLoad write.
+type accessKind uint8
+
+const (
+	accessLoad accessKind = iota
+	accessStore
+	accessAtomic
+)
+
+func (m *access) bytes() uint64 { return uint64(m.size * m.count) }
 
 // perform does a memory instruction: lanes that touch the same region go together, nearly always all of them.
 func (w *warp) perform(in *instruction, move func(w *warp, in *instruction, r *region, group uint32)) {
@@ -24,44 +54,24 @@ func (w *warp) perform(in *instruction, move func(w *warp, in *instruction, r *r
 		if w.fault != nil {
 			return
 		}
-		bytes := int64(bits.OnesCount32(group)) * int64(in.memory.size*in.memory.count)
 		switch r.space {
 		case spaceGlobal:
-			touched := sectors(&w.offsets, group)
-			if in.memory.kind == accessLoad {
-				counters.GlobalLoadBytes += bytes
-				counters.GlobalLoadSectors += touched
-			} else {
-				counters.GlobalStoreBytes += bytes
-				counters.GlobalStoreSectors += touched
-			}
-			if rest == w.mask {
-				counters.GlobalRequests++
-			}
+			counters.GlobalBytes += int64(bits.OnesCount32(group)) * int64(in.memory.bytes())
+			counters.GlobalSectors += sectors(&w.offsets, group)
 		case spaceShared:
-			counters.SharedRequests++
-			counters.SharedBankConflicts += bankConflicts(&w.offsets, group, int(in.memory.size*in.memory.count))
-		case spaceLocal:
-			counters.LocalBytes += bytes
+			counters.SharedBankConflicts += bankConflicts(&w.offsets, group, int(in.memory.bytes()))
 		}
 		if r.written != nil && w.worker.check >= CheckMemory && in.memory.kind != accessStore {
 			if w.checkWritten(in, &r, group); w.fault != nil {
 				return
 			}
 		}
-		switch {
-		case w.worker.check != CheckFull || r.space != spaceGlobal && r.space != spaceShared:
-			move(w, in, &r, group)
-		case w.synchronizes(in, &r):
-			w.synchronize(in, &r, group, move)
-		default:
-			if w.checkRaces(in, &r, group); w.fault == nil {
-				move(w, in, &r, group)
+		if w.worker.check == CheckFull && r.space != spaceParam {
+			if w.checkRaces(in, &r, group); w.fault != nil {
+				return
 			}
 		}
-		if w.fault != nil {
-			return
-		}
+		move(w, in, &r, group)
 		rest &^= group
 	}
 }
@@ -89,50 +99,29 @@ func (w *warp) addresses(in *instruction) {
 
 // locate finds the region of the first lane of rest, the other lanes that touch it too, and makes their addresses offsets in it.
 func (w *warp) locate(in *instruction, rest uint32, r *region) (group uint32) {
-	first := w.offsets[bits.TrailingZeros32(rest)&31]
 	r.space = in.memory.space
-	var window uint64
-	if r.space == spaceGeneric {
-		switch first >> 32 {
-		case sharedWindow >> 32:
-			r.space, window = spaceShared, sharedWindow
-		case localWindow >> 32:
-			r.space, window = spaceLocal, localWindow
-		case paramWindow >> 32:
-			r.space, window = spaceParam, paramWindow
-		default:
-			r.space = spaceGlobal
-		}
-	}
+	var start uint64
 	switch r.space {
 	case spaceShared:
 		r.data, r.written = w.block.shared, w.block.sharedWritten
 	case spaceParam:
 		r.data = w.block.launch.parameters
-		if in.memory.kind != accessLoad {
-			w.failAccess(FaultReadOnly, in, bits.TrailingZeros32(rest), first-window, r, "kernel parameters")
-			return 0
-		}
-	case spaceLocal:
-		return w.locateLocal(in, rest, r, window)
 	default:
+		lane := bits.TrailingZeros32(rest) & 31
+		first := w.offsets[lane]
 		cached := &w.worker.caches[in.memory.cache]
 		if *cached == nil || first-(*cached).Address >= uint64(len((*cached).Data)) {
 			if *cached = w.worker.run.memory.find(first); *cached == nil {
 				kind, where := w.worker.run.memory.explain(first)
-				w.failAccess(kind, in, bits.TrailingZeros32(rest), first, r, where)
+				w.failAccess(kind, in, lane, r, first).Allocation = where
 				return 0
 			}
 		}
 		a := *cached
-		window, r.data, r.written, r.allocation = a.Address, a.Data, a.written, a
+		start, r.data, r.written, r.allocation = a.Address, a.Data, a.written, a
 	}
-	return w.fit(in, rest, r, window)
-}
-
-// fit takes the lanes whose access lies within the region, and checks alignment.
-func (w *warp) fit(in *instruction, rest uint32, r *region, start uint64) (group uint32) {
-	bytes := uint64(in.memory.size * in.memory.count)
+	// Take the lanes whose access lies within the region, and check alignment.
+	bytes := in.memory.bytes()
 	var odd uint64
 	if length := uint64(len(r.data)); length >= bytes {
 		limit := length - bytes
@@ -145,17 +134,14 @@ func (w *warp) fit(in *instruction, rest uint32, r *region, start uint64) (group
 		}
 	}
 	if first := bits.TrailingZeros32(rest); group>>(first&31)&1 == 0 {
-		where := fmt.Sprintf("there are %d bytes", len(r.data))
-		if r.allocation != nil {
-			where = fmt.Sprintf("byte %d of %s, which has %d", w.offsets[first]-start, r.allocation.Name, len(r.data))
-		}
-		w.failAccess(FaultOutOfBounds, in, first, w.offsets[first], r, where)
+		f := w.failAccess(FaultOutOfBounds, in, first, r, w.offsets[first]-start)
+		f.Allocation += fmt.Sprintf(" of %d bytes", len(r.data))
 		return 0
 	}
 	if odd&(bytes-1) != 0 {
 		for m := group; m != 0; m &= m - 1 {
 			if lane := bits.TrailingZeros32(m); w.offsets[lane]&(bytes-1) != 0 {
-				w.failAccess(FaultMisaligned, in, lane, w.offsets[lane]+start, r, fmt.Sprintf("must be a multiple of %d", bytes))
+				w.failAccess(FaultMisaligned, in, lane, r, w.offsets[lane]).Detail = fmt.Sprintf("must be a multiple of %d", bytes)
 				return 0
 			}
 		}
@@ -163,52 +149,23 @@ func (w *warp) fit(in *instruction, rest uint32, r *region, start uint64) (group
 	return group
 }
 
-// locateLocal places each lane's address in its own part of the warp's local memory.
-func (w *warp) locateLocal(in *instruction, rest uint32, r *region, window uint64) uint32 {
-	r.data, r.written = w.local, w.localWritten
-	bytes := uint64(in.memory.size * in.memory.count)
-	size := uint64(w.block.kernel.localBytes)
-	var group uint32
-	for m := rest; m != 0; m &= m - 1 {
-		lane := bits.TrailingZeros32(m)
-		offset := w.offsets[lane] - window
-		if in.memory.space == spaceGeneric && w.offsets[lane]>>32 != localWindow>>32 {
-			continue
-		}
-		if size < bytes || offset > size-bytes {
-			w.failAccess(FaultOutOfBounds, in, lane, offset, r, fmt.Sprintf("a thread has %d bytes", size))
-			return 0
-		}
-		if offset&(bytes-1) != 0 {
-			w.failAccess(FaultMisaligned, in, lane, offset, r, fmt.Sprintf("must be a multiple of %d", bytes))
-			return 0
-		}
-		w.offsets[lane] = uint64(lane)*size + offset
-		group |= 1 << lane
-	}
-	return group
-}
-
-func (w *warp) failAccess(kind FaultKind, in *instruction, lane int, address uint64, r *region, where string) *Fault {
-	f := w.fail(kind, 1<<lane, "")
-	f.Space, f.Address, f.Size, f.Allocation = r.space.String(), address, int(in.memory.size*in.memory.count), where
-	return f
-}
-
-// describe names a byte of a region and gives its address.
-func (w *warp) describe(r *region, offset uint64) (address uint64, where string) {
+// failAccess records a fault at a byte of a region.
+func (w *warp) failAccess(kind FaultKind, in *instruction, lane int, r *region, offset uint64) *Fault {
+	f := w.fail(kind, lane, "")
+	f.Space, f.Address, f.Size, f.Allocation = r.space.String(), offset, int(in.memory.bytes()), "a block's memory"
 	switch {
 	case r.allocation != nil:
-		return r.allocation.Address + offset, fmt.Sprintf("byte %d of %s", offset, r.allocation.Name)
-	case r.space == spaceLocal:
-		offset %= uint64(w.block.kernel.localBytes)
+		f.Address += r.allocation.Address
+		f.Allocation = fmt.Sprintf("byte %d of %s", offset, r.allocation.Name)
+	case r.space == spaceParam:
+		f.Allocation = "the parameters"
 	}
-	return offset, ""
+	return f
 }
 
 // checkWritten faults if a lane reads a byte that nobody wrote.
 func (w *warp) checkWritten(in *instruction, r *region, group uint32) {
-	bytes := uint64(in.memory.size * in.memory.count)
+	bytes := in.memory.bytes()
 	for m := group; m != 0; m &= m - 1 {
 		lane := bits.TrailingZeros32(m) & 31
 		offset := w.offsets[lane]
@@ -217,8 +174,7 @@ func (w *warp) checkWritten(in *instruction, r *region, group uint32) {
 		}
 		for i, written := range r.written[offset : offset+bytes] {
 			if written == 0 {
-				address, where := w.describe(r, offset+uint64(i))
-				w.failAccess(FaultUninitializedMemory, in, lane, address, r, where)
+				w.failAccess(FaultUninitializedMemory, in, lane, r, offset+uint64(i))
 				return
 			}
 		}
@@ -326,12 +282,175 @@ func writeElement(data []byte, size, value uint64) {
 }
 
 func (w *warp) markWritten(in *instruction, r *region, group uint32) {
-	bytes := uint64(in.memory.size * in.memory.count)
+	bytes := in.memory.bytes()
 	for m := group; m != 0; m &= m - 1 {
 		lane := bits.TrailingZeros32(m) & 31
 		offset := w.offsets[lane]
 		for i := range r.written[offset : offset+bytes] {
 			r.written[offset+uint64(i)] = 1
 		}
+	}
+}
+
+// moveAtomic does an atomic lane by lane, in the order of the lanes or a drawn one.
+func moveAtomic(w *warp, in *instruction, r *region, group uint32) {
+	first := 0
+	if w.worker.random != nil {
+		first = w.worker.random.IntN(lanes)
+	}
+	for i := range lanes {
+		if lane := (first + i) % lanes; group>>lane&1 == 1 {
+			w.words[in.dst][lane] = w.exchange(in, r, lane)
+		}
+	}
+	if r.written != nil {
+		w.markWritten(in, r, group)
+	}
+}
+
+// exchange replaces one word in memory, alone among the atomics on its address, and returns the old one.
+func (w *warp) exchange(in *instruction, r *region, lane int) uint32 {
+	offset := w.offsets[lane]
+	if r.space == spaceGlobal {
+		lock := &w.worker.run.memory.atomics[(r.allocation.Address+offset)/8%atomicLocks]
+		lock.Lock()
+		defer lock.Unlock()
+	}
+	old := binary.LittleEndian.Uint32(r.data[offset:])
+	binary.LittleEndian.PutUint32(r.data[offset:], in.memory.atomic(old, w.words[in.b][lane], w.words[in.c][lane]))
+	return old
+}
+
+// spaces are those of memory instructions.
+var spaces = map[string]space{"global": spaceGlobal, "shared": spaceShared, "param": spaceParam}
+
+// newAccess begins a memory instruction.
+func (c *compiler) newAccess(kind accessKind, in string, t dataType) *access {
+	m := &c.in.memory
+	where, ok := spaces[in]
+	if !ok || t.bits < 8 || where == spaceParam && kind != accessLoad {
+		c.refuse("%s", refusal(c.statement.opcode))
+	}
+	*m = access{kind: kind, space: where, count: 1, base: -1, cache: int32(c.kernel.caches), size: int32(t.bytes()), signed: t.signed()}
+	c.kernel.caches++
+	return m
+}
+
+// buildAccess compiles ld and st (section "Data Movement and Conversion Instructions").
+func (c *compiler) buildAccess(store bool, modifiers string) {
+	parts := strings.Split(modifiers, ".")
+	t := types[parts[len(parts)-1]]
+	kind, execute := accessLoad, func(w *warp, in *instruction) { w.perform(in, moveLoad) }
+	if store {
+		kind, execute = accessStore, func(w *warp, in *instruction) { w.perform(in, moveStore) }
+	}
+	m := c.newAccess(kind, parts[0], t)
+	c.in.execute = execute
+	middle := strings.TrimPrefix(strings.Join(parts[1:max(1, len(parts)-1)], "."), "nc")
+	switch strings.TrimPrefix(middle, ".") {
+	case "":
+	case "v2":
+		m.count = 2
+	case "v4":
+		m.count = 4
+	default:
+		c.refuse("%s", refusal(c.statement.opcode))
+	}
+	if m.bytes() > 16 {
+		c.refuse("an access of %d bytes is too wide", m.bytes())
+	}
+	if m.size < 4 {
+		c.kernel.sharedByBytes = c.kernel.sharedByBytes || m.space == spaceShared
+		c.kernel.globalByBytes = c.kernel.globalByBytes || m.space == spaceGlobal
+	}
+	c.operands(2)
+	values, address := c.statement.operands[0], c.statement.operands[1]
+	if store {
+		values, address = address, values
+	}
+	elements := []operand{values}
+	if values.kind == operandList {
+		elements = values.elements
+	}
+	if len(elements) != int(m.count) {
+		c.refuse("needs a vector of %d registers", m.count)
+	}
+	for i, element := range elements {
+		kind := t
+		if store {
+			if m.elements[i] = c.source(element, t, true); c.registers[element.name] != nil {
+				kind = c.registers[element.name].kind
+			}
+		} else {
+			m.elements[i], kind = c.destination(element, t, true)
+		}
+		if i > 0 && m.wide != (kind.bits == 64) {
+			c.refuse("the registers of a vector must have the same width")
+		}
+		m.wide, m.keep = kind.bits == 64, math.MaxUint32
+		if kind.bits == 16 {
+			m.keep = 0xffff
+		}
+	}
+	c.address(address)
+}
+
+// atomics give what an operation makes of the old value and its operands, by operation and type.
+var atomics = map[string]func(old, b, c uint32) uint32{
+	"add.u32":  func(old, b, _ uint32) uint32 { return old + b },
+	"add.s32":  func(old, b, _ uint32) uint32 { return old + b },
+	"min.u32":  func(old, b, _ uint32) uint32 { return min(old, b) },
+	"max.u32":  func(old, b, _ uint32) uint32 { return max(old, b) },
+	"min.s32":  func(old, b, _ uint32) uint32 { return uint32(min(int32(old), int32(b))) },
+	"max.s32":  func(old, b, _ uint32) uint32 { return uint32(max(int32(old), int32(b))) },
+	"exch.b32": func(_, b, _ uint32) uint32 { return b },
+	"cas.b32": func(old, b, c uint32) uint32 {
+		if old == b {
+			return c
+		}
+		return old
+	},
+}
+
+// buildAtomic compiles atom. Atomics on floats are refused, because their result depends on the order of threads.
+func (c *compiler) buildAtomic(modifiers string) {
+	in, operation, _ := strings.Cut(modifiers, ".")
+	t := types["b32"]
+	m := c.newAccess(accessAtomic, in, t)
+	if m.atomic = atomics[operation]; m.atomic == nil {
+		c.refuse("%s", refusal("atom"))
+	}
+	operands := c.statement.operands
+	if len(operands) == 3 {
+		operands = append(operands[:3:3], operands[2])
+	}
+	if len(operands) != 4 || len(c.statement.operands) == 4 != (operation == "cas.b32") {
+		c.refuse("wrong number of operands")
+	}
+	c.in.execute = func(w *warp, in *instruction) { w.perform(in, moveAtomic) }
+	c.in.dst, _ = c.destination(operands[0], t, false)
+	c.address(operands[1])
+	c.in.b, c.in.c = c.source(operands[2], t, false), c.source(operands[3], t, false)
+}
+
+// address compiles "[register+offset]" or "[variable+offset]".
+func (c *compiler) address(o operand) {
+	m := &c.in.memory
+	if o.kind != operandAddress {
+		c.refuse("needs an address in brackets")
+	}
+	m.offset = o.value
+	v := c.variables[o.name]
+	switch r := c.registers[o.name]; {
+	case r != nil && (r.kind.bits == 64 || r.kind.bits == 32 && m.space == spaceShared) && r.kind.kind != 'f':
+		m.base, m.longBase = c.use(r), r.kind.bits == 64
+	case r != nil:
+		c.refuse("register %s of type %v holds no address in %s memory", o.name, r.kind, m.space)
+	case v == nil:
+		c.refuse("unknown register or variable %s", o.name)
+	case v.space != m.space:
+		c.refuse("%s is in %s memory", o.name, v.space)
+	default:
+		m.offset += uint64(v.offset)
 	}
 }

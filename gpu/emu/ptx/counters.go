@@ -5,42 +5,22 @@ import (
 	"slices"
 )
 
-// Counters say what a launch did. Requests are warp-level: one memory instruction of one warp.
+// Counters say what a launch did. A request is one memory instruction of one warp.
 type Counters struct {
 	ThreadInstructions  int64 // lanes whose guard was true
-	WarpInstructions    int64
-	GlobalLoadBytes     int64 // asked for by the lanes
-	GlobalStoreBytes    int64
-	GlobalRequests      int64 // loads, stores and atomics
-	GlobalLoadSectors   int64 // distinct 32-byte sectors touched, summed over requests
-	GlobalStoreSectors  int64 // stores and atomics
-	SharedRequests      int64
+	GlobalBytes         int64 // asked for by the lanes
+	GlobalSectors       int64 // distinct 32-byte sectors touched, summed over requests
 	SharedBankConflicts int64 // wavefronts beyond those that the width of the access needs
-	LocalBytes          int64 // loads and stores of thread-local memory (spills, arrays)
-	Branches            int64
 	DivergentBranches   int64
-	Barriers            int64 // warps passing a block barrier
-	Atomics             int64 // lanes
-	Shuffles            int64
 }
 
 // add sums the counters of a worker into those of a launch.
 func (c *Counters) add(other *Counters) {
 	c.ThreadInstructions += other.ThreadInstructions
-	c.WarpInstructions += other.WarpInstructions
-	c.GlobalLoadBytes += other.GlobalLoadBytes
-	c.GlobalStoreBytes += other.GlobalStoreBytes
-	c.GlobalRequests += other.GlobalRequests
-	c.GlobalLoadSectors += other.GlobalLoadSectors
-	c.GlobalStoreSectors += other.GlobalStoreSectors
-	c.SharedRequests += other.SharedRequests
+	c.GlobalBytes += other.GlobalBytes
+	c.GlobalSectors += other.GlobalSectors
 	c.SharedBankConflicts += other.SharedBankConflicts
-	c.LocalBytes += other.LocalBytes
-	c.Branches += other.Branches
 	c.DivergentBranches += other.DivergentBranches
-	c.Barriers += other.Barriers
-	c.Atomics += other.Atomics
-	c.Shuffles += other.Shuffles
 }
 
 const sectorBytes = 32

@@ -13,15 +13,14 @@
 //
 // These operations give exactly the result that the PTX ISA defines:
 //
-//   - add, sub, mul, fma, div, rcp and sqrt with an IEEE rounding (.rn .rz .rm .rp);
+//   - add, sub, mul, fma, div, rcp and sqrt with .rn, and float32 add and fma with .rm and .rz;
 //   - every cvt, min, max, abs, neg and comparison;
 //   - all integer operations.
 //
 // A float32 NaN result is the canonical 0x7fffffff. Subnormals are flushed only if the
 // opcode says .ftz.
 //
-// The approximate operations are ex2, lg2, rsqrt, rcp, sqrt, sin, cos and tanh with
-// .approx, div.approx and div.full. They are computed in float64 and rounded to float32
+// The operations with .approx are computed in float64 and rounded to float32
 // once. So they are within the error that the ISA allows, but may differ from any
 // particular GPU by rounding.
 //
@@ -32,7 +31,7 @@
 //   - bounds and use after free of every access: allocations are far apart, so an
 //     overrun never lands in a neighbour;
 //   - alignment, parameters and launch limits;
-//   - divergent barriers, deadlocks, and lanes missing from a shuffle or vote;
+//   - divergent barriers, and lanes missing from a shuffle or vote;
 //   - an instruction budget, as a watchdog.
 //
 // [CheckMemory] adds reads of memory and registers that were never written, and barriers
@@ -43,14 +42,13 @@
 //
 //   - they are by different threads and touch a common byte;
 //   - one of them writes;
-//   - they are not both atomic or volatile;
+//   - they are not both atomic;
 //   - no barrier lies between them, of the block or, between lanes of a warp,
-//     bar.warp.sync;
-//   - between blocks, no chain of fence, atomic, atomic, fence lies between them.
+//     bar.warp.sync.
 //
 // Three rules are stricter than the hardware, on purpose. A shuffle may not read a lane
 // that has exited or never existed. A part of a warp may not reach a barrier without the
-// rest, even if the barrier is not .aligned. Lanes that store to one word race even if
+// rest. Lanes that store to one word race even if
 // they store the same value. One thing is not checked: ld.global.nc of memory that the
 // same launch writes.
 //
@@ -59,17 +57,19 @@
 //
 // # What is missing
 //
-// The parser refuses function calls, textures, surfaces, tensor cores, asynchronous
-// copies, clusters, half precision, clocks and add with carry. It also refuses f64 with a
-// rounding other than .rn, and atomics on floats.
+// The package runs what nvcc makes of kernels in plain CUDA C. Such kernels use float,
+// double and integers, global and shared arrays of a fixed size, __syncthreads, shuffles
+// and votes, in grids of one dimension. testdata/plain.cu has examples. operations.go lists the instructions, access.go the
+// loads, stores and atomics. Everything else is a [*SyntaxError] that says what to write
+// instead: local and constant memory, variables of a module, fences, volatile accesses,
+// jump tables, function calls, half precision, tensor cores.
 //
-// Threads of one warp that wait for each other inside a divergent branch never finish,
-// because lanes run in lockstep. Neither do blocks that wait for later blocks. The
-// instruction budget ends both.
+// The instruction budget ends kernels in which a thread waits for another of its warp,
+// or a block for a later one.
 //
 // The instruction set is NVIDIA's "Parallel Thread Execution ISA", versions 6.3 to 9.0.
 // Section names in comments are those of that document.
 //
 // What does not belong here: the kernels of the project and package gpu. This package
-// runs any PTX.
+// runs any PTX of that kind.
 package ptx

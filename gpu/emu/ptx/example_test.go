@@ -42,20 +42,20 @@ func Example() {
 	}
 	binary.LittleEndian.PutUint32(data.Data[4*39:], 21)
 	launch := ptx.Launch{
-		Block:     [3]int{40},
+		Threads:   40,
 		Arguments: [][]byte{binary.LittleEndian.AppendUint64(nil, data.Address)},
 		Options:   ptx.Options{Check: ptx.CheckFull},
 	}
 	counters, err := kernel.Run(context.Background(), memory, launch)
-	fmt.Println(binary.LittleEndian.Uint32(data.Data[4*39:]), counters.ThreadInstructions, counters.GlobalLoadSectors, err)
+	fmt.Println(binary.LittleEndian.Uint32(data.Data[4*39:]), counters.ThreadInstructions, counters.GlobalSectors, err)
 
-	launch.Block = [3]int{64}
+	launch.Threads = 64
 	_, err = kernel.Run(context.Background(), memory, launch)
 	var fault *ptx.Fault
 	if errors.As(err, &fault) {
 		fmt.Println(fault.Kind, "line", fault.Line, "thread", fault.Thread)
 	}
 	// Output:
-	// 42 280 5 <nil>
-	// access out of bounds line 10 thread [40 0 0]
+	// 42 280 10 <nil>
+	// access out of bounds line 10 thread 40
 }

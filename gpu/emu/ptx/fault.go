@@ -2,7 +2,6 @@ package ptx
 
 import (
 	"fmt"
-	"math/bits"
 	"strings"
 )
 
@@ -15,21 +14,17 @@ const (
 	FaultMisaligned                                 // a misaligned access
 	FaultUninitializedMemory                        // a read of memory that was never written
 	FaultUninitializedRegister                      // a read of a register that was never written
-	FaultReadOnly                                   // a write to read-only memory
 	FaultDivergentBarrier                           // a barrier reached by some lanes of a warp only
 	FaultExitedBarrier                              // a barrier waits for threads that have left
-	FaultDeadlock                                   // the warps of a block wait at different barriers
-	FaultWarpMask                                   // a shuffle, vote or match whose mask does not fit the active lanes
+	FaultWarpMask                                   // a shuffle or vote whose mask does not fit the active lanes
 	FaultSharedRace                                 // a data race in shared memory
 	FaultGlobalRace                                 // a data race in global memory
 	FaultBudget                                     // the launch ran more instructions than allowed
-	FaultTrap                                       // the kernel executed a trap instruction
-	FaultUnsupported                                // an operation that only the running thread can tell, such as an atomic on local memory
 )
 
 var faultNames = [...]string{"", "access out of bounds", "use after free", "misaligned access", "read of memory never written",
-	"read of a register never written", "write to read-only memory", "barrier in divergent code", "barrier waits for exited threads",
-	"deadlock", "bad warp mask", "race in shared memory", "race in global memory", "instruction budget spent", "trap", "unsupported"}
+	"read of a register never written", "barrier in divergent code", "barrier waits for exited threads",
+	"bad warp mask", "race in shared memory", "race in global memory", "instruction budget spent"}
 
 func (k FaultKind) String() string { return faultNames[k] }
 
@@ -40,9 +35,8 @@ type Fault struct {
 	File        string
 	Line        int    // of the PTX file, from 1
 	Instruction string // opcode
-	Block       [3]int
-	Thread      [3]int // the first thread concerned
-	Lanes       uint32 // the lanes of its warp concerned, where that is known
+	Block       int
+	Thread      int    // in the block: the first thread concerned
 	Address     uint64 // within its space; 0 where memory is not the matter
 	Size        int    // bytes of the access
 	Space       string // state space of the access, empty where memory is not the matter
@@ -63,7 +57,7 @@ func (f *Fault) Error() string {
 	if f.Detail != "" {
 		fmt.Fprintf(&b, ": %s", f.Detail)
 	}
-	fmt.Fprintf(&b, ": block (%d,%d,%d) thread (%d,%d,%d)", f.Block[0], f.Block[1], f.Block[2], f.Thread[0], f.Thread[1], f.Thread[2])
+	fmt.Fprintf(&b, ": block %d thread %d", f.Block, f.Thread)
 	return b.String()
 }
 
@@ -77,20 +71,12 @@ func (e *LaunchError) Error() string {
 	return fmt.Sprintf("launch of kernel %s: %s", e.Kernel, e.Message)
 }
 
-// fail records a fault of the given lanes at the current instruction; the first fault of a warp stands.
-func (w *warp) fail(kind FaultKind, lanes uint32, format string, arguments ...any) *Fault {
-	if w.fault != nil {
-		return w.fault
+// fail records a fault of a lane at the current instruction; the first fault of a warp stands.
+func (w *warp) fail(kind FaultKind, lane int, format string, arguments ...any) *Fault {
+	if w.fault == nil {
+		k, in := w.block.kernel, w.current
+		w.fault = &Fault{Kind: kind, Kernel: k.Name, File: k.file, Line: int(in.line), Instruction: in.opcode,
+			Block: int(w.block.number) - 1, Thread: w.index*lanes + lane, Detail: fmt.Sprintf(format, arguments...)}
 	}
-	k, in := w.block.kernel, w.current
-	w.fault = &Fault{Kind: kind, Kernel: k.Name, File: k.file, Line: int(in.line), Instruction: in.opcode, Block: w.block.position,
-		Thread: w.thread(bits.TrailingZeros32(lanes)), Lanes: lanes, Detail: fmt.Sprintf(format, arguments...)}
 	return w.fault
-}
-
-// thread gives the position in the block of a lane.
-func (w *warp) thread(lane int) [3]int {
-	linear := w.index*lanes + lane%lanes
-	size := w.block.launch.Block
-	return [3]int{linear % size[0], linear / size[0] % size[1], linear / (size[0] * size[1])}
 }

@@ -21,11 +21,6 @@ func (k *Kernel) basicBlocks() []basicBlock {
 		switch in.kind {
 		case kindBranch:
 			leader[in.target], leader[i+1] = true, true
-		case kindIndexed:
-			for _, target := range in.targets {
-				leader[target] = true
-			}
-			leader[i+1] = true
 		case kindExit:
 			leader[i+1] = true
 		}
@@ -49,10 +44,6 @@ func (k *Kernel) basicBlocks() []basicBlock {
 		switch in.kind {
 		case kindBranch:
 			blocks[b].successors = append(blocks[b].successors, number[in.target])
-		case kindIndexed:
-			for _, target := range in.targets {
-				blocks[b].successors = append(blocks[b].successors, number[target])
-			}
 		case kindExit:
 			blocks[b].successors = append(blocks[b].successors, exit)
 		default:

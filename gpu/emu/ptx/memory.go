@@ -6,13 +6,8 @@ import (
 	"sync"
 )
 
-// Generic addresses: windows for the spaces that belong to a thread, a block or a launch, then global memory.
 const (
-	sharedWindow = 1 << 32
-	localWindow  = 2 << 32
-	paramWindow  = 3 << 32
-	globalStart  = 4 << 32 // .global and .const, whose addresses are generic ones
-
+	globalStart     = 4 << 32 // global memory: no small number is an address
 	allocationAlign = 256     // as cudaMalloc's
 	redZone         = 1 << 20 // least distance between allocations
 	addressEnd      = 1 << 47
@@ -53,14 +48,13 @@ type Memory struct {
 	allocations []*Allocation // by address
 	freed       []*Allocation // by address, without data
 	next        uint64
-	modules     map[*Module]map[*variable]*Allocation
 	shadow      sync.Pool               // pages of globalRaces
 	atomics     [atomicLocks]sync.Mutex // one for the addresses of each residue
 }
 
 // NewMemory gives an empty memory.
 func NewMemory() *Memory {
-	return &Memory{next: globalStart, modules: map[*Module]map[*variable]*Allocation{}}
+	return &Memory{next: globalStart}
 }
 
 // Allocate makes an allocation of zeroed bytes at an address that is a multiple of 256. If it is not initialized, a kernel that
@@ -71,10 +65,6 @@ func (m *Memory) Allocate(name string, bytes int, initialized bool) (*Allocation
 	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	return m.allocate(name, bytes, initialized)
-}
-
-func (m *Memory) allocate(name string, bytes int, initialized bool) (*Allocation, error) {
 	// An overrun as long as the allocation itself still lands in no neighbour.
 	zone := max(redZone, uint64(bytes))
 	if uint64(bytes) >= addressEnd-m.next || m.next+uint64(bytes)+zone >= addressEnd {
@@ -109,40 +99,6 @@ func (m *Memory) Free(address uint64) error {
 		m.freed = m.freed[1:]
 	}
 	return nil
-}
-
-// Global gives the memory of a module's .global or .const variable, which exists from the first launch or call on.
-func (m *Memory) Global(module *Module, name string) (*Allocation, error) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	variables, err := m.load(module)
-	if err != nil {
-		return nil, err
-	}
-	for v, a := range variables {
-		if v.name == name {
-			return a, nil
-		}
-	}
-	return nil, fmt.Errorf("ptx: %s has no variable %q", module.File, name)
-}
-
-// load makes the variables of a module on first use.
-func (m *Memory) load(module *Module) (map[*variable]*Allocation, error) {
-	if loaded, ok := m.modules[module]; ok {
-		return loaded, nil
-	}
-	loaded := map[*variable]*Allocation{}
-	for _, v := range module.variables {
-		a, err := m.allocate(v.name, v.size, true)
-		if err != nil {
-			return nil, err
-		}
-		copy(a.Data, v.initial)
-		loaded[v] = a
-	}
-	m.modules[module] = loaded
-	return loaded, nil
 }
 
 // find gives the allocation that holds the address, or nil.

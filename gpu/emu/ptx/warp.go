@@ -39,17 +39,15 @@ type warp struct {
 	index   int // in the block
 	block   *block
 	worker  *worker
-	local   []byte // thread-local memory, lane after lane
 
-	offsets      [lanes]uint64 // of the current access, within its region
-	localWritten []byte
-	order        warpOrder
-	waiting      barrierWait
+	offsets [lanes]uint64 // of the current access, within its region
+	scratch [lanes]uint64 // of the current operation, see target
+	epoch   uint32        // bar.warp.syncs passed
 }
 
 // start makes the warp ready for a new block.
 func (w *warp) start() {
-	threads := w.block.launch.threads() - w.index*lanes
+	threads := w.block.launch.Threads - w.index*lanes
 	w.present = allLanes
 	if threads < lanes {
 		w.present = 1<<threads - 1
@@ -57,9 +55,12 @@ func (w *warp) start() {
 	w.live, w.state, w.fault = w.present, warpReady, nil
 	w.stack = append(w.stack[:0], entry{0, -1, w.present})
 	clear(w.defined)
-	clear(w.localWritten)
-	w.order = warpOrder{}
-	w.fillSpecials(false)
+	w.epoch = 0
+	for name, index := range w.block.kernel.specials {
+		for lane := range lanes {
+			w.words[index][lane] = specials[name](w, lane)
+		}
+	}
 }
 
 // run executes up to quantum instructions; it stops early at a barrier, at the end and at a fault.
@@ -103,7 +104,6 @@ func (w *warp) run(quantum int) (executed int) {
 				}
 			}
 		case kindBranch:
-			counters.Branches++
 			switch mask {
 			case 0:
 				top.pc++
@@ -113,18 +113,13 @@ func (w *warp) run(quantum int) (executed int) {
 				counters.DivergentBranches++
 				top = w.diverge(in, mask)
 			}
-		case kindIndexed:
-			counters.Branches++
-			if top = w.branchIndexed(in, mask); w.fault != nil {
-				return executed
-			}
 		case kindExit:
 			top.pc++
 			w.live &^= mask
 			top.mask &^= mask
 		case kindBarrier:
 			top.pc++
-			if w.arrive(in); w.fault != nil || w.state == warpWaiting {
+			if w.arrive(); w.fault != nil || w.state == warpWaiting {
 				return executed
 			}
 		}
@@ -147,73 +142,25 @@ func (w *warp) pop() *entry {
 
 // diverge splits the top level at a branch that some of its lanes take. The lanes meet again at the branch's reconvergence
 // point: the old top waits there, unless the level below waits at the same place already. Lanes that branch right to that point
-// just wait.
+// just wait. In a drawn order, which of two sides goes first is drawn too.
 func (w *warp) diverge(in *instruction, taken uint32) *entry {
-	top := w.rejoin(in)
-	rest := top.mask &^ taken
-	next := top.pc + 1
-	w.fork(in.reconverge, next, rest)
-	w.fork(in.reconverge, in.target, taken)
-	return w.settle(in.reconverge)
-}
-
-// rejoin gives a copy of the top level and takes it from the stack, or leaves it to wait at the reconvergence point.
-func (w *warp) rejoin(in *instruction) entry {
-	top := w.stack[len(w.stack)-1]
-	if in.reconverge == top.reconverge {
-		w.stack = w.stack[:len(w.stack)-1]
-	} else {
-		w.stack[len(w.stack)-1].pc = in.reconverge
-	}
-	return top
-}
-
-// fork puts the lanes of one side on the stack.
-func (w *warp) fork(reconverge, pc int32, mask uint32) {
-	if mask != 0 && pc != reconverge {
-		w.stack = append(w.stack, entry{pc, reconverge, mask})
-	}
-}
-
-// settle gives the top of the stack after a split. In a drawn order, which of two sides goes first is drawn too.
-func (w *warp) settle(reconverge int32) *entry {
 	n := len(w.stack)
-	random := w.worker.random
-	if random != nil && n > 1 && w.stack[n-2].reconverge == reconverge && w.stack[n-1].reconverge == reconverge && random.Uint64()&1 == 1 {
-		w.stack[n-2], w.stack[n-1] = w.stack[n-1], w.stack[n-2]
+	top := w.stack[n-1]
+	if in.reconverge == top.reconverge {
+		w.stack = w.stack[:n-1]
+	} else {
+		w.stack[n-1].pc = in.reconverge
 	}
-	return &w.stack[n-1]
-}
-
-// branchIndexed sends each lane to the target that its index names.
-func (w *warp) branchIndexed(in *instruction, mask uint32) *entry {
-	index := &w.words[in.a]
-	for m := mask; m != 0; m &= m - 1 {
-		lane := bits.TrailingZeros32(m)
-		if index[lane] >= uint32(len(in.targets)) {
-			w.fail(FaultOutOfBounds, 1<<lane, "index %d of a list of %d branch targets", index[lane], len(in.targets))
-			return nil
+	first, second := entry{top.pc + 1, in.reconverge, top.mask &^ taken}, entry{in.target, in.reconverge, taken}
+	if random := w.worker.random; random != nil && random.Uint64()&1 == 1 {
+		first, second = second, first
+	}
+	for _, side := range [...]entry{first, second} {
+		if side.pc != in.reconverge {
+			w.stack = append(w.stack, side)
 		}
 	}
-	top := w.rejoin(in)
-	w.fork(in.reconverge, top.pc+1, top.mask&^mask)
-	sides := 0
-	for rest := mask; rest != 0; {
-		target := in.targets[index[bits.TrailingZeros32(rest)]]
-		var same uint32
-		for m := rest; m != 0; m &= m - 1 {
-			if lane := bits.TrailingZeros32(m); in.targets[index[lane]] == target {
-				same |= 1 << lane
-			}
-		}
-		w.fork(in.reconverge, target, same)
-		rest &^= same
-		sides++
-	}
-	if sides > 1 {
-		w.worker.counters.DivergentBranches++
-	}
-	return w.settle(in.reconverge)
+	return &w.stack[len(w.stack)-1]
 }
 
 // checkRegisters faults if a lane reads a register that it never wrote, and marks what it writes.
@@ -224,7 +171,7 @@ func (w *warp) checkRegisters(in *instruction) {
 			lacking = w.active &^ w.defined[tracked]
 		}
 		if lacking != 0 {
-			w.fail(FaultUninitializedRegister, lacking, "")
+			w.fail(FaultUninitializedRegister, bits.TrailingZeros32(lacking), "")
 			return
 		}
 	}

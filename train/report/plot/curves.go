@@ -33,18 +33,6 @@ func Curves(title, xLabel, yLabel string, curves []Curve) *Figure {
 	return f
 }
 
-// Profile draws step curves of a share, from 0 to 1, over a ratio from 1 on a
-// logarithmic axis that ends at furthest.
-func Profile(title, xLabel, yLabel string, furthest float64, curves []Curve) *Figure {
-	f := newCurves(title, xLabel, yLabel, curves)
-	p := f.plot
-	p.X.Min, p.X.Max = 1, furthest
-	p.Y.Min, p.Y.Max = 0, 1
-	p.X.Scale = plot.LogScale{}
-	p.X.Tick.Marker = ratioTicks{}
-	return f
-}
-
 // LogLog draws curves over logarithmic axes that both span the range of all of them, so
 // that what is equal to x lies on the diagonal. Every coordinate must be positive.
 func LogLog(title, xLabel, yLabel string, curves []Curve) *Figure {

@@ -1,12 +1,7 @@
 package plot
 
 import (
-	"bytes"
-	"fmt"
-	"html"
 	"io"
-	"regexp"
-	"strings"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -15,18 +10,17 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Sizes in points, which are a page's pixels.
+// Sizes in points.
 const (
-	width      = 370 // what a phone of 400 pixels has room for
+	width      = 370
 	margin     = 4
 	lineHeight = 15 // of title and legend
 	sampleLine = 22 // length of the sample of a line in the legend
 )
 
-// pngDPI makes a PNG twice as fine as a page's pixels.
+// pngDPI makes two pixels of a point.
 const pngDPI = 2 * 72
 
 // Figure is a drawing with a title.
@@ -97,33 +91,6 @@ func fit(s string, f font.Font, room vg.Length) string {
 		s = string(runes[:shown/2]) + "…" + string(runes[len(runes)-shown/2:])
 	}
 	return s
-}
-
-// SVG returns the figure as an <svg> element for the inside of a page. It has no
-// background, and what is black on paper has the colour of the text around it. The
-// colours of the other arms are what the page's style sheet makes of the variables
-// --arm-1, --arm-2 and so on, and those of the palette where it says nothing.
-func (f *Figure) SVG() (string, error) {
-	w, h := f.size()
-	canvas := vgsvg.New(w, h)
-	f.draw(draw.New(canvas))
-	var drawn bytes.Buffer
-	if _, err := canvas.WriteTo(&drawn); err != nil {
-		return "", fmt.Errorf("draw %q: %w", f.Title, err)
-	}
-	_, body, _ := strings.Cut(drawn.String(), "<svg")
-	_, body, _ = strings.Cut(body, ">")
-	opening := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-label="%s" fill="currentColor">`,
-		w.Points(), h.Points(), html.EscapeString(f.Title))
-	replacements := []string{"#000000", "currentColor", "font-family:Liberation Sans;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;"}
-	for arm, c := range palette()[1:] {
-		for _, opacity := range []uint8{solid, dotOpacity, bandOpacity} {
-			replacements = append(replacements, hex(transparent(c, opacity)), fmt.Sprintf("var(--arm-%d,%s)", arm+1, hex(c)))
-		}
-	}
-	replacer := strings.NewReplacer(replacements...)
-	// Text is escaped, so a quoted style is always an attribute.
-	return opening + regexp.MustCompile(`style="[^"]*"`).ReplaceAllStringFunc(body, replacer.Replace), nil
 }
 
 // PNG writes the figure as a PNG on white.

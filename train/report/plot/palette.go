@@ -1,43 +1,41 @@
 package plot
 
 import (
-	"fmt"
 	"image/color"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// ink is the colour of text, axes and the baseline: black on paper, and in a page
-// that of its text (see Figure.SVG).
+// ink is the colour of text and axes.
 var ink = color.Gray{Y: 0}
 
-// gridGray is seen on white and on black.
 var gridGray = color.NRGBA{R: 128, G: 128, B: 128, A: 72}
 
-// palette returns the colours of the arms, the baseline's first. They are ink and
-// those colours of Okabe and Ito ("Color universal design", 2008) that are seen on
-// white and on black, in the order of their contrast.
+// palette returns the colours of the arms, the baseline's first: those of the page's style
+// sheet on white. They were searched for contrast of at least 3 to 1 and for distance to each other in
+// normal, protan, deutan and tritan sight.
 func palette() []color.NRGBA {
 	return []color.NRGBA{
-		{A: 255},                         // ink
-		{R: 0, G: 114, B: 178, A: 255},   // blue
-		{R: 213, G: 94, B: 0, A: 255},    // vermillion
-		{R: 0, G: 158, B: 115, A: 255},   // bluish green
-		{R: 204, G: 121, B: 167, A: 255}, // reddish purple
-		{R: 230, G: 159, B: 0, A: 255},   // orange
-		{R: 86, G: 180, B: 233, A: 255},  // sky blue
+		{R: 0x6b, G: 0x70, B: 0x78, A: 255},
+		{R: 0x00, G: 0x5f, B: 0xbf, A: 255},
+		{R: 0xc0, G: 0x6e, B: 0x00, A: 255},
+		{R: 0x01, G: 0x45, B: 0x2e, A: 255},
+		{R: 0x64, G: 0x18, B: 0x6c, A: 255},
+		{R: 0x91, G: 0x6c, B: 0x40, A: 255},
+		{R: 0x2f, G: 0x0b, B: 0xbb, A: 255},
+		{R: 0x10, G: 0x9a, B: 0xcf, A: 255},
 	}
 }
 
-// armColor returns the colour of an arm; from the eighth arm on they repeat.
+// armColor returns the colour of an arm; from the ninth arm on they repeat.
 func armColor(arm int) color.NRGBA {
 	colors := palette()
 	return colors[arm%len(colors)]
 }
 
 // armDashes returns the dashes of an arm's line. Their number and that of the colours
-// have no common divisor, so that arms share both only from the 36th on.
+// have no common divisor, so that arms share both only from the 41st on.
 func armDashes(arm int) []vg.Length {
 	dashes := [][]vg.Length{nil, {7, 3}, {2, 2}, {7, 2, 2, 2}, {12, 4}}
 	return dashes[arm%len(dashes)]
@@ -58,12 +56,4 @@ const (
 func transparent(c color.NRGBA, opacity uint8) color.NRGBA {
 	c.A = opacity
 	return c
-}
-
-// hex writes a colour as vgsvg does: without its opacity, which nevertheless moves
-// its last digit, because it goes through premultiplied values.
-func hex(c color.NRGBA) string {
-	r, g, b, a := c.RGBA()
-	scale := 255.0 / float64(a)
-	return fmt.Sprintf("#%02X%02X%02X", int(float64(r)*scale), int(float64(g)*scale), int(float64(b)*scale))
 }

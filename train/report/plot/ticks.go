@@ -24,6 +24,15 @@ func roundStep(low, high float64) float64 {
 	return 10 * step
 }
 
+// RoundTicks returns the values of the ticks of a range.
+func RoundTicks(low, high float64) []float64 {
+	var values []float64
+	for _, t := range (roundTicks{}).Ticks(low, high) {
+		values = append(values, t.Value)
+	}
+	return values
+}
+
 func (roundTicks) Ticks(low, high float64) []plot.Tick {
 	step := roundStep(low, high)
 	format, digits := byte('f'), max(0, -int(math.Floor(math.Log10(step)+1e-9)))
@@ -37,20 +46,6 @@ func (roundTicks) Ticks(low, high float64) []plot.Tick {
 			label = "−" + label
 		}
 		ticks = append(ticks, plot.Tick{Value: i * step, Label: label})
-	}
-	return ticks
-}
-
-// ratioTicks marks ratios on a logarithmic axis.
-type ratioTicks struct{}
-
-func (ratioTicks) Ticks(low, high float64) []plot.Tick {
-	steps := []float64{1, 1.2, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128}
-	var ticks []plot.Tick
-	for _, v := range steps {
-		if v >= low && v <= high {
-			ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)})
-		}
 	}
 	return ticks
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A study refuses, before it trains, a folder with any file that it would replace and did
+// not make, and takes it with --force.
+func TestStudyReplacesNothing(t *testing.T) {
+	small := []string{"--model", "mlp", "--epochs", "1", "--limit", "100", "--device", "cpu"}
+	study := append([]string{"study", "--datasets", "digits", "--optimizers", "adamw,sgd,adam", "--seeds", "0,1,2"}, small...)
+	own := t.TempDir()
+	for range 2 {
+		if _, _, err := runApp(t, append(study, "--out", own)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"tuned.json", "plan.json", "ttest.csv"}
+	for _, entry := range entries {
+		if entry.Type().IsRegular() && entry.Name() != ".lock" {
+			names = append(names, entry.Name())
+		}
+	}
+	if len(names) < 10 {
+		t.Errorf("a study has the files %q", names)
+	}
+	for _, name := range names {
+		foreign := t.TempDir()
+		path := filepath.Join(foreign, name)
+		if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := runApp(t, append(study, "--out", foreign)...)
+		if err == nil || !strings.Contains(err.Error(), "("+name+")") || !strings.Contains(err.Error(), "--force") {
+			t.Errorf("a folder with %s: %v", name, err)
+		}
+		content, err := os.ReadFile(path)
+		if entries, listErr := os.ReadDir(foreign); string(content) != "mine" || len(entries) != 1 || errors.Join(err, listErr) != nil {
+			t.Errorf("%s is %q now, beside %v", name, content, entries)
+		}
+		if name == "index.html" {
+			if _, _, err := runApp(t, append(study, "--out", foreign, "--force")...); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "tuned.json"), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tune := append([]string{"tune", "--dataset", "digits", "--optimizers", "sgd", "--trials", "1", "--out", foreign}, small...)
+	if _, _, err := runApp(t, tune...); err == nil || !strings.Contains(err.Error(), "(tuned.json)") {
+		t.Errorf("tune in a folder with another's tuned.json: %v", err)
+	}
+	for range 2 { // the second finds its own
+		if _, _, err := runApp(t, append(tune, "--force")...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := runApp(t, tune...); err != nil {
+		t.Errorf("tune in its own folder: %v", err)
+	}
+	if _, _, err := runApp(t, append(study, "--out", foreign)...); err == nil || !strings.Contains(err.Error(), "holds another study, "+filepath.Join(foreign, "trials")) {
+		t.Errorf("a study around a tuning: %v", err)
+	}
+}
+
+// The folder of a study may be a link; the report finds its runs.
+func TestStudyInALink(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Skip(err)
+	}
+	small := []string{"--model", "mlp", "--epochs", "1", "--limit", "100", "--device", "cpu", "--out", link}
+	stdout, _, err := runApp(t, append([]string{"study", "--datasets", "digits", "--optimizers", "adamw,sgd", "--seeds", "0-2"}, small...)...)
+	if err != nil || !strings.Contains(stdout, "n = 3 pairs") {
+		t.Fatalf("%v\n%s", err, stdout)
+	}
+	if stdout, _, err = runApp(t, "report", link); err != nil || !strings.Contains(stdout, "n = 3 pairs") {
+		t.Errorf("report: %v\n%s", err, stdout)
+	}
+	if _, _, err := runApp(t, append([]string{"train", "--dataset", "digits", "--optimizer", "adam"}, small...)...); err != nil {
+		t.Errorf("train: %v", err)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package blocks
+
+func withoutVectors(run func()) { run() }
