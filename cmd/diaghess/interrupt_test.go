@@ -55,8 +55,8 @@ func TestProcessLimits(t *testing.T) {
 		{"ulimit -v 3000000", append(bench, "--model", "mlp", "--threads", "1024"), "1024 thread(s): out of memory for", true},
 		{"ulimit -v 3000000", []string{"curvature", "--device", "cpu", "--model", "pilotcnn", "--batch", "1000", "--batches", "1"}, "a smaller --batch", true},
 	} {
-		if c.linux && runtime.GOOS+runtime.GOARCH != "linuxamd64" {
-			continue // the runtime's own need of address space is another
+		if c.linux && (testing.Short() || runtime.GOOS+runtime.GOARCH != "linuxamd64") {
+			continue // takes long, and the runtime's own need of address space is another
 		}
 		out, err := program(t, c.shell, c.arguments...).CombinedOutput()
 		if said := string(out); err == nil || !strings.HasPrefix(said, "diaghess: ") || strings.Count(said, "\n") != 1 || !strings.Contains(said, c.want) {
@@ -150,7 +150,7 @@ func TestSecondInterrupt(t *testing.T) {
 	}
 	began := time.Now()
 	_ = command.Wait()
-	if took := time.Since(began); took > time.Second || command.ProcessState.Success() {
+	if took := time.Since(began); took > 20*time.Second || command.ProcessState.Success() {
 		t.Errorf("%v after %v", command.ProcessState, took)
 	}
 }
@@ -187,7 +187,7 @@ func TestInterrupted(t *testing.T) {
 		began := time.Now()
 		err := app.RunContext(ctx, append([]string{"diaghess"}, strings.Fields(arguments)...))
 		cancel()
-		if took := time.Since(began); err != errInterrupted && !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(fmt.Sprint(err), "stopped while reading") || took > 2*time.Second {
+		if took := time.Since(began); err != errInterrupted && !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(fmt.Sprint(err), "stopped while reading") || took > time.Minute {
 			t.Errorf("%s: error %v after %v", arguments, err, took)
 		}
 		if strings.Contains(out.String(), "FAILED") || strings.Contains(out.String(), "failure") {

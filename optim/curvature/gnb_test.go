@@ -11,6 +11,9 @@ import (
 // normalization with the batch's own statistics too. A draw is a step: the
 // parameters stay where they are.
 func TestGNBIsUnbiased(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, n := range networks() {
 		t.Run(n.name, func(t *testing.T) {
 			const draws = 2000

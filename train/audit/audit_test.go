@@ -58,6 +58,9 @@ func audit(t *testing.T, o Options) *Report {
 
 // An honest study passes, whole and in parts, and says what can be quoted.
 func TestHonest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := smallStudy(t)
 	plan, err := record.PlanDigest(os.DirFS(s.Out))
 	if err != nil {

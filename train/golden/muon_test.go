@@ -19,6 +19,9 @@ import (
 // farther: 3 tolerances in loops of float32 in the author's order, whose root mean square is 0.2.
 // Here half a tolerance is the most that the root mean square may be.
 func TestMuonFollowsReferences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	tested := 0
 	computed := map[string][][][]float32{} // by machine and spec: some references differ in bfloat16 only
 	for _, r := range readReferences(t) {

@@ -42,6 +42,9 @@ func TestReferences(t *testing.T) {
 // Formulas that papers or other programs have in place of the reference's are outside the
 // tolerance. The references tell them apart.
 func TestReferencesTellApart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	for _, other := range []struct{ reference, formula string }{
 		{"adamw_torch/schedule", "eps beside the uncorrected root"},
 		{"nadam_torch/default", "look-ahead of a constant momentum"},
@@ -132,6 +135,9 @@ func TestReferencesFails(t *testing.T) {
 // In a first step in bfloat16 most matrices have no sum that is rounded the other way. So
 // their steps are the program's, and those with a rounding in another place are not.
 func TestReferencesRound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	within := func(r *Reference, other string) (matrices, near int) {
 		follow(t, r, other, func(p point) {
 			if p.step == 1 && p.kind == "w" && len(p.tensor.Shape) > 1 {

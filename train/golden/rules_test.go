@@ -19,6 +19,9 @@ import (
 // float32's rounding: each is within the tolerance of [TestReferences] of the formula in float64, so
 // the two are within twice the tolerance of each other.
 func TestRulesFollowReferences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	processor := need(cpu.New(cpu.Options{Threads: 1}))(t)
 	emulator := need(emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Library: "gonum"}))(t)
 	for _, r := range readReferences(t) {

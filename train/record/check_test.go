@@ -297,6 +297,9 @@ func TestCheckOfDamagedBytes(t *testing.T) {
 
 // The records of the published studies, of version 0.1, have nothing wrong.
 func TestPublishedStudies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	archives, err := filepath.Glob(filepath.Join("..", "..", "docs", "studies", "*.zip"))
 	if err != nil || len(archives) == 0 {
 		t.Fatalf("%q, %v", archives, err)

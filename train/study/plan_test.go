@@ -283,6 +283,9 @@ func runsOf(t *testing.T, s *Study) map[string]int {
 // At a look the cells that are decided need no more runs. The others go on, with the
 // baseline, also in a study that goes on later with other seeds, or with theirs in another order.
 func TestLooks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const fast, slow, near = "sgd:lr=0.05", "sgd:lr=1e-09", "sgd:lr=0.0501"
 	var seeds []int
 	for seed := range 22 {

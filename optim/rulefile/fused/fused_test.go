@@ -43,6 +43,9 @@ func variants(t testing.TB, text string, each func(name string, p *rulefile.Prog
 // Each rule gives the same bits by the interpreter, by the Go body however its blocks are
 // divided, and by PTX, in which the emulator finds no fault, races included.
 func TestBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	cpu := openCPU(t)
 	for _, text := range ruleFiles(t) {
 		variants(t, text, func(name string, p *rulefile.Program, h rulefile.Diagonal) {

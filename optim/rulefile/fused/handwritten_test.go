@@ -14,6 +14,9 @@ import (
 // The kernels of package kernels and those of the rule file that says the same give the same
 // bits over 50 steps, with a schedule.
 func TestHandwritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	const none, signed, nonNegative = rulefile.NoDiagonal, rulefile.AnyDiagonal, rulefile.NonNegativeDiagonal
 	texts := ruleFiles(t)
 	for _, c := range []struct {

@@ -25,6 +25,9 @@ w -= lr * g
 // Sums of numbers that cancel are what rounding leaves, so that another order shows. There are
 // more chunks in a tensor, and more tensors, than columns.
 func TestOrderOfSums(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	p := compiled(t, sumsText, nil, rulefile.NoDiagonal)
 	lengths := []int{257*4096 + 4096 + 6}
 	for range 300 {
