@@ -18,6 +18,9 @@ const pilotIntroduction = "The pilot is a TensorFlow study. Its results of every
 	"AdamW, which its files call Baseline, is that of Keras with a learning rate of 0.001. Pilot's rule, Custom in its files, divides each parameter's step by a diagonal of the curvature. " +
 	"As published its curvature term was zero, which left the squared gradient: this program calls that diaghess:curvature=none."
 
+// pilotRule is what the pilot's rule is called in the tables of its study.
+const pilotRule = "Pilot's rule"
+
 // pilotStudy is a study of the pilot: files of both data sets that compare its rule with another.
 type pilotStudy struct {
 	title    string // of an earlier study
@@ -39,7 +42,7 @@ func pilotStudies() []pilotStudy {
 
 // read reads the files of a kind.
 func (p pilotStudy) read(kind string) ([]File, error) {
-	names := map[string]string{"Baseline": p.baseline, "Custom": "Pilot's rule"}
+	names := map[string]string{"Baseline": p.baseline, "Custom": pilotRule}
 	var files []File
 	for _, set := range []string{"cifar10", "cifar100"} {
 		name := p.files + set + p.suffix + kind + ".csv"

@@ -55,6 +55,7 @@ func (a *Analysis) sections() []section {
 		a.planSection(),
 		a.tuningSection(),
 		a.publishedSection(),
+		a.replicationSection(),
 		a.pilotSection(),
 		a.setupSection(),
 		a.runSection(),

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -79,15 +80,8 @@ type pilotPair struct {
 // pilotPairs returns all pairs of arms on a data set, metric by metric, and what the training loss
 // is.
 func (a *Analysis) pilotPairs(dataset string) (pairs []pilotPair, loss string) {
-	runs := make(map[runKey]Row)
-	var finished []Row
-	for _, r := range a.Rows {
-		if r.Dataset == dataset && r.unusable() == "" {
-			runs[keyOf(r)] = r
-			finished = append(finished, r)
-		}
-	}
-	metrics, loss := pilotMetrics(finished)
+	runs := a.finished(dataset)
+	metrics, loss := pilotMetrics(slices.Collect(maps.Values(runs)))
 	arms := a.armsOf(dataset)
 	for _, m := range metrics {
 		for i, x := range arms {

@@ -56,6 +56,24 @@ func (s Summary) MeanInterval(level float64) Interval {
 	return Interval{Level: level, Low: s.Mean - half, High: s.Mean + half}
 }
 
+// PredictMean returns the interval which holds the mean of n new values of the same normal population
+// with the probability level, such as 0.95:
+//
+//	mean ± t(1 − (1−level)/2; N−1) · SD · √(1/N + 1/n)
+//
+// A replication whose mean lies outside contradicts the sample; one whose mean lies inside need not
+// confirm it (Patil, Peng and Leek, "What should researchers expect when they replicate studies?",
+// Perspectives on Psychological Science 11, 2016). It panics for a sample of fewer than 2 values, for n below
+// 1 and for a level outside (0, 1).
+func (s Summary) PredictMean(n int, level float64) Interval {
+	mustBeFraction("PredictMean", "level", level)
+	if s.N < 2 || n < 1 {
+		panic(fmt.Sprintf("stats: PredictMean of %d values from %d", n, s.N))
+	}
+	half := studentUpper((1-level)/2, float64(s.N-1)) * s.SD * math.Sqrt(1/float64(s.N)+1/float64(n))
+	return Interval{Level: level, Low: s.Mean - half, High: s.Mean + half}
+}
+
 func checkFinite(name string, x []float64) error {
 	for i, v := range x {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
