@@ -50,9 +50,13 @@ func reportCommand() *cli.Command {
 				Usage: "also write tables as CSV, all epochs as CSV and Parquet, Keras-style histories as JSON, and bars over the data sets to `DIR`. " +
 					"Studies of several networks or label smoothings make one table, and heat maps",
 			},
+			&cli.StringFlag{
+				Name:  "archive",
+				Usage: "also write the records of the study's folder, without checkpoints, to the zip archive `FILE`, to publish them",
+			},
 			&cli.BoolFlag{
 				Name:  "force",
-				Usage: "with --out or --export, replace files in DIR that are not of a report or an export",
+				Usage: "replace files in DIR of --out or --export that are not of a report or an export, or FILE of --archive",
 			},
 			&cli.BoolFlag{
 				Name:  "png",
@@ -105,6 +109,16 @@ func printReport(c *cli.Context) error {
 			return fmt.Errorf("%w, or replace it with --force", err)
 		}
 	}
+	archive := c.String("archive")
+	switch info, err := os.Stat(archive); {
+	case archive == "":
+	case len(arguments) != 1:
+		return errors.New("--archive: an archive is of one study: name its folder alone")
+	case err == nil && info.IsDir():
+		return fmt.Errorf("--archive %s: it is a folder: name a file, such as study.zip", shown(archive))
+	case err == nil && !c.Bool("force"):
+		return fmt.Errorf("--archive %s: it exists: name another file, or replace it with --force", shown(archive))
+	}
 	targets, err := accuracies(c.String("targets"))
 	if err != nil {
 		return err
@@ -136,6 +150,12 @@ func printReport(c *cli.Context) error {
 	}
 	if len(rows) == 0 {
 		return fmt.Errorf("%s has statistics only; name the metrics file that they were made from too", published[0].Path)
+	}
+	if archive != "" {
+		err := attend(c, "writing "+archive, true, func() error { return record.Archive(c.Context, arguments[0], archive) })
+		if err := announce(c, []string{archive}, err); err != nil {
+			return err
+		}
 	}
 	if varied := report.Varied(rows); export != "" && len(varied) > 0 {
 		if dir != "" {

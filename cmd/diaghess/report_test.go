@@ -246,6 +246,39 @@ func TestReportErrors(t *testing.T) {
 	}
 }
 
+// An archive has the report of its folder, and replaces no file unasked.
+func TestReportArchive(t *testing.T) {
+	out := t.TempDir()
+	if _, _, err := runApp(t, "study", "--datasets", "digits", "--model", "mlp", "--epochs", "1", "--limit", "100", "--optimizers", "adamw,sgd", "--seeds", "0,1", "--device", "cpu", "--out", out); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(t.TempDir(), "study.zip")
+	want, stderr, err := runReport(out, "--archive", archive)
+	if err != nil || !strings.Contains(stderr, "wrote "+archive) {
+		t.Fatalf("%v: %s", err, stderr)
+	}
+	if got, _, err := runReport(archive); err != nil || got != want {
+		t.Errorf("%v: the archive's report is\n%s\nthe folder's\n%s", err, got, want)
+	}
+	for _, c := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{out, "--archive", archive}, "--force"},
+		{[]string{out, "--archive", out}, "name a file"},
+		{[]string{out, archive, "--archive", archive}, "of one study"},
+		{[]string{archive, "--archive", archive + "2"}, "one whole study"},
+		{[]string{published("cifar10_adam_optimizer_metrics.csv"), "--archive", archive + "2"}, "neither a folder nor a zip archive"},
+	} {
+		if _, _, err := runReport(c.arguments...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q", c.arguments, err, c.want)
+		}
+	}
+	if _, _, err := runReport(out, "--archive", archive, "--force"); err != nil {
+		t.Error(err)
+	}
+}
+
 // An export needs a folder of its own, and takes studies of several networks or label smoothings,
 // which a report cannot compare.
 func TestReportExport(t *testing.T) {
