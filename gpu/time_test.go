@@ -20,7 +20,7 @@ func TestTime(t *testing.T) {
 			return nil
 		}
 	}
-	const pause = 50 * time.Millisecond
+	const pause = 200 * time.Millisecond
 	durations, err := gpu.Time(t.Context(), 2, gpu.Timed{Prepare: do("prepare", pause), Do: do("short", 0)}, gpu.Timed{Do: do("long", pause)})
 	if err != nil {
 		t.Fatal(err)

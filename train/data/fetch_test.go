@@ -53,12 +53,13 @@ func TestFetchTriesSourcesInOrder(t *testing.T) {
 }
 
 func TestFetchGivesUpAHostThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	mute := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) { <-release })
 	defer close(release)
 	good := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) { serveFile(w, r, tinyArchive()) })
 	l := tinyLibrary(tinySource("mute", mute.URL), tinySource("good", good.URL))
-	l.client.http.Transport.(*http.Transport).ResponseHeaderTimeout = 500 * time.Millisecond
+	l.client.http.Transport.(*http.Transport).ResponseHeaderTimeout = 3 * time.Second
 	dir := t.TempDir()
 	if err := l.fetch(t.Context(), dir, "tiny", FetchOptions{}); err != nil {
 		t.Fatal(err)
@@ -118,6 +119,7 @@ func TestFetchGoesOnAfterABrokenTransfer(t *testing.T) {
 }
 
 func TestFetchGoesOnAfterAStall(t *testing.T) {
+	t.Parallel()
 	archive := tinyArchive()
 	half := len(archive) / 2
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request, request int) {
@@ -129,7 +131,7 @@ func TestFetchGoesOnAfterAStall(t *testing.T) {
 		serveFile(w, r, archive)
 	})
 	l := tinyLibrary(tinySource("stalling", s.URL))
-	l.client.stall = 500 * time.Millisecond
+	l.client.stall = 3 * time.Second
 	dir := t.TempDir()
 	if err := l.fetch(t.Context(), dir, "tiny", FetchOptions{}); err != nil {
 		t.Fatal(err)
@@ -307,8 +309,8 @@ func TestFetchRefusesAlteredFiles(t *testing.T) {
 	}
 }
 
-// slowServer sends content in pieces with pauses, which takes about a second.
-func slowServer(t *testing.T, content []byte) *server {
+// slowServer sends content in 50 pieces, with a pause before each.
+func slowServer(t *testing.T, content []byte, pause time.Duration) *server {
 	return newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		if r.Header.Get("Range") != "" {
 			serveFile(w, r, content)
@@ -319,7 +321,7 @@ func slowServer(t *testing.T, content []byte) *server {
 			select {
 			case <-r.Context().Done():
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(pause):
 			}
 			begin, end := i*len(content)/pieces, (i+1)*len(content)/pieces
 			if i == 0 {
@@ -338,7 +340,8 @@ func TestFetchPutsASlowSourceOff(t *testing.T) {
 	archive := tinyArchive()
 	for _, secondHasIt := range []bool{true, false} {
 		t.Run(fmt.Sprintf("the second source has it: %v", secondHasIt), func(t *testing.T) {
-			slow := slowServer(t, archive)
+			t.Parallel()
+			slow := slowServer(t, archive, 100*time.Millisecond)
 			second := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 				if secondHasIt {
 					serveFile(w, r, archive)
@@ -349,7 +352,8 @@ func TestFetchPutsASlowSourceOff(t *testing.T) {
 			secondSource := tinySource("second", second.URL)
 			secondSource.downloads[0].archive = "other.tar.gz"
 			l := tinyLibrary(tinySource("slow", slow.URL), secondSource)
-			l.client.window, l.client.patience = 200*time.Millisecond, 300*time.Millisecond
+			// A busy machine may let the second source wait, too.
+			l.client.window, l.client.patience = time.Second, 1500*time.Millisecond
 			dir := t.TempDir()
 			if err := l.fetch(t.Context(), dir, "tiny", FetchOptions{}); err != nil {
 				t.Fatal(err)
@@ -366,7 +370,7 @@ func TestFetchPutsASlowSourceOff(t *testing.T) {
 func TestFetchPutsFilesInPlaceWhole(t *testing.T) {
 	archive := tinyArchive()
 	contents := tinyContents()
-	s := slowServer(t, archive)
+	s := slowServer(t, archive, 20*time.Millisecond)
 	dir := t.TempDir()
 	// A damaged file must be replaced at one stroke as well.
 	damaged := contents["test.bin"][:1000]
@@ -416,7 +420,7 @@ func TestFetchOfACompleteSetAsksNobody(t *testing.T) {
 }
 
 func TestTwoFetchesAtOnce(t *testing.T) {
-	s := slowServer(t, tinyArchive())
+	s := slowServer(t, tinyArchive(), 20*time.Millisecond)
 	dir := t.TempDir()
 	l := tinyLibrary(tinySource("slow", s.URL))
 	var failures [2]error
