@@ -82,7 +82,7 @@ type (
 
 // shortTitles name the sections in the contents.
 func shortTitles() map[string]string {
-	return map[string]string{"answer": "Answer", "endpoints": "Endpoints", "methods": "Other methods", "secondary": "Other metrics", "curves": "Curves", "targets": "Targets", "cost": "Cost",
+	return map[string]string{"answer": "Answer", "replication": "Replication", "endpoints": "Endpoints", "methods": "Other methods", "secondary": "Other metrics", "curves": "Curves", "targets": "Targets", "cost": "Cost",
 		"stability": "Stability", "plan": "Plan", "tuning": "Tuning", "published": "All numbers", "pilot": "Pilot's statistics", "made": "How it was made", "runs": "Every run", "checks": "Checks and limits"}
 }
 

@@ -45,6 +45,7 @@ const (
 func (a *Analysis) sections() []section {
 	all := []section{
 		a.answerSection(),
+		a.replicationSection(),
 		a.endpointSection(),
 		a.methodsSection(),
 		a.secondarySection(),
@@ -55,7 +56,6 @@ func (a *Analysis) sections() []section {
 		a.planSection(),
 		a.tuningSection(),
 		a.publishedSection(),
-		a.replicationSection(),
 		a.pilotSection(),
 		a.setupSection(),
 		a.runSection(),
