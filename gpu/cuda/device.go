@@ -40,10 +40,12 @@ type Device struct {
 	context cu.CUContext
 	thread  *thread
 
-	allocated atomic.Int64
+	allocated atomic.Int64 // by open streams
+	spare     atomic.Int64 // of closed streams, in their lanes
 
 	modules modules
 	choices choices
+	lanes   lanes
 }
 
 var (
@@ -111,7 +113,7 @@ func (d *Device) open() error {
 			return supplement.Wrap("cuDevicePrimaryCtxRetain", err)
 		}
 		if err := makeCurrent(d.context); err != nil {
-			return supplement.First(err, d.release())
+			return supplement.First(err, d.releaseCard())
 		}
 		return nil
 	})
@@ -119,7 +121,7 @@ func (d *Device) open() error {
 	return err
 }
 
-func (d *Device) release() error {
+func (d *Device) releaseCard() error {
 	return supplement.Wrap("cuDevicePrimaryCtxRelease", d.device.ReleasePrimaryCtx())
 }
 
@@ -137,17 +139,18 @@ func (d *Device) FilterLayout() gpu.FilterLayout { return gpu.OHWI }
 // Allocated returns the bytes that open streams hold, workspaces included.
 func (d *Device) Allocated() int64 { return d.allocated.Load() }
 
-// Memory returns the card's free and total memory.
+// Memory returns the card's free and total memory. What closed streams left for the next is free.
 func (d *Device) Memory() (free, total int64, err error) {
 	err = d.thread.do(func() error {
 		free, total, err = cu.MemInfo()
+		free += d.spare.Load()
 		return supplement.Wrap("cuMemGetInfo", err)
 	})
 	return free, total, err
 }
 
-// NewStream makes an independent queue of work, with a thread and a cuDNN context of
-// its own.
+// NewStream makes an independent queue of work, with a thread and a cuDNN context that are
+// its own until it is closed.
 func (d *Device) NewStream() (gpu.Stream, error) {
 	s, err := newStream(d)
 	if err != nil {
@@ -156,11 +159,17 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 	return s, nil
 }
 
-// Close frees modules and scratch memory and releases the card.
+// Close frees all that streams have left and releases the card.
 func (d *Device) Close() error {
-	err := d.thread.do(func() error {
-		return supplement.First(d.modules.unload(), d.choices.free(), d.release())
-	})
+	var failed []error
+	for l := d.lanes.take(); l != nil; l = d.lanes.take() {
+		failed = append(failed, l.thread.do(func() error { return l.free(d) }))
+		l.thread.stop()
+	}
+	failed = append(failed, d.thread.do(func() error {
+		return supplement.First(d.modules.unload(), d.choices.free(), d.releaseCard())
+	}))
+	err := supplement.First(failed...)
 	d.thread.stop()
 	if err != nil {
 		return fmt.Errorf("%s: close: %w", d.Name(), err)

@@ -36,7 +36,6 @@ func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
 		p.launches = append(p.launches, launch)
 	}
 	err := s.thread.do(func() error {
-		s.workspace.captured = true
 		var err error
 		p.graph, p.nodes, err = supplement.Capture(s.queue, p.launchAll)
 		if err != nil {
@@ -61,8 +60,8 @@ func (s *stream) launch(op gpu.Op) (func() error, error) {
 		if !ok || c.stream != s {
 			return nil, fmt.Errorf("convolution %v was bound to another stream", op.Convolution.Shape())
 		}
-		x, w, y := supplement.Memory(op.X.Address()), supplement.Memory(op.W.Address()), supplement.Memory(op.Y.Address())
-		return func() error { return c.run(op.Direction, x, w, y) }, nil
+		on := tensors{supplement.Memory(op.X.Address()), supplement.Memory(op.W.Address()), supplement.Memory(op.Y.Address())}
+		return func() error { return c.run(op.Direction, on) }, nil
 	}
 	return nil, fmt.Errorf("cannot run op %T", op)
 }

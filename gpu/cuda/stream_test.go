@@ -4,6 +4,7 @@ package cuda_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -137,4 +138,72 @@ func TestForeignOps(t *testing.T) {
 	mentions(t, err, "bound to another stream")
 	_, err = one.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 2, Width: 2, In: 1, Out: 1, Kernel: 2})
 	mentions(t, err, "must be odd")
+}
+
+// A stream's memory serves the next, zeroed again, and is free for what does not fit in it.
+func TestMemoryServesTheNext(t *testing.T) {
+	const total, piece = 1 << 20, 600_000
+	device, m := open(t, standin.Options{Cards: []standin.Card{{Memory: total}}}, cuda.Options{})
+	count := func(call string) (n int) {
+		for _, c := range m.Calls() {
+			if c == call {
+				n++
+			}
+		}
+		return n
+	}
+	for range 3 {
+		check(t, gpu.WithStream(device, func(s gpu.Stream) error {
+			b, err := gpu.Alloc[uint8](s, piece)
+			check(t, err)
+			got, dirt := make([]byte, piece), make([]byte, piece)
+			check(t, gpu.Download(s, got, b))
+			if !slices.Equal(got, dirt) {
+				t.Error("memory was not zero")
+			}
+			for i := range dirt {
+				dirt[i] = 7
+			}
+			return gpu.Upload(s, b, dirt)
+		}))
+		if free, _, err := device.Memory(); free != total || device.Allocated() != 0 {
+			t.Errorf("no stream is open: %d bytes are free, %d held (%v)", free, device.Allocated(), err)
+		}
+	}
+	if made, freed := count("cuMemAlloc_v2"), count("cuMemFree_v2"); made != 1 || freed != 0 {
+		t.Errorf("3 streams made %d allocations and freed %d, want 1 and none", made, freed)
+	}
+	check(t, gpu.WithStream(device, func(s gpu.Stream) error {
+		_, err := s.Alloc(total) // of which the kept piece is a part
+		return err
+	}))
+}
+
+// Buffers that are made together are one allocation, and one each where ops are told apart.
+func TestPack(t *testing.T) {
+	sizes := []int{1, 0, 256, 1000}
+	for blocking, want := range map[bool]int{false: 1, true: len(sizes)} {
+		t.Run(fmt.Sprint(blocking), func(t *testing.T) {
+			device, m := open(t, standin.Options{}, cuda.Options{Blocking: blocking})
+			stream := newStream(t, device)
+			var buffers []*gpu.Buffer
+			for _, bytes := range sizes {
+				buffers = append(buffers, &gpu.Buffer{Size: bytes})
+			}
+			check(t, stream.(gpu.Packer).Pack(buffers))
+			if got := m.Live()["allocation"]; got != want {
+				t.Errorf("%d allocations, want %d", got, want)
+			}
+			end := uint64(1)
+			for _, b := range buffers {
+				if b.Address%256 != 0 || b.Address < end {
+					t.Errorf("a buffer at %#x, and the one before ends at %#x", b.Address, end)
+				}
+				end = b.Address + uint64(max(1, b.Size))
+			}
+			if end--; want == 1 && end-buffers[0].Address != uint64(device.Allocated())-1 {
+				t.Errorf("%d bytes are held for %d", device.Allocated(), end+1-buffers[0].Address)
+			}
+		})
+	}
 }

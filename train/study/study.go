@@ -423,6 +423,7 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []train.Job,
 	defer func() { err = cmp.Or(err, stream.Close()) }()
 	sets := &residents{ctx: ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
 	runs := &runners{device: device}
+	defer runs.closeReady(&err)
 	if meter, ok := device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
 		if parallel, err = s.room(ctx, runs, meter, sets, jobs); err != nil {
 			return err
