@@ -3,10 +3,12 @@
 package cuda
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gorgonia.org/cu"
 
@@ -30,6 +32,9 @@ type Options struct {
 	// Blocking waits after each op of a program, so that the one that fails can be
 	// named. It is slow.
 	Blocking bool
+	// Patience is how long a call to the driver may take before it counts as one that does
+	// not return; 0 for ten minutes.
+	Patience time.Duration
 }
 
 // Device implements [gpu.Device] on a card.
@@ -39,6 +44,7 @@ type Device struct {
 	device  cu.Device
 	context cu.CUContext
 	thread  *thread
+	watch   watch
 
 	allocated atomic.Int64 // by open streams
 	spare     atomic.Int64 // of closed streams, in their lanes
@@ -61,6 +67,7 @@ func New(o Options) (*Device, error) {
 		o.Math = gpu.MathFP32
 	}
 	d := &Device{options: o}
+	d.watch.patience = cmp.Or(o.Patience, defaultPatience)
 	for _, step := range []func() error{o.checkMath, openDriver, shim.CuDNN, d.open, d.loadFirst} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("open cuda:%d: %w", o.Ordinal, err)
@@ -98,7 +105,7 @@ func (d *Device) loadFirst() error {
 // open retains the card's primary context and makes it current on the device's
 // thread.
 func (d *Device) open() error {
-	thread, err := startThread(func() error {
+	thread, err := startThread(&d.watch, func() error {
 		var err error
 		if d.device, d.card, err = findCard(d.options.Ordinal); err != nil {
 			return err
@@ -163,10 +170,10 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 func (d *Device) Close() error {
 	var failed []error
 	for l := d.lanes.take(); l != nil; l = d.lanes.take() {
-		failed = append(failed, l.thread.do(func() error { return l.free(d) }))
+		failed = append(failed, l.thread.free(func() error { return l.free(d) }))
 		l.thread.stop()
 	}
-	failed = append(failed, d.thread.do(func() error {
+	failed = append(failed, d.thread.free(func() error {
 		return supplement.First(d.modules.unload(), d.choices.free(), d.releaseCard())
 	}))
 	err := supplement.First(failed...)

@@ -3,8 +3,10 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -38,6 +40,8 @@ type stream struct {
 	convolutions []*convolution
 	programs     []*program
 	tracing      bool // programs run op by op, see Trace
+	// queued names what was queued last.
+	queued atomic.Pointer[string]
 }
 
 var (
@@ -51,7 +55,7 @@ func newStream(d *Device) (*stream, error) {
 		return &stream{lane: l, device: d}, nil
 	}
 	l := &lane{}
-	thread, err := startThread(func() error {
+	thread, err := startThread(&d.watch, func() error {
 		if err := makeCurrent(d.context); err != nil {
 			return err
 		}
@@ -208,7 +212,7 @@ func (s *stream) Trace(body func() error) error {
 // Close waits, frees what the stream made, and leaves its lane and its memory to the next. It
 // goes on after an error, frees those too, and returns the first.
 func (s *stream) Close() error {
-	err := s.thread.do(func() error {
+	err := s.thread.free(func() error {
 		failed := []error{s.synchronize()}
 		for _, p := range s.programs {
 			failed = append(failed, p.free())
@@ -254,10 +258,13 @@ func (l *lane) free(d *Device) error {
 	return supplement.First(failed...)
 }
 
-// wrap says on which device what failed.
+// wrap says on which device what failed, and of a stream that hangs, what it was given last.
 func (s *stream) wrap(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if queued := s.queued.Load(); queued != nil && errors.As(err, new(*hang)) {
+		doing += " for " + *queued
 	}
 	return fmt.Errorf("%s: %s: %w", s.device.Name(), doing, err)
 }

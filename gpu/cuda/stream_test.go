@@ -82,8 +82,13 @@ func TestReplays(t *testing.T) {
 	if len(durations) != 2 || len(durations[0]) != 4 || slices.Min(durations[0]) < 0 || slices.Max(durations[1]) == 0 {
 		t.Errorf("durations %v, want those of 4 replays of 2 ops", durations)
 	}
-	if steps := stateAfter(t, stream, first); steps != 14 {
-		t.Errorf("after 4 more %d steps, want 14", steps)
+	_, err = p.Profile(1)
+	check(t, err)
+	if graphs, events := count(m, "cuGraphInstantiateWithFlags"), count(m, "cuEventCreate"); graphs != 2 || events != 3 {
+		t.Errorf("profiled twice, %d graphs and %d events were made, want 2 and 3", graphs, events)
+	}
+	if steps := stateAfter(t, stream, first); steps != 16 {
+		t.Errorf("after 5 more %d steps, want 16", steps)
 	}
 	before := len(m.Calls())
 	check(t, stream.(gpu.Tracer).Trace(func() error { return errors.Join(p.Run(), p.Run()) }))
@@ -91,8 +96,8 @@ func TestReplays(t *testing.T) {
 	if calls[0] != "cuStreamSynchronize" || calls[1] != "cuProfilerStart" || calls[len(calls)-1] != "cuProfilerStop" || calls[len(calls)-2] != "cuStreamSynchronize" {
 		t.Errorf("calls %v: the profiler must record the replays alone", calls)
 	}
-	if steps := stateAfter(t, stream, first); steps != 18 {
-		t.Errorf("after 2 more %d steps, want 18", steps)
+	if steps := stateAfter(t, stream, first); steps != 20 {
+		t.Errorf("after 2 more %d steps, want 20", steps)
 	}
 }
 
@@ -144,14 +149,6 @@ func TestForeignOps(t *testing.T) {
 func TestMemoryServesTheNext(t *testing.T) {
 	const total, piece = 1 << 20, 600_000
 	device, m := open(t, standin.Options{Cards: []standin.Card{{Memory: total}}}, cuda.Options{})
-	count := func(call string) (n int) {
-		for _, c := range m.Calls() {
-			if c == call {
-				n++
-			}
-		}
-		return n
-	}
 	for range 3 {
 		check(t, gpu.WithStream(device, func(s gpu.Stream) error {
 			b, err := gpu.Alloc[uint8](s, piece)
@@ -170,7 +167,7 @@ func TestMemoryServesTheNext(t *testing.T) {
 			t.Errorf("no stream is open: %d bytes are free, %d held (%v)", free, device.Allocated(), err)
 		}
 	}
-	if made, freed := count("cuMemAlloc_v2"), count("cuMemFree_v2"); made != 1 || freed != 0 {
+	if made, freed := count(m, "cuMemAlloc_v2"), count(m, "cuMemFree_v2"); made != 1 || freed != 0 {
 		t.Errorf("3 streams made %d allocations and freed %d, want 1 and none", made, freed)
 	}
 	check(t, gpu.WithStream(device, func(s gpu.Stream) error {
