@@ -8,8 +8,8 @@ import "fmt"
 // recorded, and that is all: Host and Address panic.
 //
 // Each reservation becomes a [Buffer] of its own, zeroed and aligned to 256 bytes. A stream that
-// is a [Packer] makes them all at once; one of another device makes them one by one, so that a
-// device that checks bounds finds a kernel that leaves its buffer. The stream owns the memory.
+// is a [Packer] makes all of them as one. Any other makes them one by one, so that a device that
+// checks bounds finds a kernel that leaves its buffer. The stream owns the memory.
 // An arena belongs to one goroutine at a time.
 type Arena struct {
 	stream  Stream

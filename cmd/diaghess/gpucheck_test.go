@@ -25,7 +25,7 @@ func checkGPU(t *testing.T, arguments ...string) (r gpuReport, printed string, e
 	app := newApp()
 	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
 	err = app.RunContext(t.Context(), append([]string{"diaghess", "gpu-check", "--out", file, "--model", "mlp", "--batch", "4",
-		"--block", "1", "--blocks", "1", "--time", "1ms", "--streams", "1,2", "--epoch-runs", "4", "--epoch-pictures", "10"}, arguments...))
+		"--block", "1", "--blocks", "1", "--time", "1ms", "--epoch-runs", "4", "--epoch-pictures", "10"}, arguments...))
 	text, readErr := os.ReadFile(file)
 	if readErr != nil {
 		return r, out.String(), err
@@ -50,7 +50,7 @@ func TestGPUCheck(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,limits,epoch", "--copy-mb", "1", "--runs", "1,2",
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,limits,epoch", "--copy-mb", "1", "--runs", "1,2", "--streams", "1,2",
 		"--optimizers", "adamw,diaghess:curvature=gnb,every=10")
 	if err != nil {
 		t.Fatal(err)
