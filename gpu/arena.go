@@ -7,9 +7,10 @@ import "fmt"
 // everything is known that the binding needs. Until then a slice can be cut and
 // recorded, and that is all: Host and Address panic.
 //
-// Each reservation becomes a [Buffer] of its own, zeroed and aligned to 256 bytes: a device
-// that checks bounds finds a kernel that leaves it. The stream owns the memory and frees
-// it when it is closed. An arena belongs to one goroutine at a time.
+// Each reservation becomes a [Buffer] of its own, zeroed and aligned to 256 bytes. A stream that
+// is a [Packer] makes all of them as one. Any other makes them one by one, so that a device that
+// checks bounds finds a kernel that leaves its buffer. The stream owns the memory.
+// An arena belongs to one goroutine at a time.
 type Arena struct {
 	stream  Stream
 	pending []reservation
@@ -43,12 +44,14 @@ func ReserveCopy[T Element](a *Arena, host []T) Slice[T] {
 // Allocate makes the memory of all that has been reserved since it last succeeded. It
 // returns the stream's error as it is, [OutOfMemory] where there is not enough memory.
 func (a *Arena) Allocate() error {
+	buffers := make([]*Buffer, len(a.pending))
+	for i, r := range a.pending {
+		buffers[i] = r.buffer
+	}
+	if err := allocate(a.stream, buffers); err != nil {
+		return err
+	}
 	for _, r := range a.pending {
-		made, err := a.stream.Alloc(r.buffer.Size)
-		if err != nil {
-			return err
-		}
-		*r.buffer = *made
 		if len(r.contents) == 0 {
 			continue
 		}
@@ -57,6 +60,21 @@ func (a *Arena) Allocate() error {
 		}
 	}
 	a.pending = nil
+	return nil
+}
+
+// allocate makes the memory of buffers that have a size.
+func allocate(stream Stream, buffers []*Buffer) error {
+	if packer, ok := stream.(Packer); ok {
+		return packer.Pack(buffers)
+	}
+	for _, b := range buffers {
+		made, err := stream.Alloc(b.Size)
+		if err != nil {
+			return err
+		}
+		*b = *made
+	}
 	return nil
 }
 

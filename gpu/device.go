@@ -188,6 +188,13 @@ type Meter interface {
 	Memory() (free, total int64, err error)
 }
 
+// Packer is a [Stream] of a device on which each allocation costs time: it makes many buffers
+// as one.
+type Packer interface {
+	// Pack makes the memory of buffers that have a size, zeroed, as Alloc does.
+	Pack(buffers []*Buffer) error
+}
+
 // Tracer is a [Stream] of a device that a profiler can watch.
 type Tracer interface {
 	// Trace waits, calls body and waits again while the profiler records. Meanwhile the

@@ -51,13 +51,16 @@ type Options struct {
 	Profiler gpu.Tracer
 }
 
-// Keeper keeps what a run must not lose; see [record.Run].
+// Keeper keeps what a run must not lose; see [record.Run]. It may write while training goes on,
+// in the order of the calls, and then returns a failure later.
 type Keeper interface {
 	// WriteEpochs is called after an epoch's validation with all epochs so far.
 	WriteEpochs([]record.Epoch) error
 	// WriteCheckpoint is called with where the run is, and a function that writes the
-	// tensors, now and then and where the run is interrupted or pauses.
+	// tensors as they are until it returns, now and then and where the run is interrupted or pauses.
 	WriteCheckpoint(record.Position, func(io.Writer) error) error
+	// Flush returns when all is on the disk, with the first failure. Train ends with it.
+	Flush() error
 }
 
 // Watcher is told how a run goes. Its methods are called from one goroutine.
@@ -78,8 +81,9 @@ func (Silent) Epoch(record.Epoch) {}
 const defaultCheckpointEvery = 30 * time.Second
 
 // waitEvery is how many steps may be queued on a device before the host waits
-// for them and looks at their losses.
-const waitEvery = 16
+// for them and looks at their losses. The device idles for some 80 microseconds then, and an
+// interruption waits for as many steps of all runs.
+const waitEvery = 64
 
 // New makes everything that a run needs: after it nothing is allocated on the
 // device. It returns a [gpu.OutOfMemory] error where there is not enough memory for that.
@@ -258,6 +262,20 @@ var (
 // is being computed, and the context's error returned; where it cannot be kept, an error that
 // is not the context's. Without a keeper nothing is kept.
 func (r *Trainer) Train(ctx context.Context, keep Keeper, watch Watcher) (record.Final, error) {
+	final, err := r.train(ctx, keep, watch)
+	if keep != nil {
+		// Also after an error: nobody writes once it has returned.
+		if failed := keep.Flush(); err == nil {
+			err = failed
+		}
+	}
+	if err != nil {
+		return record.Final{}, err
+	}
+	return final, nil
+}
+
+func (r *Trainer) train(ctx context.Context, keep Keeper, watch Watcher) (record.Final, error) {
 	final := r.config.Final(record.Finished)
 	err := r.epochs(ctx, keep, watch)
 	if err == nil && r.test != nil && !r.ValidationOnly {
@@ -425,7 +443,11 @@ func (r *Trainer) interrupted(ctx context.Context, err error, keep Keeper) error
 	if ctx.Err() == nil || errors.Is(err, errDiverged) {
 		return err
 	}
-	if err := r.checkpoint(keep); err != nil {
+	err = r.checkpoint(keep)
+	if err == nil && keep != nil {
+		err = keep.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("no checkpoint could be written: %w", err)
 	}
 	return ctx.Err()

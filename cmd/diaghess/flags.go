@@ -102,7 +102,7 @@ func machineFlags() []cli.Flag {
 }
 
 func parallelFlag() cli.Flag {
-	return whole(&cli.IntFlag{Name: "parallel", Usage: "number of runs side by side (default: one per processor; on a GPU as many as fit in its memory, at most 40); does not change results"}, 0, mostThreads)
+	return whole(&cli.IntFlag{Name: "parallel", Usage: "number of runs side by side (default: one per processor; on a GPU as many as fit in its memory, at most 32); does not change results"}, 0, mostThreads)
 }
 
 // profileFlag has a profiler record steps.

@@ -49,8 +49,12 @@ func gpuCheckCommand() *cli.Command {
 			whole(&cli.IntFlag{Name: "block", Value: 50, Usage: "steps in a block; the host waits after each block"}, 1, bench.MostSteps),
 			whole(&cli.IntFlag{Name: "blocks", Value: 20, Usage: "number of blocks to measure"}, 1, bench.MostSteps),
 			whole(&cli.IntFlag{Name: "copy-mb", Value: 256, Usage: "megabytes of each of the two buffers of the bandwidth measurement"}, 1, 4000),
-			list(&cli.StringFlag{Name: "runs", Value: "1,4,16,40", Usage: "measure the throughput for each number of parallel runs of `LIST`"}),
+			list(&cli.StringFlag{Name: "runs", Value: "1,8,20,40", Usage: "measure the throughput for each number of parallel runs of `LIST`"}),
 			&cli.DurationFlag{Name: "time", Value: 5 * time.Second, Usage: "measure each throughput for about `TIME`"},
+			list(&cli.StringFlag{Name: "streams", Value: "1,8,32,40", Usage: "measure limits for each number of streams of `LIST`"}),
+			whole(&cli.IntFlag{Name: "epoch-runs", Value: pilotRuns, Usage: "runs of the part epoch"}, 1, mostThreads),
+			whole(&cli.IntFlag{Name: "epoch-pictures", Value: pilotPictures, Usage: "training pictures of each run of the part epoch; fewer are random ones"}, 1, pilotPictures),
+			dataFlag(),
 		},
 		Action: promptly(func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
@@ -76,6 +80,8 @@ type gpuCheck struct {
 	copyBytes  int
 	runs       []int
 	throughput time.Duration // of each measurement
+	streams    []int
+	epoch      epochCheck
 	report     gpuReport
 }
 
@@ -93,7 +99,8 @@ type gpuReport struct {
 	Bandwidth   float64            `json:"copy_bytes_per_second,omitempty"` // read and written
 	Steps       []bench.StepCost   `json:"steps,omitempty"`
 	Throughput  []bench.Throughput `json:"throughput,omitempty"`
-	Projection  *bench.Projection  `json:"projection,omitempty"`
+	Limits      []bench.Limits     `json:"limits,omitempty"`
+	Epoch       *epochReport       `json:"epoch,omitempty"`
 }
 
 // partReport is what became of a part.
@@ -120,7 +127,8 @@ func (g *gpuCheck) parts() []part {
 		{"bandwidth", g.measureBandwidth},
 		{"steps", g.measureSteps},
 		{"throughput", g.measureThroughput},
-		{"projection", g.project},
+		{"limits", g.measureLimits},
+		{"epoch", g.trainEpoch},
 	}
 }
 
@@ -160,13 +168,13 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	if g.throughput <= 0 || g.throughput > time.Hour {
 		return nil, fmt.Errorf("--time %v: give a time above 0 and up to 1h", g.throughput)
 	}
-	for _, n := range names(c.String("runs")) {
-		runs, err := strconv.Atoi(n)
-		if err != nil || runs < 1 || runs > mostThreads {
-			return nil, fmt.Errorf("--runs %s: %s is not a number of runs: give numbers from 1 to %d, such as 1,4,16", shown(c.String("runs")), shown(n), mostThreads)
-		}
-		g.runs = append(g.runs, runs)
+	if g.runs, err = counts(c, "runs"); err != nil {
+		return nil, err
 	}
+	if g.streams, err = counts(c, "streams"); err != nil {
+		return nil, err
+	}
+	g.epoch = epochCheck{runs: c.Int("epoch-runs"), pictures: c.Int("epoch-pictures"), data: shelf(c.String("data"))}
 	for _, name := range g.only {
 		var known []string
 		for _, p := range g.parts() {
@@ -178,6 +186,18 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	}
 	g.options.Name, err = device(c)
 	return g, err
+}
+
+// counts reads a flag that is a list of numbers of runs.
+func counts(c *cli.Context, flag string) (all []int, err error) {
+	for _, n := range names(c.String(flag)) {
+		count, err := strconv.Atoi(n)
+		if err != nil || count < 1 || count > mostThreads {
+			return nil, fmt.Errorf("--%s %s: %s is not a number of runs: give numbers from 1 to %d, such as 1,4,16", flag, shown(c.String(flag)), shown(n), mostThreads)
+		}
+		all = append(all, count)
+	}
+	return all, nil
 }
 
 // run does the parts. What has been found is written after each, so that a crash loses
@@ -303,12 +323,19 @@ func (g *gpuCheck) measureThroughput(ctx context.Context) (note string, err erro
 	return note, nil
 }
 
-func (g *gpuCheck) project(context.Context) (string, error) {
-	if len(g.report.Steps) == 0 || len(g.report.Throughput) == 0 {
-		return "", skipped("takes steps and throughput")
+// limitsTime is how long limits measures each program of each number of streams at most.
+const limitsTime = 2 * time.Second
+
+func (g *gpuCheck) measureLimits(ctx context.Context) (note string, err error) {
+	err = g.withDevice(func(d gpu.Device) (err error) {
+		g.report.Limits, err = g.workload.Limits(ctx, d, g.streams, min(limitsTime, g.throughput))
+		return err
+	})
+	if n := len(g.report.Limits); n > 0 {
+		note = g.report.Limits[n-1].Verdict()
+		if n < len(g.streams) {
+			note += "; more streams do not fit"
+		}
 	}
-	p := g.workload.Project(g.report.Steps, g.report.Throughput)
-	g.report.Projection = &p
-	return fmt.Sprintf("the pilot's study, %d runs of %d steps and %d evaluation batches, %d runs at once: %.2f hours",
-		p.Runs, p.Steps, p.Evaluations, p.Parallel, p.Seconds/3600), nil
+	return note, err
 }

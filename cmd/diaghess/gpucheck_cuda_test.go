@@ -15,15 +15,18 @@ import (
 // throughput goes as far as memory does, and the rest is measured.
 func TestStandInGPUCheck(t *testing.T) {
 	standin.Start(t, standin.Options{Cards: []standin.Card{{Name: "Little Card", Memory: 20 << 20}}})
-	r, printed, err := checkGPU(t, "--only", "bandwidth,steps,throughput,projection", "--copy-mb", "20", "--runs", "1,8")
+	r, printed, err := checkGPU(t, "--only", "bandwidth,steps,throughput,limits,epoch", "--copy-mb", "20", "--runs", "1,8", "--streams", "1,8")
 	if !errors.Is(err, errGPUCheck) {
 		t.Errorf("error %v", err)
 	}
-	if got := statuses(r); got != "bandwidth failed, steps passed, throughput passed, projection passed" {
+	if got := statuses(r); got != "bandwidth failed, steps passed, throughput passed, limits passed, epoch passed" {
 		t.Errorf("parts %s in\n%s", got, printed)
 	}
 	if len(r.Throughput) != 1 || !strings.Contains(printed, "8 runs are too many: out of memory") || !strings.Contains(printed, "Little Card") {
 		t.Errorf("printed\n%s", printed)
+	}
+	if len(r.Limits) != 1 || !strings.Contains(printed, "more streams do not fit") {
+		t.Errorf("limits %+v, printed\n%s", r.Limits, printed)
 	}
 	if len(r.Steps) != 2 || r.Steps[0].Nodes < 10 {
 		t.Errorf("steps %+v", r.Steps)

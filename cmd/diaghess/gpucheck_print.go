@@ -40,6 +40,14 @@ func printGPUReport(w io.Writer, r gpuReport) {
 		}
 		fmt.Fprintf(w, "%s\n\n", t.Render())
 	}
+	if len(r.Limits) > 0 {
+		t := newTable(table.Row{"streams at once", "steps/s", "convolutions/s", "other kernels/s", "empty kernels/s", "busy processors"})
+		for _, l := range r.Limits {
+			rate := func(v float64) string { return fmt.Sprintf("%.0f", v) }
+			t.AppendRow(table.Row{l.Streams, rate(l.Step), rate(l.Convolutions), rate(l.Kernels), rate(l.Empty), fmt.Sprintf("%.1f", l.Cores)})
+		}
+		fmt.Fprintf(w, "%s\n\n", t.Render())
+	}
 	fmt.Fprintf(w, "%.0f s in all\n", r.Seconds)
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +15,6 @@ import (
 
 	"diaghess/gpu"
 	"diaghess/gpu/devices"
-	"diaghess/train"
-	"diaghess/train/bench"
 )
 
 // checkGPU runs gpu-check on a small network and returns its JSON and what it prints.
@@ -25,7 +25,7 @@ func checkGPU(t *testing.T, arguments ...string) (r gpuReport, printed string, e
 	app := newApp()
 	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
 	err = app.RunContext(t.Context(), append([]string{"diaghess", "gpu-check", "--out", file, "--model", "mlp", "--batch", "4",
-		"--block", "1", "--blocks", "1", "--time", "1ms"}, arguments...))
+		"--block", "1", "--blocks", "1", "--time", "1ms", "--epoch-runs", "4", "--epoch-pictures", "10"}, arguments...))
 	text, readErr := os.ReadFile(file)
 	if readErr != nil {
 		return r, out.String(), err
@@ -50,16 +50,16 @@ func TestGPUCheck(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,projection", "--copy-mb", "1", "--runs", "1,2",
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "memcheck,golden,bandwidth,steps,throughput,limits,epoch", "--copy-mb", "1", "--runs", "1,2", "--streams", "1,2",
 		"--optimizers", "adamw,diaghess:curvature=gnb,every=10")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "memcheck skipped, golden skipped, bandwidth passed, steps passed, throughput passed, projection passed"
+	want := "memcheck skipped, golden skipped, bandwidth passed, steps passed, throughput passed, limits passed, epoch passed"
 	if got := statuses(r); got != want {
 		t.Errorf("parts %s, want %s", got, want)
 	}
-	if r.Device != "emu" || r.Description == "" || r.Bandwidth <= 0 || len(r.Steps) != 2 || len(r.Throughput) != 2 || r.Projection == nil {
+	if r.Device != "emu" || r.Description == "" || r.Bandwidth <= 0 || len(r.Steps) != 2 || len(r.Throughput) != 2 || len(r.Limits) != 2 || r.Epoch == nil {
 		t.Fatalf("report %+v", r)
 	}
 	for i, s := range r.Steps {
@@ -72,7 +72,15 @@ func TestGPUCheck(t *testing.T) {
 			t.Errorf("throughput %+v of %d runs", p, i+1)
 		}
 	}
-	for _, words := range []string{"golden      SKIPPED", "a step of diaghess", "floor/time", "runs at once"} {
+	for i, l := range r.Limits {
+		if l.Streams != i+1 || l.Step <= 0 || l.Convolutions <= 0 || l.Kernels <= 0 || l.Empty <= 0 {
+			t.Errorf("limits %+v of %d streams", l, i+1)
+		}
+	}
+	if e := *r.Epoch; e.Runs != 4 || e.Pictures != 10 || e.Dataset != "random pictures" || e.Start <= 0 || e.Epoch <= 0 {
+		t.Errorf("epoch %+v", e)
+	}
+	for _, words := range []string{"golden      SKIPPED", "a step of diaghess", "floor/time", "runs at once", "streams at once", "2 streams: ", "on 10 pictures of random pictures"} {
 		if !strings.Contains(printed, words) {
 			t.Errorf("%q is not in\n%s", words, printed)
 		}
@@ -81,28 +89,52 @@ func TestGPUCheck(t *testing.T) {
 
 // A part that fails is reported, the next ones have their turn, and the check fails.
 func TestGPUCheckFails(t *testing.T) {
-	r, printed, err := checkGPU(t, "--device", "emu", "--only", "steps,projection", "--optimizers", "adamw:warmup=1000")
-	if !errors.Is(err, errGPUCheck) || statuses(r) != "steps failed, projection skipped" {
+	r, printed, err := checkGPU(t, "--device", "emu", "--only", "steps,limits,bandwidth", "--copy-mb", "1", "--optimizers", "adamw:warmup=1000")
+	if !errors.Is(err, errGPUCheck) || statuses(r) != "bandwidth passed, steps failed, limits failed" {
 		t.Errorf("error %v, parts %s", err, statuses(r))
 	}
-	if !strings.Contains(printed, "steps       FAILED") || !strings.Contains(r.Parts[0].Note, "warm-up") {
+	if !strings.Contains(printed, "steps       FAILED") || !strings.Contains(r.Parts[1].Note, "warm-up") {
 		t.Errorf("printed\n%s\nnote %q", printed, r.Parts[0].Note)
 	}
-	for _, arguments := range [][]string{{"--optimizers", "unheard-of"}, {"--only", "steps,nothing"}, {"--runs", "0"}, {"--copy-mb", "0"}, {"--device", "cuda:999"}} {
+	for _, arguments := range [][]string{{"--optimizers", "unheard-of"}, {"--only", "steps,nothing"}, {"--runs", "0"}, {"--streams", "1,x"}, {"--epoch-runs", "0"}, {"--epoch-pictures", "50001"}, {"--copy-mb", "0"}, {"--device", "cuda:999"}} {
 		if r, _, err := checkGPU(t, arguments...); err == nil || errors.Is(err, errGPUCheck) || len(r.Parts) > 0 {
 			t.Errorf("%v: error %v, parts %s", arguments, err, statuses(r))
 		}
 	}
 }
 
-// The pilot's study: 40 runs of 50 epochs with 782 steps and 157 evaluation batches each.
-// An evaluation batch takes a quarter of a step, so a run counts 39,100 + 7,850/4 steps.
-func TestProject(t *testing.T) {
-	w := bench.Workload{Settings: train.DefaultSettings()}
-	p := w.Project([]bench.StepCost{{Mean: 300, Evaluate: 80}, {Mean: 500, Evaluate: 120}},
-		[]bench.Throughput{{Runs: 4, StepsPerSecond: 100}, {Runs: 16, StepsPerSecond: 250}, {Runs: 40, StepsPerSecond: 200}})
-	if want := (bench.Projection{Runs: 40, Steps: 39_100, Evaluations: 7_850, Parallel: 16, Seconds: 40 * 41_062.5 / 250}); p != want {
-		t.Errorf("projection %+v, want %+v", p, want)
+// The pilot's study has 10 times the runs, 50 times the epochs and 5 times the pictures of this one.
+func TestProjectEpoch(t *testing.T) {
+	r := epochReport{Runs: 4, Pictures: 10_000, Start: 3, Epoch: 2}
+	r.project()
+	if want := 3 + 2.0*10*50*5; math.Abs(r.Study-want) > 1e-9*want {
+		t.Errorf("projected %v s, want %v", r.Study, want)
+	}
+}
+
+// CIFAR-10 is taken where its files are there, and random pictures elsewhere.
+func TestEpochPictures(t *testing.T) {
+	for pictures, want := range map[int]string{pilotPictures: "cifar10", 20: "random pictures"} {
+		folder := t.TempDir()
+		on := shelf(folder)
+		sizes := map[string]int64{"test_batch.bin": 30_730_000}
+		for i := range 5 {
+			sizes[fmt.Sprintf("data_batch_%d.bin", i+1)] = 30_730_000
+		}
+		for file, size := range sizes {
+			path := filepath.Join(folder, "cifar10", file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644), os.Truncate(path, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := epochCheck{runs: 1, pictures: pictures, data: on}
+		name, on, err := e.pictureSet(t.Context())
+		if name != want || err != nil {
+			t.Errorf("%d pictures: %q, want %q; error %v", pictures, name, want, err)
+		}
+		if status, err := on.Describe(name); err != nil || status.Train != pictures || status.Test != pictures/5 || status.Classes != 10 {
+			t.Errorf("%d pictures: %+v, error %v", pictures, status, err)
+		}
 	}
 }
 

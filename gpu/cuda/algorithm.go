@@ -21,7 +21,7 @@ type method interface {
 	workspace() int
 	// run queues the direction, on the stream's thread. Two of the tensors are read,
 	// the direction's result is written.
-	run(x, w, y, space supplement.Memory) error
+	run(on tensors, space supplement.Memory) error
 	// free frees what was made, on the stream's thread.
 	free() error
 }
@@ -29,8 +29,10 @@ type method interface {
 // offer is a method that cuDNN's heuristics name.
 type offer struct {
 	// name is that in a record. With the card it fixes the bits of the result.
-	name  string
-	ready func() (method, error)
+	name string
+	// ready makes the method ready for the stream of a context, on its thread. Several
+	// streams may do that at once.
+	ready func(*cudnn.Context) (method, error)
 }
 
 // offers asks cuDNN's heuristics for a direction, what is expected to be fastest first:
@@ -41,11 +43,11 @@ type offer struct {
 // tensor cores, and of the others hardly know the good ones. BackwardFilter goes through
 // the graph API, since those functions have one deterministic algorithm for it, and a
 // slow one. docs/benchmarks.md has the times.
-func (c *convolution) offers(d gpu.Direction) ([]offer, error) {
+func (k *choice) offers(asked *cudnn.Context, d gpu.Direction) ([]offer, error) {
 	if d == gpu.BackwardFilter {
-		return c.engines()
+		return k.engines(asked)
 	}
-	return c.algorithms(d)
+	return k.algorithms(asked, d)
 }
 
 // nameOfMethod is what a record says of a method.
@@ -55,11 +57,18 @@ func nameOfMethod(name, arithmetic string) string {
 
 // algorithm is an algorithm of cuDNN's functions for a direction, by its number there.
 type algorithm struct {
-	convolution *convolution
-	direction   gpu.Direction
-	id          int
-	descriptor  *cudnn.Convolution // with the arithmetic
-	bytes       int
+	choice    *choice
+	context   *cudnn.Context
+	direction gpu.Direction
+	id        int
+	product   *product
+	bytes     int
+}
+
+// product is the descriptor of a convolution in an arithmetic.
+type product struct {
+	*cudnn.Convolution
+	math cudnn.MathType
 }
 
 // algorithmNames are those of cuDNN's constants, by id.
@@ -70,35 +79,39 @@ var algorithmNames = map[gpu.Direction][]string{
 
 // algorithms asks the heuristics of cuDNN's functions, with a descriptor that asks for
 // the arithmetic.
-func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
-	asked := cudnn.FmaMath
-	if c.stream.device.options.Math == gpu.MathTF32 {
-		asked = cudnn.DefaultMath
+func (k *choice) algorithms(asked *cudnn.Context, d gpu.Direction) ([]offer, error) {
+	wanted := cudnn.FmaMath
+	if k.device.options.Math == gpu.MathTF32 {
+		wanted = cudnn.DefaultMath
 	}
-	descriptor, err := newDescriptor(c.shape, asked)
+	p, err := k.product(wanted)
 	if err != nil {
 		return nil, err
 	}
 	var listed []supplement.Algorithm
 	if d == gpu.Forward {
-		listed, err = supplement.ForwardAlgorithms(c.stream.cudnn, c.x, c.w, descriptor, c.y)
+		listed, err = supplement.ForwardAlgorithms(asked, k.x, k.w, p.Convolution, k.y)
 	} else {
-		listed, err = supplement.BackwardDataAlgorithms(c.stream.cudnn, c.w, c.y, descriptor, c.x)
+		listed, err = supplement.BackwardDataAlgorithms(asked, k.w, k.y, p.Convolution, k.x)
 	}
-	if err := supplement.First(err, supplement.DestroyConvolution(descriptor)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	var offers []offer
 	for _, a := range listed {
-		if !a.Deterministic || a.Workspace > largestWorkspace || otherArithmetic(a.Math, asked) {
+		if !a.Deterministic || a.Workspace > largestWorkspace || otherArithmetic(a.Math, wanted) {
 			continue
 		}
-		math, arithmetic := asked, gpu.MathFP32
-		if asked == cudnn.DefaultMath {
+		math, arithmetic := wanted, gpu.MathFP32
+		if wanted == cudnn.DefaultMath {
 			math = a.Math
 		}
 		if math != cudnn.FmaMath {
 			arithmetic = gpu.MathTF32
+		}
+		p, err := k.product(math)
+		if err != nil {
+			return nil, err
 		}
 		name := fmt.Sprintf("algorithm %d", a.ID)
 		if a.ID < len(algorithmNames[d]) {
@@ -106,7 +119,7 @@ func (c *convolution) algorithms(d gpu.Direction) ([]offer, error) {
 		}
 		offers = append(offers, offer{
 			name:  nameOfMethod(name, arithmetic),
-			ready: func() (method, error) { return c.algorithm(d, a.ID, math) },
+			ready: func(c *cudnn.Context) (method, error) { return k.algorithm(c, d, a.ID, p) },
 		})
 	}
 	return offers, nil
@@ -119,56 +132,64 @@ func otherArithmetic(offered, asked cudnn.MathType) bool {
 }
 
 // algorithm makes an algorithm ready.
-func (c *convolution) algorithm(d gpu.Direction, id int, math cudnn.MathType) (method, error) {
-	descriptor, err := newDescriptor(c.shape, math)
+func (k *choice) algorithm(c *cudnn.Context, d gpu.Direction, id int, p *product) (method, error) {
+	a := &algorithm{choice: k, context: c, direction: d, id: id, product: p}
+	var err error
+	if d == gpu.Forward {
+		a.bytes, err = supplement.ForwardWorkspace(c, k.x, k.w, p.Convolution, k.y, cudnn.ConvolutionFwdAlgo(id))
+	} else {
+		a.bytes, err = supplement.BackwardDataWorkspace(c, k.w, k.y, p.Convolution, k.x, cudnn.ConvolutionBwdDataAlgo(id))
+	}
 	if err != nil {
 		return nil, err
-	}
-	a := &algorithm{convolution: c, direction: d, id: id, descriptor: descriptor}
-	if d == gpu.Forward {
-		a.bytes, err = supplement.ForwardWorkspace(c.stream.cudnn, c.x, c.w, descriptor, c.y, cudnn.ConvolutionFwdAlgo(id))
-	} else {
-		a.bytes, err = supplement.BackwardDataWorkspace(c.stream.cudnn, c.w, c.y, descriptor, c.x, cudnn.ConvolutionBwdDataAlgo(id))
-	}
-	if err != nil {
-		return nil, supplement.First(a.free(), err)
 	}
 	return a, nil
 }
 
 func (a *algorithm) workspace() int { return a.bytes }
 
-func (a *algorithm) run(x, w, y, space supplement.Memory) error {
-	c := a.convolution
+func (a *algorithm) run(on tensors, space supplement.Memory) error {
+	k, p := a.choice, a.product.Convolution
 	if a.direction == gpu.Forward {
-		return supplement.Wrap("cudnnConvolutionForward", c.stream.cudnn.ConvolutionForward(
-			1, c.x, x, c.w, w, a.descriptor, cudnn.ConvolutionFwdAlgo(a.id), space, uintptr(a.bytes), 0, c.y, y))
+		return supplement.Wrap("cudnnConvolutionForward", a.context.ConvolutionForward(
+			1, k.x, on.x, k.w, on.w, p, cudnn.ConvolutionFwdAlgo(a.id), space, uintptr(a.bytes), 0, k.y, on.y))
 	}
-	return supplement.Wrap("cudnnConvolutionBackwardData", c.stream.cudnn.ConvolutionBackwardData(
-		1, c.w, w, c.y, y, a.descriptor, cudnn.ConvolutionBwdDataAlgo(a.id), space, uintptr(a.bytes), 0, c.x, x))
+	return supplement.Wrap("cudnnConvolutionBackwardData", a.context.ConvolutionBackwardData(
+		1, k.w, on.w, k.y, on.y, p, cudnn.ConvolutionBwdDataAlgo(a.id), space, uintptr(a.bytes), 0, k.x, on.x))
 }
 
-func (a *algorithm) free() error { return supplement.DestroyConvolution(a.descriptor) }
+// free frees nothing: the descriptors are the choice's.
+func (a *algorithm) free() error { return nil }
 
-// newDescriptor describes a cross-correlation, which is what neural networks call a
-// convolution, with stride 1 and same padding.
-func newDescriptor(s gpu.ConvolutionShape, math cudnn.MathType) (*cudnn.Convolution, error) {
-	padding := s.Kernel / 2
+// product describes a cross-correlation, which is what neural networks call a convolution,
+// with stride 1 and same padding, the same each time for an arithmetic.
+func (k *choice) product(math cudnn.MathType) (*product, error) {
+	for _, p := range k.products {
+		if p.math == math {
+			return p, nil
+		}
+	}
+	padding := k.shape.Kernel / 2
 	c, err := cudnn.NewConvolution(math, 1, []int{padding, padding}, []int{1, 1}, []int{1, 1}, cudnn.CrossCorrelation, cudnn.Float)
-	return c, supplement.Wrap("describe the convolution", err)
+	if err != nil {
+		return nil, supplement.Wrap("describe the convolution", err)
+	}
+	p := &product{c, math}
+	k.products = append(k.products, p)
+	return p, nil
 }
 
 // engine is an engine of cuDNN's graph API for the gradient of the filters.
 type engine struct{ *supplement.Plan }
 
 // engines asks the heuristics of the graph API.
-func (c *convolution) engines() ([]offer, error) {
+func (k *choice) engines(asked *cudnn.Context) ([]offer, error) {
 	var err error
-	if c.gradient, err = supplement.NewFilterGradient(c.stream.cudnn, c.shape); err != nil {
+	if k.gradient, err = supplement.NewFilterGradient(asked, k.shape); err != nil {
 		return nil, err
 	}
-	listed, err := c.gradient.Engines(func(e supplement.Engine) bool {
-		return e.Deterministic && e.Exact && (!e.TensorCores || c.stream.device.options.Math == gpu.MathTF32)
+	listed, err := k.gradient.Engines(func(e supplement.Engine) bool {
+		return e.Deterministic && e.Exact && (!e.TensorCores || k.device.options.Math == gpu.MathTF32)
 	})
 	if err != nil {
 		return nil, err
@@ -181,9 +202,12 @@ func (c *convolution) engines() ([]offer, error) {
 		}
 		offers = append(offers, offer{
 			name: nameOfMethod(e.Name, arithmetic),
-			ready: func() (method, error) {
-				plan, err := c.gradient.Plan(e)
-				return engine{plan}, err
+			ready: func(c *cudnn.Context) (method, error) {
+				plan, err := e.Plan(c)
+				if err != nil {
+					return nil, err
+				}
+				return engine{plan}, nil
 			},
 		})
 	}
@@ -192,6 +216,6 @@ func (c *convolution) engines() ([]offer, error) {
 
 func (e engine) workspace() int { return e.Workspace() }
 
-func (e engine) run(x, w, y, space supplement.Memory) error { return e.Run(x, y, w, space) }
+func (e engine) run(on tensors, space supplement.Memory) error { return e.Run(on.x, on.y, on.w, space) }
 
 func (e engine) free() error { return e.Destroy() }

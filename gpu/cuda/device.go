@@ -3,10 +3,12 @@
 package cuda
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gorgonia.org/cu"
 
@@ -30,6 +32,9 @@ type Options struct {
 	// Blocking waits after each op of a program, so that the one that fails can be
 	// named. It is slow.
 	Blocking bool
+	// Patience is how long a call to the driver may take before it counts as one that does
+	// not return; 0 for ten minutes.
+	Patience time.Duration
 }
 
 // Device implements [gpu.Device] on a card.
@@ -39,11 +44,14 @@ type Device struct {
 	device  cu.Device
 	context cu.CUContext
 	thread  *thread
+	watch   watch
 
-	allocated atomic.Int64
+	allocated atomic.Int64 // by open streams
+	spare     atomic.Int64 // of closed streams, in their lanes
 
 	modules modules
 	choices choices
+	lanes   lanes
 }
 
 var (
@@ -59,6 +67,7 @@ func New(o Options) (*Device, error) {
 		o.Math = gpu.MathFP32
 	}
 	d := &Device{options: o}
+	d.watch.patience = cmp.Or(o.Patience, defaultPatience)
 	for _, step := range []func() error{o.checkMath, openDriver, shim.CuDNN, d.open, d.loadFirst} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("open cuda:%d: %w", o.Ordinal, err)
@@ -96,7 +105,7 @@ func (d *Device) loadFirst() error {
 // open retains the card's primary context and makes it current on the device's
 // thread.
 func (d *Device) open() error {
-	thread, err := startThread(func() error {
+	thread, err := startThread(&d.watch, func() error {
 		var err error
 		if d.device, d.card, err = findCard(d.options.Ordinal); err != nil {
 			return err
@@ -111,7 +120,7 @@ func (d *Device) open() error {
 			return supplement.Wrap("cuDevicePrimaryCtxRetain", err)
 		}
 		if err := makeCurrent(d.context); err != nil {
-			return supplement.First(err, d.release())
+			return supplement.First(err, d.releaseCard())
 		}
 		return nil
 	})
@@ -119,7 +128,7 @@ func (d *Device) open() error {
 	return err
 }
 
-func (d *Device) release() error {
+func (d *Device) releaseCard() error {
 	return supplement.Wrap("cuDevicePrimaryCtxRelease", d.device.ReleasePrimaryCtx())
 }
 
@@ -137,17 +146,18 @@ func (d *Device) FilterLayout() gpu.FilterLayout { return gpu.OHWI }
 // Allocated returns the bytes that open streams hold, workspaces included.
 func (d *Device) Allocated() int64 { return d.allocated.Load() }
 
-// Memory returns the card's free and total memory.
+// Memory returns the card's free and total memory. What closed streams left for the next is free.
 func (d *Device) Memory() (free, total int64, err error) {
 	err = d.thread.do(func() error {
 		free, total, err = cu.MemInfo()
+		free += d.spare.Load()
 		return supplement.Wrap("cuMemGetInfo", err)
 	})
 	return free, total, err
 }
 
-// NewStream makes an independent queue of work, with a thread and a cuDNN context of
-// its own.
+// NewStream makes an independent queue of work, with a thread and a cuDNN context that are
+// its own until it is closed.
 func (d *Device) NewStream() (gpu.Stream, error) {
 	s, err := newStream(d)
 	if err != nil {
@@ -156,11 +166,17 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 	return s, nil
 }
 
-// Close frees modules and scratch memory and releases the card.
+// Close frees all that streams have left and releases the card.
 func (d *Device) Close() error {
-	err := d.thread.do(func() error {
-		return supplement.First(d.modules.unload(), d.choices.free(), d.release())
-	})
+	var failed []error
+	for l := d.lanes.take(); l != nil; l = d.lanes.take() {
+		failed = append(failed, l.thread.free(func() error { return l.free(d) }))
+		l.thread.stop()
+	}
+	failed = append(failed, d.thread.free(func() error {
+		return supplement.First(d.modules.unload(), d.choices.free(), d.releaseCard())
+	}))
+	err := supplement.First(failed...)
 	d.thread.stop()
 	if err != nil {
 		return fmt.Errorf("%s: close: %w", d.Name(), err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"diaghess/gpu"
 	"diaghess/gpu/cuda"
@@ -195,5 +196,47 @@ func TestIllegalAddress(t *testing.T) {
 			t.Errorf("the driver saw %q", v)
 		}
 		shim.Clear()
+	}
+}
+
+// A kernel that does not end is an error of the stream that waits for it, which names it as well
+// as it can. Nobody asks the driver meanwhile, the other streams go on, and closing does not wait.
+func TestEndlessKernel(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
+		m := standin.Start(t, standin.Options{Endless: "advance"})
+		device, err := cuda.New(cuda.Options{Source: kernels.Module, Blocking: blocking, Patience: time.Second})
+		check(t, err)
+		stuck, err := device.NewStream()
+		check(t, err)
+		other, err := device.NewStream()
+		check(t, err)
+		x, err := gpu.Alloc[uint32](stuck, 1)
+		check(t, err)
+		fill := &kernels.Fill{X: x, Elements: 1, Value: 1}
+		program := compile(t, stuck, fill, advance(t, stuck), fill)
+		before := len(m.Calls())
+		err = program.Run()
+		named := "advance"
+		if !blocking {
+			check(t, err)
+			err = stuck.Wait()
+			named = "a program of 3 ops, from fill to fill"
+			// One call to launch, one to wait.
+			if calls := m.Calls()[before:]; len(calls) != 2 {
+				t.Errorf("calls %v, want one to launch and one to wait", calls)
+			}
+		}
+		mentions(t, err, "cuda:0", " for "+named, "did not answer within 1s", "nvidia-smi", "CUDA_LAUNCH_BLOCKING=1")
+		check(t, other.Upload(&gpu.Buffer{Address: fill.X.Address(), Size: 4}, 0, []byte{1, 2, 3, 4}))
+		calls := len(m.Calls())
+		for _, closing := range []interface{ Close() error }{stuck, other, device} {
+			mentions(t, closing.Close(), "did not answer")
+		}
+		if n := len(m.Calls()); n != calls {
+			t.Errorf("%d calls to close what hangs", n-calls)
+		}
+		for kind := range m.Live() {
+			m.Abandon(kind)
+		}
 	}
 }

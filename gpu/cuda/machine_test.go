@@ -25,6 +25,16 @@ func open(t testing.TB, machine standin.Options, o cuda.Options) (*cuda.Device, 
 	return device, m
 }
 
+// count returns how many calls of a function the driver has seen.
+func count(m *standin.Machine, function string) (n int) {
+	for _, call := range m.Calls() {
+		if call == function {
+			n++
+		}
+	}
+	return n
+}
+
 // newStream makes a stream that the test's end closes.
 func newStream(t testing.TB, d gpu.Device) gpu.Stream {
 	t.Helper()

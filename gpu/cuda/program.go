@@ -21,6 +21,15 @@ type program struct {
 	launches []func() error // one an op, on the stream's thread
 	graph    cu.ExecGraph
 	nodes    int
+	timed    timed
+	name     string // for messages
+}
+
+// timed is the graph of a program with an event before, between and after its ops; it has no
+// events before it is made.
+type timed struct {
+	graph  cu.ExecGraph
+	events []cu.Event
 }
 
 var _ gpu.Graph = (*program)(nil)
@@ -28,6 +37,9 @@ var _ gpu.Graph = (*program)(nil)
 // Compile captures the ops as a graph. An op that cannot be captured is an error.
 func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
 	p := &program{stream: s, ops: ops}
+	if n := len(ops); n > 0 {
+		p.name = fmt.Sprintf("a program of %d ops, from %s to %s", n, nameOf(ops[0]), nameOf(ops[n-1]))
+	}
 	for _, op := range ops {
 		launch, err := s.launch(op.Op)
 		if err != nil {
@@ -36,7 +48,6 @@ func (s *stream) Compile(ops []gpu.RecordedOp) (gpu.Program, error) {
 		p.launches = append(p.launches, launch)
 	}
 	err := s.thread.do(func() error {
-		s.workspace.captured = true
 		var err error
 		p.graph, p.nodes, err = supplement.Capture(s.queue, p.launchAll)
 		if err != nil {
@@ -61,8 +72,8 @@ func (s *stream) launch(op gpu.Op) (func() error, error) {
 		if !ok || c.stream != s {
 			return nil, fmt.Errorf("convolution %v was bound to another stream", op.Convolution.Shape())
 		}
-		x, w, y := supplement.Memory(op.X.Address()), supplement.Memory(op.W.Address()), supplement.Memory(op.Y.Address())
-		return func() error { return c.run(op.Direction, x, w, y) }, nil
+		on := tensors{supplement.Memory(op.X.Address()), supplement.Memory(op.W.Address()), supplement.Memory(op.Y.Address())}
+		return func() error { return c.run(op.Direction, on) }, nil
 	}
 	return nil, fmt.Errorf("cannot run op %T", op)
 }
@@ -104,6 +115,7 @@ func (p *program) Nodes() int { return p.nodes }
 // Run queues the graph.
 func (p *program) Run() error {
 	s := p.stream
+	s.queued.Store(&p.name)
 	return s.wrap("run a program", s.thread.do(func() error {
 		switch {
 		case s.device.options.Blocking:
@@ -128,12 +140,14 @@ func (p *program) launchAll() error {
 // launchBlocking is launchAll that waits after each op, whose fault an error then is.
 func (p *program) launchBlocking() error {
 	for i, launch := range p.launches {
+		name := nameOf(p.ops[i])
+		p.stream.queued.Store(&name)
 		err := launch()
 		if err == nil {
 			err = p.stream.synchronize()
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
@@ -143,41 +157,29 @@ func (p *program) launchBlocking() error {
 func nameOf(op gpu.RecordedOp) string { return strings.TrimSpace(op.Label + " " + op.Op.Entry()) }
 
 // Profile times each op of n replays, between events that a second graph records around
-// it: the card's time, with a microsecond or so of the event's own.
+// it: the card's time, with a microsecond or so of the event's own. That graph is made once.
 func (p *program) Profile(n int) ([][]time.Duration, error) {
 	durations := make([][]time.Duration, len(p.ops))
 	for i := range durations {
 		durations[i] = make([]time.Duration, n)
 	}
 	s := p.stream
-	err := s.thread.do(func() (err error) {
-		var events []cu.Event
-		defer func() {
-			for i := range events {
-				err = supplement.First(err, supplement.Wrap("cuEventDestroy", cu.DestroyEvent(&events[i])))
+	s.queued.Store(&p.name)
+	err := s.thread.do(func() error {
+		if p.timed.events == nil {
+			if err := p.makeTimed(); err != nil {
+				return err
 			}
-		}()
-		for range len(p.ops) + 1 {
-			event, err := cu.MakeEvent(cu.DefaultEvent)
-			if err != nil {
-				return supplement.Wrap("cuEventCreate", err)
-			}
-			events = append(events, event)
 		}
-		timed, _, err := supplement.Capture(s.queue, func() error { return p.launchTimed(events) })
-		if err != nil {
-			return err
-		}
-		defer func() { err = supplement.First(err, supplement.Wrap("cuGraphExecDestroy", timed.Destroy())) }()
 		for replay := range n {
-			if err := supplement.Launch(timed, s.queue); err != nil {
+			if err := supplement.Launch(p.timed.graph, s.queue); err != nil {
 				return err
 			}
 			if err := s.synchronize(); err != nil {
 				return err
 			}
 			for i := range durations {
-				millis, err := events[i].Elapsed(events[i+1])
+				millis, err := p.timed.events[i].Elapsed(p.timed.events[i+1])
 				if err != nil {
 					return supplement.Wrap("cuEventElapsedTime", err)
 				}
@@ -189,17 +191,44 @@ func (p *program) Profile(n int) ([][]time.Duration, error) {
 	return durations, s.wrap("profile a program", err)
 }
 
-// launchTimed queues the ops with an event before, between and after them.
-func (p *program) launchTimed(events []cu.Event) error {
-	for i, launch := range p.launches {
-		if err := supplement.RecordInGraph(events[i], p.stream.queue); err != nil {
-			return err
+// makeTimed makes the timed graph, or nothing.
+func (p *program) makeTimed() (err error) {
+	var t timed
+	defer func() {
+		if err != nil {
+			err = supplement.First(err, t.freeEvents())
 		}
-		if err := launch(); err != nil {
-			return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+	}()
+	for range len(p.ops) + 1 {
+		event, err := cu.MakeEvent(cu.DefaultEvent)
+		if err != nil {
+			return supplement.Wrap("cuEventCreate", err)
 		}
+		t.events = append(t.events, event)
 	}
-	return supplement.RecordInGraph(events[len(p.launches)], p.stream.queue)
+	t.graph, _, err = supplement.Capture(p.stream.queue, func() error {
+		for i, launch := range p.launches {
+			if err := supplement.RecordInGraph(t.events[i], p.stream.queue); err != nil {
+				return err
+			}
+			if err := launch(); err != nil {
+				return fmt.Errorf("%s: %w", nameOf(p.ops[i]), err)
+			}
+		}
+		return supplement.RecordInGraph(t.events[len(p.launches)], p.stream.queue)
+	})
+	if err == nil {
+		p.timed = t
+	}
+	return err
+}
+
+func (t timed) freeEvents() error {
+	var failed []error
+	for i := range t.events {
+		failed = append(failed, supplement.Wrap("cuEventDestroy", cu.DestroyEvent(&t.events[i])))
+	}
+	return supplement.First(failed...)
 }
 
 // launchInRanges queues the ops within nested ranges: "forward", "conv1", "conv3x3
@@ -230,5 +259,11 @@ func (p *program) launchInRanges() error {
 	return nil
 }
 
-// free frees the graph, on the stream's thread.
-func (p *program) free() error { return supplement.Wrap("cuGraphExecDestroy", p.graph.Destroy()) }
+// free frees the graphs, on the stream's thread.
+func (p *program) free() error {
+	failed := []error{supplement.Wrap("cuGraphExecDestroy", p.graph.Destroy())}
+	if p.timed.events != nil {
+		failed = append(failed, supplement.Wrap("cuGraphExecDestroy", p.timed.graph.Destroy()), p.timed.freeEvents())
+	}
+	return supplement.First(failed...)
+}

@@ -3,7 +3,10 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -17,111 +20,129 @@ import (
 // enough that a copy takes longer than its beginning and end.
 const stagingBytes = 1 << 20
 
-// stream implements [gpu.Stream].
-type stream struct {
-	device  *Device
+// lane is what a stream works with. The device keeps it for a later stream, and with it the
+// memory: to make or free either might wait for the work of all streams.
+type lane struct {
 	thread  *thread
 	queue   cu.Stream
 	cudnn   *cudnn.Context
 	staging []byte
+	spare   []allocation // of the stream before
+}
+
+// stream implements [gpu.Stream].
+type stream struct {
+	*lane
+	device *Device
 
 	held         []allocation
-	workspace    workspace
+	workspace    allocation
 	convolutions []*convolution
 	programs     []*program
 	tracing      bool // programs run op by op, see Trace
+	// queued names what was queued last.
+	queued atomic.Pointer[string]
 }
 
-var _ gpu.Tracer = (*stream)(nil)
+var (
+	_ gpu.Tracer = (*stream)(nil)
+	_ gpu.Packer = (*stream)(nil)
+)
 
-// allocation is a piece of the card's memory.
-type allocation struct {
-	address cu.DevicePtr
-	bytes   int
-}
-
-// newStream makes a stream, or nothing at all.
+// newStream makes a stream on a lane that is idle or new, or nothing at all.
 func newStream(d *Device) (*stream, error) {
-	s := &stream{device: d}
-	thread, err := startThread(func() error {
+	if l := d.lanes.take(); l != nil {
+		return &stream{lane: l, device: d}, nil
+	}
+	l := &lane{}
+	thread, err := startThread(&d.watch, func() error {
 		if err := makeCurrent(d.context); err != nil {
 			return err
 		}
-		if err := s.open(); err != nil {
-			return supplement.First(err, s.free())
+		if err := l.open(d); err != nil {
+			return supplement.First(err, l.free(d))
 		}
 		return nil
 	})
-	s.thread = thread
-	return s, err
+	l.thread = thread
+	return &stream{lane: l, device: d}, err
 }
 
 // open makes what a stream works with, on its thread.
-func (s *stream) open() error {
+func (l *lane) open(d *Device) error {
 	var err error
-	if s.queue, err = cu.MakeStream(cu.NonBlocking); err != nil {
+	if l.queue, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return supplement.Wrap("cuStreamCreate", err)
 	}
-	if s.cudnn, err = supplement.NewContext(); err != nil {
-		return s.device.noRoom(0, err)
+	if l.cudnn, err = supplement.NewContext(); err != nil {
+		return d.noRoom(0, err)
 	}
-	if err = supplement.SetStream(s.cudnn, s.queue); err != nil {
+	if err = supplement.SetStream(l.cudnn, l.queue); err != nil {
 		return err
 	}
-	s.staging, err = supplement.AllocPinned(stagingBytes)
+	l.staging, err = supplement.AllocPinned(stagingBytes)
 	return err
 }
 
 func (s *stream) Device() gpu.Device { return s.device }
 
+// alignment is what addresses of buffers are multiples of, in bytes.
+const alignment = 256
+
+func aligned(bytes int) int { return (bytes + alignment - 1) / alignment * alignment }
+
 // Alloc makes zeroed memory. Its error is a *gpu.OutOfMemory if the card has too little.
 func (s *stream) Alloc(bytes int) (*gpu.Buffer, error) {
+	b := &gpu.Buffer{Size: bytes}
+	return b, s.Pack([]*gpu.Buffer{b})
+}
+
+// Pack makes the memory of buffers as one allocation. Where ops are to be told apart, each has
+// its own, so that one that leaves its buffer is found out.
+func (s *stream) Pack(buffers []*gpu.Buffer) error {
+	if s.device.options.Blocking && len(buffers) > 1 {
+		return supplement.First(s.Pack(buffers[:1]), s.Pack(buffers[1:]))
+	}
+	if len(buffers) == 0 {
+		return nil
+	}
+	bytes := 0
+	for _, b := range buffers[:len(buffers)-1] {
+		bytes += max(alignment, aligned(b.Size)) // an empty buffer has an address too
+	}
+	bytes += max(1, buffers[len(buffers)-1].Size)
 	var a allocation
-	err := s.thread.do(func() error {
-		var err error
+	err := s.thread.do(func() (err error) {
 		if a, err = s.alloc(bytes); err != nil {
 			return err
 		}
-		if err := cu.MemsetD8Async(a.address, 0, int64(a.bytes), s.queue); err != nil {
-			return supplement.First(supplement.Wrap("cuMemsetD8Async", err), s.release(a))
-		}
-		s.held = append(s.held, a)
-		return nil
+		return supplement.Wrap("cuMemsetD8Async", cu.MemsetD8Async(a.address, 0, int64(bytes), s.queue))
 	})
 	if err != nil {
-		return nil, s.wrap("allocate", err)
+		return s.wrap("allocate", err)
 	}
-	return &gpu.Buffer{Address: uint64(a.address), Size: bytes}, nil
+	address := uint64(a.address)
+	for _, b := range buffers {
+		b.Address = address
+		address += uint64(max(alignment, aligned(b.Size)))
+	}
+	return nil
 }
 
-// alloc makes memory that is not zeroed, nor yet held.
-func (s *stream) alloc(bytes int) (allocation, error) {
-	a := allocation{bytes: max(bytes, 1)} // an empty buffer has an address too
-	var err error
-	if a.address, err = cu.MemAlloc(int64(a.bytes)); err != nil {
-		return a, s.device.noRoom(a.bytes, supplement.Wrap("cuMemAlloc", err))
+// alloc makes memory that is not zeroed, on the stream's thread: of the lane's where there is a
+// piece of the same size.
+func (s *stream) alloc(bytes int) (a allocation, err error) {
+	i := slices.IndexFunc(s.spare, func(a allocation) bool { return a.bytes == bytes })
+	if i >= 0 {
+		a = s.spare[i]
+		s.spare = slices.Delete(s.spare, i, i+1)
+		s.device.spare.Add(-int64(bytes))
+	} else if a, err = s.device.alloc(bytes, s.lane); err != nil {
+		return a, err
 	}
-	s.device.allocated.Add(int64(a.bytes))
+	s.held = append(s.held, a)
+	s.device.allocated.Add(int64(bytes))
 	return a, nil
-}
-
-// release frees memory, after all that the card has been given to do.
-func (s *stream) release(a allocation) error {
-	s.device.allocated.Add(-int64(a.bytes))
-	return supplement.Wrap("cuMemFree", cu.MemFree(a.address))
-}
-
-// noRoom turns an error for want of so many bytes, 0 if nobody says how many, into a
-// *gpu.OutOfMemory, on a thread of the device.
-func (d *Device) noRoom(bytes int, err error) error {
-	if !supplement.IsOutOfMemory(err) {
-		return err
-	}
-	free, total, infoErr := cu.MemInfo()
-	if infoErr != nil {
-		return err
-	}
-	return &gpu.OutOfMemory{Bytes: int64(bytes), Free: free, Total: total, Held: d.allocated.Load()}
 }
 
 // Upload copies through pinned memory, piece by piece.
@@ -163,7 +184,7 @@ func at(b *gpu.Buffer, offset int) cu.DevicePtr {
 	return cu.DevicePtr(b.Address + uint64(offset))
 }
 
-func (s *stream) pinned() unsafe.Pointer { return unsafe.Pointer(&s.staging[0]) }
+func (l *lane) pinned() unsafe.Pointer { return unsafe.Pointer(&l.staging[0]) }
 
 // Wait returns when everything queued has been done; the first error of that work is
 // its own.
@@ -188,50 +209,62 @@ func (s *stream) Trace(body func() error) error {
 	return supplement.First(err, trace(false, supplement.StopProfiler))
 }
 
-// Close waits and frees everything. It goes on after an error, and returns the first.
+// Close waits, frees what the stream made, and leaves its lane and its memory to the next. It
+// goes on after an error, frees those too, and returns the first.
 func (s *stream) Close() error {
-	err := s.thread.do(s.free)
-	s.thread.stop()
-	return s.wrap("close a stream", err)
-}
-
-// free waits and frees what the stream has, in the order that is the reverse of its
-// making, on its thread.
-func (s *stream) free() error {
-	var first error
-	keep := func(err error) {
-		if first == nil {
-			first = err
+	err := s.thread.free(func() error {
+		failed := []error{s.synchronize()}
+		for _, p := range s.programs {
+			failed = append(failed, p.free())
 		}
+		for _, c := range s.convolutions {
+			failed = append(failed, c.free())
+		}
+		held, spare := s.held, s.spare
+		s.spare = held
+		for _, a := range held {
+			s.device.allocated.Add(-int64(a.bytes))
+			s.device.spare.Add(int64(a.bytes))
+		}
+		// What this stream had no use for, the next will not have either.
+		failed = append(failed, s.device.release(spare))
+		if err := supplement.First(failed...); err != nil {
+			return supplement.First(err, s.lane.free(s.device))
+		}
+		return nil
+	})
+	if err != nil {
+		s.thread.stop()
+		return s.wrap("close a stream", err)
 	}
-	if s.queue != cu.NoStream {
-		keep(s.synchronize())
-	}
-	for _, p := range s.programs {
-		keep(p.free())
-	}
-	for _, c := range s.convolutions {
-		keep(c.free())
-	}
-	if s.cudnn != nil {
-		keep(supplement.Wrap("cudnnDestroy", s.cudnn.Close()))
-	}
-	for _, a := range s.held {
-		keep(s.release(a))
-	}
-	if s.staging != nil {
-		keep(supplement.Wrap("cuMemFreeHost", cu.MemFreeHost(s.pinned())))
-	}
-	if s.queue != cu.NoStream {
-		keep(supplement.Wrap("cuStreamDestroy", s.queue.Destroy()))
-	}
-	return first
+	s.device.lanes.give(s.lane)
+	return nil
 }
 
-// wrap says on which device what failed.
+// free frees a lane and its memory, in the order that is the reverse of its making, on its
+// thread.
+func (l *lane) free(d *Device) error {
+	var failed []error
+	if l.cudnn != nil {
+		failed = append(failed, supplement.Wrap("cudnnDestroy", l.cudnn.Close()))
+	}
+	failed = append(failed, d.release(l.spare))
+	if l.staging != nil {
+		failed = append(failed, supplement.Wrap("cuMemFreeHost", cu.MemFreeHost(l.pinned())))
+	}
+	if l.queue != cu.NoStream {
+		failed = append(failed, supplement.Wrap("cuStreamDestroy", l.queue.Destroy()))
+	}
+	return supplement.First(failed...)
+}
+
+// wrap says on which device what failed, and of a stream that hangs, what it was given last.
 func (s *stream) wrap(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if queued := s.queued.Load(); queued != nil && errors.As(err, new(*hang)) {
+		doing += " for " + *queued
 	}
 	return fmt.Errorf("%s: %s: %w", s.device.Name(), doing, err)
 }

@@ -4,6 +4,7 @@ package cuda_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -81,8 +82,13 @@ func TestReplays(t *testing.T) {
 	if len(durations) != 2 || len(durations[0]) != 4 || slices.Min(durations[0]) < 0 || slices.Max(durations[1]) == 0 {
 		t.Errorf("durations %v, want those of 4 replays of 2 ops", durations)
 	}
-	if steps := stateAfter(t, stream, first); steps != 14 {
-		t.Errorf("after 4 more %d steps, want 14", steps)
+	_, err = p.Profile(1)
+	check(t, err)
+	if graphs, events := count(m, "cuGraphInstantiateWithFlags"), count(m, "cuEventCreate"); graphs != 2 || events != 3 {
+		t.Errorf("profiled twice, %d graphs and %d events were made, want 2 and 3", graphs, events)
+	}
+	if steps := stateAfter(t, stream, first); steps != 16 {
+		t.Errorf("after 5 more %d steps, want 16", steps)
 	}
 	before := len(m.Calls())
 	check(t, stream.(gpu.Tracer).Trace(func() error { return errors.Join(p.Run(), p.Run()) }))
@@ -90,8 +96,8 @@ func TestReplays(t *testing.T) {
 	if calls[0] != "cuStreamSynchronize" || calls[1] != "cuProfilerStart" || calls[len(calls)-1] != "cuProfilerStop" || calls[len(calls)-2] != "cuStreamSynchronize" {
 		t.Errorf("calls %v: the profiler must record the replays alone", calls)
 	}
-	if steps := stateAfter(t, stream, first); steps != 18 {
-		t.Errorf("after 2 more %d steps, want 18", steps)
+	if steps := stateAfter(t, stream, first); steps != 20 {
+		t.Errorf("after 2 more %d steps, want 20", steps)
 	}
 }
 
@@ -137,4 +143,64 @@ func TestForeignOps(t *testing.T) {
 	mentions(t, err, "bound to another stream")
 	_, err = one.Convolution(gpu.ConvolutionShape{Batch: 1, Height: 2, Width: 2, In: 1, Out: 1, Kernel: 2})
 	mentions(t, err, "must be odd")
+}
+
+// A stream's memory serves the next, zeroed again, and is free for what does not fit in it.
+func TestMemoryServesTheNext(t *testing.T) {
+	const total, piece = 1 << 20, 600_000
+	device, m := open(t, standin.Options{Cards: []standin.Card{{Memory: total}}}, cuda.Options{})
+	for range 3 {
+		check(t, gpu.WithStream(device, func(s gpu.Stream) error {
+			b, err := gpu.Alloc[uint8](s, piece)
+			check(t, err)
+			got, dirt := make([]byte, piece), make([]byte, piece)
+			check(t, gpu.Download(s, got, b))
+			if !slices.Equal(got, dirt) {
+				t.Error("memory was not zero")
+			}
+			for i := range dirt {
+				dirt[i] = 7
+			}
+			return gpu.Upload(s, b, dirt)
+		}))
+		if free, _, err := device.Memory(); free != total || device.Allocated() != 0 {
+			t.Errorf("no stream is open: %d bytes are free, %d held (%v)", free, device.Allocated(), err)
+		}
+	}
+	if made, freed := count(m, "cuMemAlloc_v2"), count(m, "cuMemFree_v2"); made != 1 || freed != 0 {
+		t.Errorf("3 streams made %d allocations and freed %d, want 1 and none", made, freed)
+	}
+	check(t, gpu.WithStream(device, func(s gpu.Stream) error {
+		_, err := s.Alloc(total) // of which the kept piece is a part
+		return err
+	}))
+}
+
+// Buffers that are made together are one allocation, and one each where ops are told apart.
+func TestPack(t *testing.T) {
+	sizes := []int{1, 0, 256, 1000}
+	for blocking, want := range map[bool]int{false: 1, true: len(sizes)} {
+		t.Run(fmt.Sprint(blocking), func(t *testing.T) {
+			device, m := open(t, standin.Options{}, cuda.Options{Blocking: blocking})
+			stream := newStream(t, device)
+			var buffers []*gpu.Buffer
+			for _, bytes := range sizes {
+				buffers = append(buffers, &gpu.Buffer{Size: bytes})
+			}
+			check(t, stream.(gpu.Packer).Pack(buffers))
+			if got := m.Live()["allocation"]; got != want {
+				t.Errorf("%d allocations, want %d", got, want)
+			}
+			end := uint64(1)
+			for _, b := range buffers {
+				if b.Address%256 != 0 || b.Address < end {
+					t.Errorf("a buffer at %#x, and the one before ends at %#x", b.Address, end)
+				}
+				end = b.Address + uint64(max(1, b.Size))
+			}
+			if end--; want == 1 && end-buffers[0].Address != uint64(device.Allocated())-1 {
+				t.Errorf("%d bytes are held for %d", device.Allocated(), end+1-buffers[0].Address)
+			}
+		})
+	}
 }

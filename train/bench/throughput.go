@@ -92,37 +92,3 @@ func trainTogether(ctx context.Context, trainers []*train.Trainer, epoch, times 
 	}
 	return took[0][0], nil
 }
-
-// Projection is the projected time of the pilot's study: 40 runs of 50 epochs on CIFAR-10,
-// validated on the test pictures after each epoch.
-type Projection struct {
-	Runs        int     `json:"runs"`
-	Steps       int     `json:"steps"`       // of a run
-	Evaluations int     `json:"evaluations"` // batches of a run
-	Parallel    int     `json:"parallel"`    // runs at once
-	Seconds     float64 `json:"seconds"`
-}
-
-// Project returns the projected time of the pilot's study at the best of the throughputs.
-// An evaluation batch counts as the part of a step that costs says it takes. Both slices
-// must have at least one element.
-func (w Workload) Project(costs []StepCost, throughputs []Throughput) Projection {
-	const runs, epochs, trainPictures, testPictures = 40, 50, 50_000, 10_000
-	batches := func(pictures int) int { return (pictures + w.Batch - 1) / w.Batch }
-	p := Projection{Runs: runs, Steps: epochs * batches(trainPictures), Evaluations: epochs * batches(testPictures)}
-	best := throughputs[0]
-	for _, t := range throughputs {
-		if t.StepsPerSecond > best.StepsPerSecond {
-			best = t
-		}
-	}
-	var step, evaluate time.Duration
-	for _, c := range costs {
-		step += c.Mean
-		evaluate += c.Evaluate
-	}
-	p.Parallel = best.Runs
-	steps := float64(p.Steps) + float64(p.Evaluations)*evaluate.Seconds()/step.Seconds()
-	p.Seconds = runs * steps / best.StepsPerSecond
-	return p
-}

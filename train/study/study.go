@@ -423,6 +423,7 @@ func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []train.Job,
 	defer func() { err = cmp.Or(err, stream.Close()) }()
 	sets := &residents{ctx: ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
 	runs := &runners{device: device}
+	defer runs.closeReady(&err)
 	if meter, ok := device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
 		if parallel, err = s.room(ctx, runs, meter, sets, jobs); err != nil {
 			return err
@@ -504,7 +505,7 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 		return err
 	}
 	seen := observer.Run(job.Job, config, trainer.Step, s.untilPause(config.Steps))
-	final, err := trainer.Train(ctx, keeper{run, trainer.Trainer, s.KeepCheckpoints, config.Epochs, chronicle.ledger}, seen)
+	final, err := trainer.Train(ctx, &keeper{run: run, trainer: trainer.Trainer, extra: s.KeepCheckpoints, expected: config.Epochs, ledger: chronicle.ledger}, seen)
 	if err == nil && final.Status != record.Paused {
 		final.Build = config.Build
 		if err = run.WriteEpochs(trainer.Epochs); err == nil {
@@ -528,37 +529,6 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 		err = fmt.Errorf("its record is complete, but no step was recorded for a profiler: that takes more than %d steps", train.ProfileAfter)
 	}
 	return err
-}
-
-// keeper keeps a run's record and, for an audit, some of its checkpoints.
-type keeper struct {
-	record.Claimed
-	trainer         *train.Trainer
-	extra, expected int // checkpoints to be kept, epochs of the run
-	ledger          *record.Ledger
-}
-
-// WriteCheckpoint keeps a checkpoint unless another process has taken over.
-func (k keeper) WriteCheckpoint(p record.Position, tensors func(io.Writer) error) error {
-	if err := k.ledger.Newest(); err != nil {
-		return err
-	}
-	return k.Claimed.WriteCheckpoint(p, tensors)
-}
-
-// WriteEpochs also keeps a checkpoint after every so many epochs.
-func (k keeper) WriteEpochs(epochs []record.Epoch) error {
-	if err := k.ledger.Newest(); err != nil {
-		return err
-	}
-	if err := k.Claimed.WriteEpochs(epochs); err != nil || k.extra == 0 {
-		return err
-	}
-	every := max(1, k.expected/(k.extra+1))
-	if n := len(epochs); n%every > 0 || n/every > k.extra || n == k.expected {
-		return nil
-	}
-	return k.Keep(k.trainer.Position, k.trainer.WriteTensors)
 }
 
 // kept returns the step of the checkpoint that a run has on the disk, 0 for none.

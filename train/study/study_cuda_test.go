@@ -240,10 +240,20 @@ func TestStandInStudyErrors(t *testing.T) {
 // Where only one of two runs has room, the error says so: that run is worth its memory.
 func TestStandInStudyRoom(t *testing.T) {
 	var most uint64
+	programs := func(m *standin.Machine) (n int) {
+		for _, call := range m.Calls() {
+			if call == "cuGraphInstantiateWithFlags" {
+				n++
+			}
+		}
+		return n
+	}
+	want := 0
 	t.Run("alone", func(t *testing.T) {
 		m := standin.Start(t, standin.Options{})
 		runStudy(t, tinyStudy(t.TempDir()))
 		_, most = m.Used(0)
+		want = programs(m)
 	})
 	t.Run("two", func(t *testing.T) {
 		standin.Start(t, standin.Options{Cards: []standin.Card{{Memory: most}}})
@@ -260,5 +270,14 @@ func TestStandInStudyRoom(t *testing.T) {
 		s := tinyStudy(t.TempDir())
 		s.Parallel = 0
 		runStudy(t, s)
+	})
+	t.Run("roomy", func(t *testing.T) {
+		m := standin.Start(t, standin.Options{})
+		s := tinyStudy(t.TempDir())
+		s.Parallel = 0
+		runStudy(t, s)
+		if got := programs(m); got != want {
+			t.Errorf("%d programs, want %d: what was made to measure memory was not trained", got, want)
+		}
 	})
 }

@@ -40,6 +40,8 @@ type Options struct {
 	Threads int
 	// Fault is the call that fails.
 	Fault Fault
+	// Endless is the entry of a kernel that does not end before the test does.
+	Endless string
 }
 
 // Card is a card. The zero value has 1 GiB and compute capability 9.0.
@@ -68,8 +70,10 @@ type Machine struct {
 	// one's, of which the garbage collector may still destroy descriptors.
 	first uintptr
 
-	mutex      sync.Mutex // held by each call
-	ready      bool       // cuInit has been called
+	mutex      sync.Mutex // held by each call, but while a kernel that does not end runs
+	end        *sync.Cond // of the test
+	ended      bool
+	ready      bool // cuInit has been called
 	cards      []*card
 	objects    map[uintptr]object
 	past       map[uintptr]string // what handles were, that are no more
@@ -135,6 +139,7 @@ func Start(t testing.TB, o Options) *Machine {
 		options: o, first: firstHandle,
 		objects: map[uintptr]object{}, past: map[uintptr]string{}, abandoned: map[uintptr]bool{}, counts: map[string]int{}, parsed: map[string]*ptx.Module{},
 	}
+	m.end = sync.NewCond(&m.mutex)
 	for _, c := range o.Cards {
 		if c.Name == "" {
 			c.Name = "Stand-in"
@@ -167,6 +172,7 @@ func Start(t testing.TB, o Options) *Machine {
 		}
 	}
 	t.Cleanup(func() {
+		m.endKernels()
 		shim.Clear()
 		m.products.close()
 		for _, v := range m.TakeViolations() {
@@ -177,6 +183,14 @@ func Start(t testing.TB, o Options) *Machine {
 		}
 	})
 	return m
+}
+
+// endKernels ends those that did not end by themselves, and fails them.
+func (m *Machine) endKernels() {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.ended = true
+	m.end.Broadcast()
 }
 
 func isCuDNN(name string) bool { return len(name) > 5 && name[:5] == "cudnn" }

@@ -174,6 +174,12 @@ func standin_cuLaunchKernel(of uintptr, gridX, gridY, gridZ, blockX, blockY, blo
 			Options: ptx.Options{Check: m.options.Check, Workers: m.options.Threads},
 		}
 		return c.enqueue(s, &work{uses: c.pointedTo(arguments), do: func() status {
+			if f.kernel.Name == m.options.Endless {
+				for !m.ended {
+					m.end.Wait()
+				}
+				return launchFailed
+			}
 			_, err := f.kernel.Run(stdcontext.Background(), c.memory, launch)
 			return m.outcome(err)
 		}})

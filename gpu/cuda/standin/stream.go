@@ -113,8 +113,9 @@ func (c *context) step(s *stream) {
 		}
 	}
 	s.queue = s.queue[1:]
+	result := w.do()
 	s.done++
-	if result := w.do(); result != success {
+	if result != success {
 		c.broken = result
 		for _, s := range c.streams {
 			s.queue, s.done = nil, s.queued

@@ -21,7 +21,6 @@ import (
 // TF32 less than half, of the one deterministic algorithm of cuDNN's functions.
 type FilterGradient struct {
 	builder
-	context    *cudnn.Context
 	operations descriptor
 }
 
@@ -59,9 +58,10 @@ const (
 // tensorAlignment is what addresses of tensors are multiples of, in bytes.
 const tensorAlignment = 16
 
-// NewFilterGradient describes the gradient of filters in OHWI by NHWC pictures.
+// NewFilterGradient describes the gradient of filters in OHWI by NHWC pictures. It asks the
+// context, which must stay as long as it.
 func NewFilterGradient(c *cudnn.Context, s gpu.ConvolutionShape) (*FilterGradient, error) {
-	g := &FilterGradient{context: c}
+	g := &FilterGradient{}
 	b := &g.builder
 	x := b.tensor(xNumber, s.Batch, s.In, s.Height, s.Width)
 	y := b.tensor(yNumber, s.Batch, s.Out, s.Height, s.Width)
@@ -169,12 +169,13 @@ func (b *builder) name(configuration descriptor) string {
 	return strings.Join(words, " ")
 }
 
-// Plan makes an engine ready. Its error is IsUnsupported where the engine cannot be.
-func (g *FilterGradient) Plan(e Engine) (*Plan, error) {
-	p := &Plan{context: g.context}
+// Plan makes an engine ready to run on a context, which need not be that of its
+// [FilterGradient]. Its error is IsUnsupported where the engine cannot be.
+func (e Engine) Plan(c *cudnn.Context) (*Plan, error) {
+	p := &Plan{context: c}
 	b := &p.builder
 	p.plan = b.create(C.CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
-	set(b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_HANDLE, C.CUDNN_TYPE_HANDLE, contextOf(g.context))
+	set(b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_HANDLE, C.CUDNN_TYPE_HANDLE, contextOf(c))
 	set(b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, C.CUDNN_TYPE_BACKEND_DESCRIPTOR, e.configuration)
 	b.finalize(p.plan)
 	p.workspace = int(number[C.int64_t](b, p.plan, C.CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, C.CUDNN_TYPE_INT64))
