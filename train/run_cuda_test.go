@@ -10,6 +10,7 @@ import (
 	"diaghess/gpu/cuda/standin"
 	"diaghess/kernels"
 	"diaghess/optim"
+	"diaghess/train/record"
 )
 
 // The first run of a device asks cuDNN how to compute each convolution. One beside it asks
@@ -83,6 +84,54 @@ func TestStandInRunsShareWhatIsMadeOnce(t *testing.T) {
 			}
 		}
 		return third.Close()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The host drains a device's queue once in waitEvery steps, and at an epoch's end.
+func TestStandInQueueIsSeldomDrained(t *testing.T) {
+	const steps = 2*waitEvery + 1
+	m := standin.Start(t, standin.Options{})
+	device, err := cuda.New(cuda.Options{Source: kernels.Module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	rule, err := optim.Parse("adamw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := NewJob(DefaultSettings(), "", rule, 0)
+	job.Model, job.Epochs, job.Batch = "mlp:layers=1,width=2", 1, 2
+	err = gpu.WithStream(device, func(stream gpu.Stream) error {
+		set, err := MakeResident(stream, RandomSet(2*steps, 2, 2))
+		if err != nil {
+			return err
+		}
+		r, err := New(stream, set, job)
+		if err != nil {
+			return err
+		}
+		r.stepParts = &record.StepParts{} // no step is timed, which waits, too
+		waits := func() (n int) {
+			for _, call := range m.Calls() {
+				if call == "cuStreamSynchronize" {
+					n++
+				}
+			}
+			return n
+		}
+		before := waits()
+		const begin = 2 // two uploads at an epoch's begin
+		if err := r.Advance(t.Context(), steps); err != nil {
+			return err
+		}
+		if got := waits() - before; got != begin+3 {
+			t.Errorf("%d waits for %d steps, want %d at the begin and 3 for losses", got, steps, begin)
+		}
+		return nil
 	})
 	if err != nil {
 		t.Error(err)
