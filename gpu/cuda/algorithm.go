@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 
 	cudnn "gorgonia.org/cu/dnn"
 
@@ -180,21 +181,17 @@ func (k *choice) product(math cudnn.MathType) (*product, error) {
 }
 
 // engine is an engine of cuDNN's graph API for the gradient of the filters.
-type engine struct{ *supplement.Plan }
+type engine struct {
+	*supplement.Plan
+	gradient *supplement.FilterGradient // that the engine is of, where the stream has its own
+}
 
 // engines asks the heuristics of the graph API.
-func (k *choice) engines(asked *cudnn.Context) ([]offer, error) {
-	var err error
+func (k *choice) engines(asked *cudnn.Context) (offers []offer, err error) {
 	if k.gradient, err = supplement.NewFilterGradient(asked, k.shape); err != nil {
 		return nil, err
 	}
-	listed, err := k.gradient.Engines(func(e supplement.Engine) bool {
-		return e.Deterministic && e.Exact && (!e.TensorCores || k.device.options.Math == gpu.MathTF32)
-	})
-	if err != nil {
-		return nil, err
-	}
-	var offers []offer
+	listed, err := k.listed(k.gradient)
 	for _, e := range listed {
 		arithmetic := gpu.MathFP32
 		if e.TensorCores {
@@ -204,18 +201,54 @@ func (k *choice) engines(asked *cudnn.Context) ([]offer, error) {
 			name: nameOfMethod(e.Name, arithmetic),
 			ready: func(c *cudnn.Context) (method, error) {
 				plan, err := e.Plan(c)
-				if err != nil {
-					return nil, err
+				switch {
+				case err == nil:
+					return engine{Plan: plan}, nil
+				case c != asked && (supplement.IsUnsupported(err) || supplement.IsRefused(err)):
+					return k.again(c, e.Name)
 				}
-				return engine{plan}, nil
+				return nil, err
 			},
 		})
 	}
-	return offers, nil
+	return offers, err
+}
+
+// listed returns the engines that are suitable.
+func (k *choice) listed(g *supplement.FilterGradient) ([]supplement.Engine, error) {
+	return g.Engines(func(e supplement.Engine) bool {
+		return e.Deterministic && e.Exact && (!e.TensorCores || k.device.options.Math == gpu.MathTF32)
+	})
+}
+
+// again makes the engine of a name ready for a context that must be asked itself: cuDNN does not
+// promise that what it answered to one is of use to another. The name fixes the result.
+func (k *choice) again(c *cudnn.Context, name string) (method, error) {
+	g, err := supplement.NewFilterGradient(c, k.shape)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := k.listed(g)
+	if err == nil {
+		err = fmt.Errorf("cuDNN lists %s for one stream and not for another", name)
+		if i := slices.IndexFunc(listed, func(e supplement.Engine) bool { return e.Name == name }); i >= 0 {
+			var plan *supplement.Plan
+			if plan, err = listed[i].Plan(c); err == nil {
+				return engine{plan, g}, nil
+			}
+		}
+	}
+	return nil, supplement.First(g.Destroy(), err)
 }
 
 func (e engine) workspace() int { return e.Workspace() }
 
 func (e engine) run(on tensors, space supplement.Memory) error { return e.Run(on.x, on.y, on.w, space) }
 
-func (e engine) free() error { return e.Destroy() }
+func (e engine) free() error {
+	err := e.Destroy()
+	if e.gradient != nil {
+		err = supplement.First(err, e.gradient.Destroy())
+	}
+	return err
+}

@@ -22,7 +22,6 @@ const largestWorkspace = 256 << 20
 // compute the same bits, and cuDNN is asked once.
 type choices struct {
 	mutex   sync.Mutex
-	context *cudnn.Context // asked; nil before the first question
 	made    map[gpu.ConvolutionShape]*choice
 	scratch []allocation // for tensors that methods are tried on, the largest last
 	largest atomic.Int64 // workspace of a choice, in bytes
@@ -51,17 +50,12 @@ func (c *choices) choose(s *stream, shape gpu.ConvolutionShape) (*choice, tensor
 	if known, ok := c.made[shape]; ok {
 		return known, scratch, nil
 	}
-	if c.context == nil {
-		if c.context, err = supplement.NewContext(); err != nil {
-			return nil, scratch, s.device.noRoom(0, err)
-		}
-	}
 	k := &choice{device: s.device, shape: shape}
 	if err := k.describe(); err != nil {
 		return nil, scratch, supplement.First(err, k.free())
 	}
 	for d := range gpu.Direction(directions) {
-		offers, err := k.offers(c.context, d)
+		offers, err := k.offers(s.cudnn, d)
 		if err == nil {
 			k.chosen[d], err = c.first(offers, s, scratch)
 		}
@@ -183,9 +177,6 @@ func (c *choices) free() error {
 	var failed []error
 	for _, k := range c.made {
 		failed = append(failed, k.free())
-	}
-	if c.context != nil {
-		failed = append(failed, supplement.Wrap("cudnnDestroy", c.context.Close()))
 	}
 	for _, a := range c.scratch {
 		failed = append(failed, a.free())

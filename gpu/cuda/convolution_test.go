@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,14 +96,14 @@ func convolve(t *testing.T, stream gpu.Stream, s gpu.ConvolutionShape, d gpu.Dir
 	t.Helper()
 	c, err := stream.Convolution(s)
 	check(t, err)
-	var slices [3]gpu.Slice[float32]
+	var operands [3]gpu.Slice[float32]
 	for i, values := range [][]float32{in.x, in.w, in.y} {
-		slices[i], err = gpu.Alloc[float32](stream, len(values))
+		operands[i], err = gpu.Alloc[float32](stream, len(values))
 		check(t, err)
-		check(t, gpu.Upload(stream, slices[i], values))
+		check(t, gpu.Upload(stream, operands[i], values))
 	}
-	written := slices[d.Written()]
-	program := compile(t, stream, gpu.NewConvolutionPass(c, d, slices[0], slices[1], slices[2]))
+	written := operands[d.Written()]
+	program := compile(t, stream, gpu.NewConvolutionPass(c, d, operands[0], operands[1], operands[2]))
 	for range 2 {
 		check(t, program.Run())
 	}
@@ -134,6 +135,39 @@ func TestConvolutions(t *testing.T) {
 			}[d]; !strings.Contains(algorithm, name) {
 				t.Errorf("%v %v by %q, want %q", s, d, algorithm, name)
 			}
+		}
+	}
+}
+
+// Streams side by side compute by the same methods to the same bits, also where cuDNN must be
+// asked on each of them, and what is left is freed.
+func TestStreamsShareChoices(t *testing.T) {
+	const seed = 6
+	s := shapes[5]
+	in := drawTensors(s, seed)
+	for _, kind := range gpu.Maths() {
+		for _, own := range []bool{false, true} {
+			t.Run(fmt.Sprint(kind, own), func(t *testing.T) {
+				device, m := open(t, standin.Options{OwnAnswers: own}, cuda.Options{Math: kind})
+				asked := 0
+				var results [3][]float32
+				var names [3]string
+				for i := range results {
+					results[i], names[i] = convolve(t, newStream(t, device), s, gpu.BackwardFilter, in)
+					if i == 0 {
+						asked = count(m, "cudnnBackendFinalize")
+					}
+				}
+				for i := range results {
+					if !slices.Equal(results[i], results[0]) || names[i] != names[0] {
+						t.Errorf("stream %d: other bits or another method, %s and %s", i, names[i], names[0])
+					}
+				}
+				// A plan, and a pack for each run that is queued; where they ask, lists too.
+				if later := count(m, "cudnnBackendFinalize") - asked; (later > 2*5) != own {
+					t.Errorf("later streams make %d descriptors, the first %d", later, asked)
+				}
+			})
 		}
 	}
 }

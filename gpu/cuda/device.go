@@ -168,14 +168,13 @@ func (d *Device) NewStream() (gpu.Stream, error) {
 
 // Close frees all that streams have left and releases the card.
 func (d *Device) Close() error {
-	var failed []error
+	// What cuDNN has answered is freed before the contexts that were asked.
+	failed := []error{d.thread.free(d.choices.free)}
 	for l := d.lanes.take(); l != nil; l = d.lanes.take() {
 		failed = append(failed, l.thread.free(func() error { return l.free(d) }))
 		l.thread.stop()
 	}
-	failed = append(failed, d.thread.free(func() error {
-		return supplement.First(d.modules.unload(), d.choices.free(), d.releaseCard())
-	}))
+	failed = append(failed, d.thread.free(func() error { return supplement.First(d.modules.unload(), d.releaseCard()) }))
 	err := supplement.First(failed...)
 	d.thread.stop()
 	if err != nil {

@@ -173,6 +173,10 @@ func standin_cudnnBackendFinalize(number uintptr) status {
 			if configuration.engine.behaviour == sizeRefusal {
 				return dnnNotSupported
 			}
+			told := configuration.graph.has[C.CUDNN_ATTR_OPERATIONGRAPH_HANDLE].values[0]
+			if m.options.OwnAnswers && told != p.has[C.CUDNN_ATTR_EXECUTION_PLAN_HANDLE].values[0] {
+				return dnnBadParam
+			}
 			p.graph, p.engine = configuration.graph, configuration.engine
 		}
 		p.final = true

@@ -31,6 +31,8 @@ type Options struct {
 	// NoCuDNN leaves the library out.
 	CuDNN   int
 	NoCuDNN bool
+	// OwnAnswers has cuDNN make no plan on a handle of what another handle was told.
+	OwnAnswers bool
 	// Seed draws which of several streams goes on when something is waited for; 0
 	// does only what is waited for, as late as can be.
 	Seed uint64

@@ -158,7 +158,7 @@ func (b *builder) name(configuration descriptor) string {
 	engine := b.part(configuration, C.CUDNN_ATTR_ENGINECFG_ENGINE, C.CUDNN_BACKEND_ENGINE_DESCRIPTOR)
 	words := []string{fmt.Sprintf("engine %d", number[C.int64_t](b, engine, C.CUDNN_ATTR_ENGINE_GLOBAL_INDEX, C.CUDNN_TYPE_INT64))}
 	knobs := b.parts(configuration, C.CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, C.CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, mostKnobs)
-	if IsUnsupported(b.err) || isRefused(b.err) {
+	if IsUnsupported(b.err) || IsRefused(b.err) {
 		b.err, knobs = nil, nil // an engine that tells of none is as good
 	}
 	for _, k := range knobs {

@@ -110,8 +110,8 @@ func IsUnsupported(err error) bool {
 	return status == cudnn.NotSupported || status == cudnn.ArchMismatch
 }
 
-// isRefused says that an error is cuDNN's answer that a call makes no sense.
-func isRefused(err error) bool {
+// IsRefused says that an error is cuDNN's answer that a call makes no sense.
+func IsRefused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Library == "cuDNN" && cudnn.Status(e.Code) == cudnn.BadParam
 }
