@@ -25,8 +25,8 @@ func Names() []string { return []string{"auto", "cpu", "emu", "cuda", "cuda:N"} 
 // Options say which device to open.
 type Options struct {
 	// Name is "cpu", "emu" (the kernels' PTX, interpreted and checked for everything
-	// but races), "cuda" or "cuda:N" (an NVIDIA GPU, the first or that of a number; see also All) or
-	// "auto", see Choose.
+	// but races), "cuda" or "cuda:N" (an NVIDIA GPU, the first or that of a number) or
+	// "auto", see Choose. All divides names that stand for several.
 	Name string
 	// Threads is how many threads each stream of the cpu uses, 0 for all processors.
 	Threads int
