@@ -23,10 +23,12 @@ type site struct {
 	tell Observer // is told when the device is left; the only one's error is the study's
 
 	// Of the runs that are being done:
-	ctx  context.Context
-	stop context.CancelFunc
-	runs *runners
-	sets *residents
+	ctx     context.Context
+	stop    context.CancelFunc
+	runs    *runners
+	sets    *residents
+	room    int // how many fit side by side
+	running int // of the queue, which guards it
 
 	mutex sync.Mutex
 	fault error // why the device was left
@@ -93,18 +95,19 @@ func closeAll(sites []*site) (err error) {
 	return err
 }
 
-// prepare makes a device ready for runs and returns how many it has room for. unprepare
-// ends that.
-func (s *Study) prepare(ctx context.Context, d *site, jobs []train.Job, parallel int) (room int, err error) {
+// prepare makes a device ready for runs, so many side by side unless that is measured.
+// unprepare ends that.
+func (s *Study) prepare(d *site, jobs []train.Job, parallel int) error {
 	stream, err := d.NewStream()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	d.runs, d.sets = &runners{device: d}, &residents{ctx: ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
+	d.runs, d.sets = &runners{device: d}, &residents{ctx: d.ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
+	d.room = parallel
 	if meter, ok := d.Device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
-		return s.room(ctx, d.runs, meter, d.sets, jobs)
+		d.room, err = s.room(d.ctx, d.runs, meter, d.sets, jobs)
 	}
-	return parallel, nil
+	return err
 }
 
 func (d *site) unprepare() (err error) {
@@ -144,18 +147,22 @@ type pair struct {
 	seed    int
 }
 
+func pairOf(job *train.Job) pair { return pair{job.Dataset, job.Seed} }
+
 // queue hands runs out to devices. All arms of a seed are trained on cards of one kind, since
 // another kind rounds differently: they belong to the kind that began the first of them.
 type queue struct {
+	sites []*site
+	kinds map[pair]string
+
 	mutex   sync.Mutex
 	changed *sync.Cond
 	waiting []*train.Job
 	running int
-	kinds   map[pair]string
 }
 
-func newQueue(jobs []train.Job, kinds map[pair]string) *queue {
-	q := &queue{kinds: kinds}
+func newQueue(sites []*site, jobs []train.Job, kinds map[pair]string) *queue {
+	q := &queue{sites: sites, kinds: kinds}
 	q.changed = sync.NewCond(&q.mutex)
 	for i := range jobs {
 		q.waiting = append(q.waiting, &jobs[i])
@@ -175,25 +182,31 @@ func (s *Study) begunKinds(ctx context.Context) (map[pair]string, error) {
 	return kinds, err
 }
 
-// next returns the first run that a device of a kind may do, or none where there is nothing
-// more to do for it. While others may still give runs back, it waits.
-func (q *queue) next(ctx context.Context, kind string) *train.Job {
+// next returns the first run that a device is to do, or none where there is nothing more to do
+// for it. It waits while it is the turn of others, or they may give runs back.
+func (q *queue) next(d *site) *train.Job {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	for ctx.Err() == nil {
-		for i, job := range q.waiting {
-			of := pair{job.Dataset, job.Seed}
-			if begun := q.kinds[of]; kind != "" {
-				if begun != "" && begun != kind {
-					continue
-				}
-				q.kinds[of] = kind
+	for d.ctx.Err() == nil && len(q.waiting)+q.running > 0 {
+		first, firstOfKind := q.turn(d, false), q.turn(d, true)
+		i := slices.IndexFunc(q.waiting, func(job *train.Job) bool {
+			if q.kinds[pairOf(job)] == "" {
+				return first
 			}
+			return firstOfKind && q.fits(job, d)
+		})
+		if i >= 0 {
+			job := q.waiting[i]
 			q.waiting = slices.Delete(q.waiting, i, i+1)
+			if d.kind != "" {
+				q.kinds[pairOf(job)] = d.kind
+			}
 			q.running++
+			d.running++
+			q.changed.Broadcast()
 			return job
 		}
-		if q.running == 0 {
+		if q.running == 0 && !q.served() {
 			break
 		}
 		q.changed.Wait()
@@ -201,11 +214,38 @@ func (q *queue) next(ctx context.Context, kind string) *train.Job {
 	return nil
 }
 
+// turn says that the next run is a device's, of all devices or of those of its kind: they have
+// equally many, as far as they have room.
+func (q *queue) turn(d *site, ofKind bool) bool {
+	rooms, running := make([]int, len(q.sites)), 0
+	for i, other := range q.sites {
+		if other.left() == nil && (!ofKind || other.kind == d.kind) {
+			rooms[i] = other.room
+			running += other.running
+		}
+	}
+	return d.running < spread(rooms, running+1)[slices.Index(q.sites, d)]
+}
+
+// fits says that a device is of the kind for a run.
+func (q *queue) fits(job *train.Job, d *site) bool {
+	begun := q.kinds[pairOf(job)]
+	return begun == "" || d.kind == "" || begun == d.kind
+}
+
+// served says that a device at work is of the kind for one of the runs that wait.
+func (q *queue) served() bool {
+	return slices.ContainsFunc(q.sites, func(d *site) bool {
+		return d.left() == nil && d.room > 0 && slices.ContainsFunc(q.waiting, func(job *train.Job) bool { return q.fits(job, d) })
+	})
+}
+
 // done ends a run of next. One that is to go on elsewhere is the next to be handed out.
-func (q *queue) done(job *train.Job, again bool) {
+func (q *queue) done(d *site, job *train.Job, again bool) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	q.running--
+	d.running--
 	if again {
 		q.waiting = slices.Insert(q.waiting, 0, job)
 	}
@@ -220,28 +260,24 @@ func (q *queue) wake() {
 }
 
 // unserved says in an error why runs are left over at the end, if any are.
-func (q *queue) unserved(sites []*site) error {
+func (q *queue) unserved() error {
 	var faults, kinds []string
 	var last error
-	working := 0
-	for _, d := range sites {
+	for _, d := range q.sites {
 		if why := d.left(); why != nil {
-			last = why
-			faults = append(faults, d.Name())
-		} else {
-			working++
+			faults, last = append(faults, d.Name()), why
 		}
 	}
 	switch {
-	case working == 0 && len(sites) > 1:
+	case len(faults) == len(q.sites) && len(faults) > 1:
 		return fmt.Errorf("no card is left (%s failed): %w; the same command goes on, each run from the checkpoint that it has", strings.Join(faults, ", "), last)
-	case working == 0:
+	case len(faults) == len(q.sites):
 		return last
 	case len(q.waiting) == 0:
 		return nil
 	}
 	for _, job := range q.waiting {
-		if kind := q.kinds[pair{job.Dataset, job.Seed}]; !slices.Contains(kinds, kind) {
+		if kind := q.kinds[pairOf(job)]; !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
 	}

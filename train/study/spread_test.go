@@ -2,10 +2,12 @@ package study
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
+	"diaghess/gpu"
 	"diaghess/train"
 	"diaghess/train/record"
 )
@@ -38,18 +40,19 @@ func TestQueueKeepsPairsOnOneKind(t *testing.T) {
 			jobs = append(jobs, train.Job{Job: record.Job{Dataset: "d", Optimizer: arm, Seed: seed}})
 		}
 	}
-	q := newQueue(jobs, map[pair]string{{"d", 2}: "small"}) // as its records say
+	sites := map[string]*site{}
+	for _, kind := range []string{"large", "small"} {
+		sites[kind] = &site{kind: kind, room: len(jobs)}
+	}
+	q := newQueue([]*site{sites["large"], sites["small"]}, jobs, map[pair]string{{"d", 2}: "small"}) // as its records say
 	take := func(kind string) (*train.Job, string) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer context.AfterFunc(ctx, q.wake)()
-		if len(q.waiting) == 0 {
-			cancel() // others are at work: it would wait for them
+		d := sites[kind]
+		d.ctx, d.stop = context.WithCancel(t.Context())
+		defer d.stop()
+		if !q.turn(d, true) || !slices.ContainsFunc(q.waiting, func(job *train.Job) bool { return q.fits(job, d) }) {
+			return nil, "none" // it would wait
 		}
-		defer cancel()
-		job := q.next(ctx, kind)
-		if job == nil {
-			return nil, "none"
-		}
+		job := q.next(d)
 		return job, fmt.Sprint(job.Seed, job.Optimizer)
 	}
 	first, name := take("large")
@@ -58,7 +61,7 @@ func TestQueueKeepsPairsOnOneKind(t *testing.T) {
 		_, name := take(kind)
 		got = append(got, name)
 	}
-	q.done(first, true)
+	q.done(sites["large"], first, true)
 	for _, kind := range []string{"small", "large", "small", "large"} {
 		_, name := take(kind)
 		got = append(got, name)
@@ -67,3 +70,45 @@ func TestQueueKeepsPairsOnOneKind(t *testing.T) {
 		t.Errorf("handed out %v, want %v", got, want)
 	}
 }
+
+// The runs of a device that is left go to the others, as far as they have room.
+func TestQueueSpreadsTheRunsOfALostDevice(t *testing.T) {
+	sites := []*site{{room: 4}, {room: 8}, {room: 8}}
+	for _, d := range sites {
+		d.ctx, d.stop = context.WithCancel(t.Context())
+		d.Device, d.tell = namedDevice{}, Silent{}
+	}
+	q := newQueue(sites, make([]train.Job, 12), map[pair]string{})
+	fill := func() {
+		for len(q.waiting) > 0 {
+			for _, d := range sites {
+				if q.turn(d, false) {
+					q.next(d)
+				}
+			}
+		}
+	}
+	running := func() (n []int) {
+		for _, d := range sites {
+			n = append(n, d.running)
+		}
+		return n
+	}
+	fill()
+	if got := running(); !slices.Equal(got, []int{4, 4, 4}) {
+		t.Errorf("%d runs, want 4 each", got)
+	}
+	sites[1].leave(errors.New("lost"))
+	for range 4 {
+		q.done(sites[1], &train.Job{}, true)
+	}
+	fill()
+	if got := running(); !slices.Equal(got, []int{4, 0, 8}) {
+		t.Errorf("%d runs once a device is lost, want 4, 0 and 8", got)
+	}
+}
+
+// namedDevice has no more than a name.
+type namedDevice struct{ gpu.Device }
+
+func (namedDevice) Name() string { return "device" }

@@ -420,7 +420,7 @@ func (s *Study) runAll(ctx context.Context, sites []*site, jobs []train.Job, par
 	if err != nil {
 		return err
 	}
-	queue := newQueue(jobs, kinds)
+	queue := newQueue(sites, jobs, kinds)
 	var workers sync.WaitGroup
 	var mutex sync.Mutex
 	var failed error // the first that is no interruption, also of a run that could not stop in order
@@ -432,49 +432,52 @@ func (s *Study) runAll(ctx context.Context, sites []*site, jobs []train.Job, par
 			mutex.Unlock()
 		}
 	}
-	rooms := make([]int, len(sites))
-	for i, d := range sites {
-		if d.left() != nil {
-			continue
+	each := func(do func(*site)) {
+		for _, d := range sites {
+			if d.left() == nil {
+				workers.Add(1)
+				go func() {
+					defer workers.Done()
+					do(d)
+				}()
+			}
 		}
+		workers.Wait()
+	}
+	for _, d := range sites {
 		d.ctx, d.stop = context.WithCancel(ctx)
 		defer context.AfterFunc(d.ctx, queue.wake)()
-		workers.Add(1)
-		go func() {
-			defer workers.Done()
-			var err error
-			if rooms[i], err = s.prepare(d.ctx, d, jobs, parallel); fails(err) {
-				d.leave(err)
-			} else if err != nil {
-				fail(err)
-			}
-		}()
 	}
-	workers.Wait()
-	for i, limit := range spread(rooms, len(jobs)) {
-		for range limit {
+	each(func(d *site) {
+		if err := s.prepare(d, jobs, parallel); fails(err) {
+			d.leave(err)
+		} else if err != nil {
+			fail(err)
+		}
+	})
+	each(func(d *site) {
+		for range min(d.room, len(jobs)) {
 			workers.Add(1)
 			go func() {
 				defer workers.Done()
-				s.work(sites[i], queue, chronicle, observer, fail)
+				s.work(d, queue, chronicle, observer, fail)
 			}()
 		}
-	}
-	workers.Wait()
+	})
 	for _, d := range sites {
 		if err := d.unprepare(); err != nil {
 			d.leave(err)
 		}
 	}
 	if failed == nil && ctx.Err() == nil {
-		failed = queue.unserved(sites)
+		failed = queue.unserved()
 	}
 	return cmp.Or(failed, context.Cause(ctx))
 }
 
 // work does runs on a device until there are no more for it.
 func (s *Study) work(d *site, queue *queue, chronicle *chronicle, observer Observer, fail func(error)) {
-	for job := queue.next(d.ctx, d.kind); job != nil; job = queue.next(d.ctx, d.kind) {
+	for job := queue.next(d); job != nil; job = queue.next(d) {
 		err := s.runOne(d.ctx, d.runs, d.sets, *job, chronicle, observer)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", *job, err)
@@ -487,7 +490,7 @@ func (s *Study) work(d *site, queue *queue, chronicle *chronicle, observer Obser
 			_, ended, wrong := record.RunOf(s.Out, job.Job).Final()
 			again, err = !ended && wrong == nil, wrong
 		}
-		queue.done(job, again)
+		queue.done(d, job, again)
 		if err != nil {
 			fail(err)
 		}
