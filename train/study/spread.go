@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -118,6 +119,22 @@ func (d *site) unprepare() (err error) {
 	return err
 }
 
+// lost says in an error why no device is left, if none is.
+func lost(sites []*site) error {
+	var names []string
+	var last error
+	for _, d := range sites {
+		if last = d.left(); last == nil {
+			return nil
+		}
+		names = append(names, d.Name())
+	}
+	if len(names) == 1 {
+		return last
+	}
+	return fmt.Errorf("no card is left (%s failed): %w; the same command goes on, each run from the checkpoint that it has", strings.Join(names, ", "), last)
+}
+
 // fails says that an error is a device's own: it is at fault, or not even one run fits.
 func fails(err error) bool {
 	var full *gpu.OutOfMemory
@@ -171,9 +188,12 @@ func newQueue(sites []*site, jobs []train.Job, kinds map[pair]string) *queue {
 }
 
 // begunKinds returns the kinds of card on which the arms of seeds have begun.
-func (s *Study) begunKinds(ctx context.Context) (map[pair]string, error) {
-	begun, err := record.BegunRuns(ctx, s.Out)
+func (s *Study) begunKinds(ctx context.Context, sites []*site) (map[pair]string, error) {
 	kinds := map[pair]string{}
+	if sites[0].kind == "" {
+		return kinds, nil
+	}
+	begun, err := record.BegunRuns(ctx, s.Out)
 	for _, run := range begun {
 		if run.Card != "" {
 			kinds[pair{run.Dataset, run.Seed}] = run.Card
@@ -261,26 +281,13 @@ func (q *queue) wake() {
 
 // unserved says in an error why runs are left over at the end, if any are.
 func (q *queue) unserved() error {
-	var faults, kinds []string
-	var last error
-	for _, d := range q.sites {
-		if why := d.left(); why != nil {
-			faults, last = append(faults, d.Name()), why
-		}
-	}
-	switch {
-	case len(faults) == len(q.sites) && len(faults) > 1:
-		return fmt.Errorf("no card is left (%s failed): %w; the same command goes on, each run from the checkpoint that it has", strings.Join(faults, ", "), last)
-	case len(faults) == len(q.sites):
-		return last
-	case len(q.waiting) == 0:
+	if len(q.waiting) == 0 {
 		return nil
 	}
+	kinds := map[string]bool{}
 	for _, job := range q.waiting {
-		if kind := q.kinds[pairOf(job)]; !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
-		}
+		kinds[q.kinds[pairOf(job)]] = true
 	}
 	return fmt.Errorf("%s left, of seeds that began on another kind of card, which would round differently: go on with a card of the kind %s, or write to another folder with --out",
-		record.Plural(len(q.waiting), "run"), strings.Join(kinds, "; "))
+		record.Plural(len(q.waiting), "run"), strings.Join(slices.Sorted(maps.Keys(kinds)), "; "))
 }

@@ -416,7 +416,7 @@ func (s *Study) sameData(ctx context.Context) error {
 func (s *Study) runAll(ctx context.Context, sites []*site, jobs []train.Job, parallel int, chronicle *chronicle, observer Observer) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	kinds, err := s.begunKinds(ctx)
+	kinds, err := s.begunKinds(ctx, sites)
 	if err != nil {
 		return err
 	}
@@ -468,6 +468,9 @@ func (s *Study) runAll(ctx context.Context, sites []*site, jobs []train.Job, par
 		if err := d.unprepare(); err != nil {
 			d.leave(err)
 		}
+	}
+	if failed == nil {
+		failed = lost(sites)
 	}
 	if failed == nil && ctx.Err() == nil {
 		failed = queue.unserved()
