@@ -202,8 +202,8 @@ func (s *Study) begunKinds(ctx context.Context, sites []*site) (map[pair]string,
 	return kinds, err
 }
 
-// next returns the first run that a device is to do, or none where there is nothing more to do
-// for it. It waits while it is the turn of others, or they may give runs back.
+// next returns the first run that a device is to do, nil where there is nothing more to do for
+// it. It waits while it is the turn of others, and while others may give runs back.
 func (q *queue) next(d *site) *train.Job {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
