@@ -182,6 +182,20 @@ func (e *OutOfMemory) Error() string {
 		wanted, float64(e.Free)/1e6, float64(e.Total)/1e6, float64(e.Held)/1e6)
 }
 
+// Card is a [Device] of which a machine may have several.
+type Card interface {
+	// Kind names the card's model. Cards of one kind compute bit-identical results with
+	// the same libraries; those of two kinds may round differently.
+	Kind() string
+}
+
+// IsFault says that an error is a device's own, such as memory that is damaged or a kernel
+// that hangs: other devices can still do what this one was asked for.
+func IsFault(err error) bool {
+	var own interface{ Fault() bool }
+	return errors.As(err, &own) && own.Fault()
+}
+
 // Meter is a [Device] that knows how much memory it has.
 type Meter interface {
 	// Memory returns the free and the total memory of the device, in bytes.

@@ -127,6 +127,9 @@ func New(stream gpu.Stream, set *Resident, job Job) (*Trainer, error) {
 		Parameters: r.network.Trainable(), Steps: length.Steps,
 		Data: (*record.Origin)(set.set.Origin), Device: stream.Device().Name(), Machine: stream.Device().Description(), Algorithms: full.Algorithms(),
 	}
+	if card, ok := stream.Device().(gpu.Card); ok {
+		r.config.Card = card.Kind()
+	}
 	maps.Copy(r.config.Algorithms, r.optimizer.Algorithms())
 	return r, nil
 }

@@ -93,7 +93,8 @@ const mostThreads = 1024
 // machineFlags choose where runs happen.
 func machineFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(devices.Names(), ", ")},
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "run on `NAME`: " + strings.Join(devices.Names(), ", ") +
+			"; of several GPUs a study and a tuning take all with cuda, or those of a list such as cuda:0,cuda:2, other commands the first"},
 		&cli.StringFlag{Name: "library", Usage: "take the cpu's convolutions from `NAME`: " + strings.Join(cpu.Libraries(), ", ") +
 			" (default: the first); " + vector.Variable + "=none, avx2 or avx512 in the environment chooses the vector instructions"},
 		&cli.StringFlag{Name: "math", Value: gpu.MathFP32, Usage: "arithmetic of a GPU's convolutions: fp32, or tf32, which is faster and rounds factors to 10 bits"},
@@ -102,7 +103,7 @@ func machineFlags() []cli.Flag {
 }
 
 func parallelFlag() cli.Flag {
-	return whole(&cli.IntFlag{Name: "parallel", Usage: "number of runs side by side (default: one per processor; on a GPU as many as fit in its memory, at most 32); does not change results"}, 0, mostThreads)
+	return whole(&cli.IntFlag{Name: "parallel", Usage: "number of runs side by side on each device (default: one per processor; on a GPU as many as fit in its memory, at most 32); does not change results"}, 0, mostThreads)
 }
 
 // profileFlag has a profiler record steps.

@@ -54,20 +54,26 @@ func TestStandInDevices(t *testing.T) {
 	}
 }
 
-// A profiler records steps after the measurement, once.
-func TestStandInBenchIsProfiled(t *testing.T) {
-	m := standin.Start(t, standin.Options{})
+// onStandIn runs a command on a machine with a card and returns what it printed.
+func onStandIn(t *testing.T, arguments []string) (m *standin.Machine, printed string, err error) {
+	m = standin.Start(t, standin.Options{})
 	var out bytes.Buffer
 	app := newApp()
 	app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
-	err := app.RunContext(t.Context(), strings.Fields("diaghess bench --device cuda --model mlp --batch 4 --repeats 1 --profile"))
+	err = app.RunContext(t.Context(), append([]string{"diaghess"}, arguments...))
+	return m, out.String(), err
+}
+
+// A profiler records steps after the measurement, once.
+func TestStandInBenchIsProfiled(t *testing.T) {
+	m, out, err := onStandIn(t, strings.Fields("bench --device cuda --model mlp --batch 4 --repeats 1 --profile"))
 	recorded := 0
 	for _, call := range m.Calls() {
 		if call == "cuProfilerStart" {
 			recorded++
 		}
 	}
-	if err != nil || recorded != 1 || !strings.Contains(out.String(), "graph nodes") {
-		t.Errorf("error %v, recorded %d times, want once; printed\n%s", err, recorded, out.String())
+	if err != nil || recorded != 1 || !strings.Contains(out, "graph nodes") {
+		t.Errorf("error %v, recorded %d times, want once; printed\n%s", err, recorded, out)
 	}
 }

@@ -18,26 +18,42 @@ import (
 // Card is a GPU that the driver shows.
 type Card struct {
 	Name         string
-	Major, Minor int   // compute capability
-	Memory       int64 // bytes
+	Major, Minor int // compute capability
+	// Multiprocessors is their number; cuDNN's choice of algorithms may depend on it.
+	Multiprocessors int
+	Memory          int64 // bytes
+}
+
+// Kind names the model, see [gpu.Card]: of a MIG instance the driver's name tells its size.
+func (c Card) Kind() string {
+	return fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors", c.Name, c.Major, c.Minor, c.Multiprocessors)
 }
 
 func (c Card) String() string {
 	return fmt.Sprintf("%s, compute capability %d.%d, %.1f GB", c.Name, c.Major, c.Minor, float64(c.Memory)/1e9)
 }
 
-// Cards returns the GPUs that the driver shows, by ordinal. It fails without a driver
-// or a card, but needs no cuDNN.
-func Cards() ([]Card, error) {
+// Count returns how many GPUs the driver shows. It fails without a driver or a card, but
+// needs no cuDNN.
+func Count() (int, error) {
 	if err := openDriver(); err != nil {
-		return nil, err
+		return 0, err
 	}
 	n, err := cu.NumDevices()
 	if err != nil {
-		return nil, supplement.Wrap("cuDeviceGetCount", err)
+		return 0, supplement.Wrap("cuDeviceGetCount", err)
 	}
 	if n == 0 {
-		return nil, errors.New(shim.Advice(shim.NoDevice))
+		return 0, errors.New(shim.Advice(shim.NoDevice))
+	}
+	return n, nil
+}
+
+// Cards returns the GPUs that the driver shows, by ordinal. It fails as [Count] does.
+func Cards() ([]Card, error) {
+	n, err := Count()
+	if err != nil {
+		return nil, err
 	}
 	cards := make([]Card, n)
 	for i := range cards {
@@ -68,7 +84,7 @@ func findCard(ordinal int) (d cu.Device, c Card, err error) {
 		return d, c, supplement.Wrap("cuDeviceGetCount", err)
 	}
 	if ordinal < 0 || ordinal >= n {
-		return d, c, fmt.Errorf("there is no card of this number: the driver shows %d%s, see diaghess devices", n, shim.Visible())
+		return d, c, fmt.Errorf("there is no card of this number: the driver shows %d%s; see diaghess devices", n, shim.Visible())
 	}
 	if d, err = cu.GetDevice(ordinal); err != nil {
 		return d, c, supplement.Wrap("cuDeviceGet", err)
@@ -80,6 +96,9 @@ func findCard(ordinal int) (d cu.Device, c Card, err error) {
 		return d, c, supplement.Wrap("cuDeviceGetAttribute", err)
 	}
 	if c.Minor, err = d.Attribute(cu.ComputeCapabilityMinor); err != nil {
+		return d, c, supplement.Wrap("cuDeviceGetAttribute", err)
+	}
+	if c.Multiprocessors, err = d.Attribute(cu.MultiprocessorCount); err != nil {
 		return d, c, supplement.Wrap("cuDeviceGetAttribute", err)
 	}
 	c.Memory, err = d.TotalMem()

@@ -57,6 +57,7 @@ type Device struct {
 var (
 	_ gpu.Device = (*Device)(nil)
 	_ gpu.Meter  = (*Device)(nil)
+	_ gpu.Card   = (*Device)(nil)
 )
 
 // New opens a card. It fails, saying what is missing, without a driver, a card of
@@ -134,6 +135,9 @@ func (d *Device) releaseCard() error {
 
 // Name is "cuda:N", with the card's number.
 func (d *Device) Name() string { return fmt.Sprintf("cuda:%d", d.options.Ordinal) }
+
+// Kind names the card's model.
+func (d *Device) Kind() string { return d.card.Kind() }
 
 // Description names the card, the versions and the convolutions' arithmetic.
 func (d *Device) Description() string {

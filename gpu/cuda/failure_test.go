@@ -227,6 +227,9 @@ func TestEndlessKernel(t *testing.T) {
 			}
 		}
 		mentions(t, err, "cuda:0", " for "+named, "did not answer within 1s", "nvidia-smi", "CUDA_LAUNCH_BLOCKING=1")
+		if !gpu.IsFault(err) {
+			t.Errorf("%v is no fault of the card", err)
+		}
 		check(t, other.Upload(&gpu.Buffer{Address: fill.X.Address(), Size: 4}, 0, []byte{1, 2, 3, 4}))
 		calls := len(m.Calls())
 		for _, closing := range []interface{ Close() error }{stuck, other, device} {

@@ -42,6 +42,9 @@ func (h *hang) Error() string {
 		"CUDA_LAUNCH_BLOCKING=1 names the op; end this process before you use the card again", h.patience)
 }
 
+// Fault says that the card is of no more use to this process.
+func (h *hang) Fault() bool { return true }
+
 // startThread starts a thread; prepare makes the context current there.
 func startThread(w *watch, prepare func() error) (*thread, error) {
 	t := &thread{calls: make(chan func() error), results: make(chan error, 1), watch: w}

@@ -20,12 +20,15 @@ func openCUDA(ordinal int, math string) (gpu.Device, error) {
 	})
 }
 
+// cudaCount returns the number of GPUs.
+func cudaCount() (int, error) { return cuda.Count() }
+
 // cudaCards describes the GPUs, by ordinal.
-func cudaCards() ([]string, error) {
+func cudaCards() ([]GPU, error) {
 	cards, err := cuda.Cards()
-	var all []string
-	for _, card := range cards {
-		all = append(all, fmt.Sprintf("%s, %s", card, cuda.Driver()))
+	var all []GPU
+	for i, card := range cards {
+		all = append(all, GPU{cudaName(i), fmt.Sprintf("%s, %s", card, cuda.Driver()), card.Kind()})
 	}
 	return all, err
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ func Names() []string { return []string{"auto", "cpu", "emu", "cuda", "cuda:N"} 
 type Options struct {
 	// Name is "cpu", "emu" (the kernels' PTX, interpreted and checked for everything
 	// but races), "cuda" or "cuda:N" (an NVIDIA GPU, the first or that of a number) or
-	// "auto", see Choose.
+	// "auto", see Choose. All divides names that stand for several.
 	Name string
 	// Threads is how many threads each stream of the cpu uses, 0 for all processors.
 	Threads int
@@ -56,6 +57,9 @@ func Open(o Options) (gpu.Device, error) {
 		return cpu.New(cpu.Options{Threads: o.Threads, Library: o.Library})
 	case "emu":
 		return emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Threads: o.Threads, Library: o.Library})
+	}
+	if strings.Contains(o.Name, ",") {
+		return nil, fmt.Errorf("device %s: only a study or a tuning takes several: name one", o.Name)
 	}
 	return nil, nearest.Unknown("device", o.Name, Names())
 }
@@ -98,16 +102,54 @@ func try(o Options) error {
 }
 
 // GPU is a card that the driver shows. It may still lack cuDNN.
-type GPU struct{ Name, Description string }
+type GPU struct {
+	Name, Description string
+	Kind              string // see gpu.Card
+}
 
 // GPUs returns the cards of this machine. Its error says why there can be none.
-func GPUs() ([]GPU, error) {
-	cards, err := cudaCards()
-	var all []GPU
-	for i, card := range cards {
-		all = append(all, GPU{fmt.Sprintf("cuda:%d", i), card})
+func GPUs() ([]GPU, error) { return cudaCards() }
+
+// All returns the names of the devices that a study is spread over. "cuda" stands for all
+// cards that the driver shows, and a list such as "cuda:0,cuda:2" for those of it. Any other
+// name is that of one device. An error says that there is no such card.
+func All(name string) ([]string, error) {
+	names := strings.Split(name, ",")
+	if name != "cuda" && len(names) == 1 {
+		return names, nil
 	}
-	return all, err
+	count, err := cudaCount()
+	if err != nil {
+		return nil, err
+	}
+	if name == "cuda" {
+		names = nil
+		for i := range count {
+			names = append(names, cudaName(i))
+		}
+	}
+	for i, name := range names {
+		ordinal, ok := cudaOrdinal(name)
+		switch {
+		case !ok || name == "cuda" || slices.Contains(names[:i], name):
+			return nil, fmt.Errorf("device %q: a list has different cards, such as cuda:0,cuda:2", strings.Join(names, ","))
+		case ordinal >= count:
+			return nil, fmt.Errorf("device %s: the driver shows %d cards, the last of them %s; see diaghess devices", name, count, cudaName(count-1))
+		}
+	}
+	return names, nil
+}
+
+// OfKind returns the name of a card of a kind: the given one if it is, else the first. Where
+// there is none it is the given one.
+func OfKind(name, kind string) string {
+	cards, _ := GPUs() // that there is none is said when it is opened
+	of := func(g GPU) bool { return g.Kind == kind }
+	first := slices.IndexFunc(cards, of)
+	if first < 0 || slices.ContainsFunc(cards, func(g GPU) bool { return g.Name == name && of(g) }) {
+		return name
+	}
+	return cards[first].Name
 }
 
 // IsGPU says that a name is that of a GPU.
@@ -115,6 +157,9 @@ func IsGPU(name string) bool {
 	_, ok := cudaOrdinal(name)
 	return ok
 }
+
+// cudaName is the name of the GPU of a number.
+func cudaName(ordinal int) string { return fmt.Sprintf("cuda:%d", ordinal) }
 
 // cudaOrdinal reads the number of a GPU's name.
 func cudaOrdinal(name string) (ordinal int, ok bool) {

@@ -32,6 +32,7 @@ func TestOpenRefuses(t *testing.T) {
 		{Options{Name: "cpu", Math: gpu.MathTF32}, "--device cuda"},
 		{Options{Name: "emu", Math: gpu.MathTF32}, "--device cuda"},
 		{Options{Name: "cpu", Library: "none"}, "none"},
+		{Options{Name: "cuda:0,cuda:1"}, "name one"},
 	} {
 		if _, err := Open(c.options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want one with %q", c.options, err, c.want)

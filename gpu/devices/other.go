@@ -16,4 +16,6 @@ func openCUDA(ordinal int, _ string) (gpu.Device, error) {
 	return nil, fmt.Errorf("open cuda:%d: %w", ordinal, errNoCUDA)
 }
 
-func cudaCards() ([]string, error) { return nil, errNoCUDA }
+func cudaCount() (int, error) { return 0, errNoCUDA }
+
+func cudaCards() ([]GPU, error) { return nil, errNoCUDA }

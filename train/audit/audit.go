@@ -328,7 +328,11 @@ func ruleOf(config record.Config) (optim.Rule, error) {
 // train repeats a run and sets the outcome. Errors are those of this machine.
 func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, rule optim.Rule, final record.Final, epochs []record.Epoch, random *rand.Rand, watch train.Watcher, machine *string) (err error) {
 	config := run.Config()
-	device, err := devices.Open(devices.Options{Name: config.Device, Threads: o.Threads, Library: library(config), Math: config.Math})
+	name := config.Device
+	if config.Card != "" {
+		name = devices.OfKind(name, config.Card)
+	}
+	device, err := devices.Open(devices.Options{Name: name, Threads: o.Threads, Library: library(config), Math: config.Math})
 	if err != nil {
 		return err
 	}

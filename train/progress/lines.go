@@ -41,21 +41,24 @@ func (l *lines) Study(e study.Extent) {
 
 func (l *lines) Look(decided string) { l.printf("%s", decided) }
 
+func (l *lines) Left(device string, why error) { l.printf("%s", leftLine(device, why)) }
+
 func (l *lines) Stopping() { l.printf("%s", stoppingLine) }
 
 func (l *lines) Run(job record.Job, config record.Config, done, steps int) study.RunObserver {
 	if done > 0 {
 		l.printf("%v  goes on at step %d of %d", job, done, steps)
 	}
-	l.begin(done)
-	return &lineRun{lines: l, job: job, epochs: config.Epochs, left: steps - done, meter: newMeter()}
+	l.begin(job, done)
+	return &lineRun{lines: l, job: job, epochs: config.Epochs, steps: steps, left: steps - done, meter: newMeter()}
 }
 
 type lineRun struct {
 	*lines
 	job    record.Job
 	epochs int
-	left   int // steps
+	steps  int // to be done in all
+	left   int // of these
 	meter  meter
 }
 
@@ -99,4 +102,7 @@ func (r *lineRun) End(f record.Final) {
 	r.printf("%s (%s)", endLine(r.job, f), r.whole(false))
 }
 
-func (r *lineRun) Stopped(step int, why error) { r.printf("%s", stoppedLine(r.job, step, why)) }
+func (r *lineRun) Stopped(step int, why error) {
+	r.halt(r.job, r.steps-r.left)
+	r.printf("%s", stoppedLine(r.job, step, why))
+}

@@ -35,6 +35,11 @@ func New(out *os.File) (observer study.Observer, finish func()) {
 // stoppingLine answers an interrupt.
 const stoppingLine = "stopping: each run finishes its step and writes a checkpoint; interrupt again to end now"
 
+// leftLine says why a device is not used, or no longer.
+func leftLine(device string, why error) string {
+	return fmt.Sprintf("%s is left out from here on: %v", device, why)
+}
+
 // epochLine is what a log says of an epoch.
 func epochLine(job record.Job, epochs int, e record.Epoch, speed string) string {
 	line := fmt.Sprintf("%v  epoch %d/%d  loss %.4f acc %.4f  val_loss %.4f val_acc %.4f f1 %.4f  %.1f s",

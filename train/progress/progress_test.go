@@ -156,6 +156,38 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A device that fails is said to be left, with the reason. Steps of a run that goes on elsewhere
+// from an earlier one count once.
+func TestLostDevice(t *testing.T) {
+	var log, drawn strings.Builder
+	clock := &clockOf{time.Unix(0, 0)}
+	l, s := &lines{out: &log, tally: newTally(clock.now)}, newScreen(&drawn, func() (int, int) { return 120, 24 })
+	for observer, tally := range map[study.Observer]*tally{l: l.tally, s: s.tally} {
+		observer.Study(study.Extent{Jobs: []record.Job{short3}, Steps: 10, Plan: "abc"})
+		run := observer.Run(short3, record.Config{}, 0, 10)
+		for range 6 {
+			run.Step(64)
+		}
+		observer.Left("cuda:1", errors.New("an illegal address"))
+		run.Stopped(4, nil)
+		if tally.pace.done != 6 {
+			t.Errorf("%T: %d steps done, want 6", observer, tally.pace.done)
+		}
+		run = observer.Run(short3, record.Config{}, 4, 10)
+		for range 6 {
+			run.Step(64)
+		}
+		run.End(record.Final{Status: record.Finished})
+		if ended, _, pace, _ := tally.state(); ended != 1 || pace.done != 10 {
+			t.Errorf("%T: %d runs ended and %d steps done, want 1 and 10", observer, ended, pace.done)
+		}
+	}
+	const line = "cuda:1 is left out from here on: an illegal address\n"
+	if got := terminal(drawn.String()); !strings.Contains(got, line) || !strings.Contains(log.String(), line) {
+		t.Errorf("the screen shows\n%s\nthe log\n%s\nwant a line %s", got, log.String(), line)
+	}
+}
+
 // Stages of a tuning that are to come count in the time left.
 func TestTimeLeft(t *testing.T) {
 	start := time.Unix(0, 0)

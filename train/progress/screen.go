@@ -129,10 +129,12 @@ func (s *screen) Study(e study.Extent) {
 
 func (s *screen) Look(decided string) { s.draw(decided) }
 
+func (s *screen) Left(device string, why error) { s.draw(leftLine(device, why)) }
+
 func (s *screen) Stopping() { s.draw(stoppingLine) }
 
 func (s *screen) Run(job record.Job, config record.Config, done, steps int) study.RunObserver {
-	s.begin(done)
+	s.begin(job, done)
 	r := &screenRun{
 		screen: s, job: job, epochs: config.Epochs, meter: newMeter(),
 		pace: pace{before: done, done: done, steps: steps, start: time.Now()},
@@ -200,7 +202,13 @@ func (r *screenRun) End(f record.Final) {
 	r.leave(endLine(r.job, f))
 }
 
-func (r *screenRun) Stopped(step int, why error) { r.leave(stoppedLine(r.job, step, why)) }
+func (r *screenRun) Stopped(step int, why error) {
+	r.mutex.Lock()
+	done := r.pace.done
+	r.mutex.Unlock()
+	r.halt(r.job, done)
+	r.leave(stoppedLine(r.job, step, why))
+}
 
 // leave takes the run's line away and puts one that stays.
 func (r *screenRun) leave(text string) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"diaghess/train/record"
 	"diaghess/train/study"
 )
 
@@ -44,9 +45,10 @@ type tally struct {
 	mutex       sync.Mutex
 	jobs, ended int
 	pace        pace
+	stopped     map[record.Job]int // steps of runs that stopped, which may go on on another device
 }
 
-func newTally(now func() time.Time) *tally { return &tally{now: now} }
+func newTally(now func() time.Time) *tally { return &tally{now: now, stopped: map[record.Job]int{}} }
 
 func (t *tally) study(e study.Extent) {
 	t.mutex.Lock()
@@ -56,9 +58,11 @@ func (t *tally) study(e study.Extent) {
 }
 
 // begin counts a run in that has done some steps before.
-func (t *tally) begin(done int) {
+func (t *tally) begin(job record.Job, done int) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
+	done -= t.stopped[job] // these are counted
+	delete(t.stopped, job)
 	t.pace.done += done
 	t.pace.before += done
 	if t.pace.start.IsZero() { // what comes before, such as reading a dataset, comes once
@@ -70,6 +74,13 @@ func (t *tally) step() {
 	t.mutex.Lock()
 	t.pace.done++
 	t.mutex.Unlock()
+}
+
+// halt notes the steps of a run that stopped.
+func (t *tally) halt(job record.Job, done int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.stopped[job] = done
 }
 
 // end counts a run as ended that leaves some of its steps undone.

@@ -92,10 +92,13 @@ type Config struct {
 	ValPictures   int    `json:"val_pictures" in:"1.."`
 	TestPictures  int    `json:"test_pictures" in:"0.."` // 0 where the test set is the validation set, or is left alone
 	// Data says what the dataset is beyond its name; nil for a set of the catalogue with its own split.
-	Data       *Origin           `json:"data,omitempty"`
-	Parameters int               `json:"parameters" in:"1.."` // trainable
-	Steps      int               `json:"steps" in:"1.."`
-	Device     string            `json:"device"`
+	Data       *Origin `json:"data,omitempty"`
+	Parameters int     `json:"parameters" in:"1.."` // trainable
+	Steps      int     `json:"steps" in:"1.."`
+	Device     string  `json:"device"`
+	// Card is the model of a GPU, see [diaghess/gpu.Card], and what counts of the device then:
+	// cards of one model compute the same. Absent for other devices, and in records of old.
+	Card       string            `json:"card,omitempty"`
 	Algorithms map[string]string `json:"algorithms"` // of each direction of each linear layer, and of the optimizer's matrix products
 	Build      Build             `json:"build"`
 	// TuningTrials is how many trials the optimizer's settings were chosen from;
@@ -185,6 +188,9 @@ func (c *Config) complete() {
 // differences says in what two configs differ, by name. With exact unset only what the
 // user chose counts, else all that results depend on.
 func (c Config) differences(now Config, exact bool) []string {
+	if c.Card != "" && now.Card != "" {
+		c.Device, now.Device = c.Card, now.Card
+	}
 	a, b := c.fields(exact), now.fields(exact)
 	var differ []string
 	for _, key := range slices.Sorted(maps.Keys(b)) {

@@ -185,7 +185,7 @@ func (p *part) read(ctx context.Context, m *merge) (fresh time.Time, err error) 
 func (p *part) run(record Event, config Config) partRun {
 	r := partRun{record: record, config: config, device: config.Device, source: p.study}
 	if strings.HasPrefix(r.device, "cuda") {
-		r.device += " " + config.Machine
+		r.device = config.Machine // whichever of its cards it was
 	}
 	r.config.Machine = "" // names the threads
 	return r

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -327,6 +328,34 @@ func TestMergeRefuses(t *testing.T) {
 				t.Error("the refused merge changed files")
 			}
 		})
+	}
+}
+
+// The cards of one machine count as one device, those of another do not.
+func TestMergeCards(t *testing.T) {
+	out := threeShards(t)
+	configs, err := filepath.Glob(filepath.Join(out, "*", "digits", "*", "*", configFile))
+	if err != nil || len(configs) != 12 {
+		t.Fatalf("%d configs, %v", len(configs), err)
+	}
+	spoil := func(i int, old, now string) {
+		content, err := os.ReadFile(configs[i])
+		if err == nil && !bytes.Contains(content, []byte(old)) {
+			err = fmt.Errorf("%s has no %s", configs[i], old)
+		}
+		if err := errors.Join(err, os.WriteFile(configs[i], bytes.ReplaceAll(content, []byte(old), []byte(now)), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range configs {
+		spoil(i, `"device": "cpu"`, fmt.Sprintf(`"device": "cuda:%d", "card": "A"`, i%4))
+	}
+	if merged, err := Merge(t.Context(), merging(out, out)); err != nil || merged.Runs != 12 {
+		t.Errorf("%+v, %v", merged, err)
+	}
+	spoil(7, `"machine": "`, `"machine": "another `)
+	if _, err := Merge(t.Context(), merging(out, out)); err == nil || !strings.Contains(err.Error(), "different devices") {
+		t.Errorf("a card of another machine: error %v", err)
 	}
 }
 

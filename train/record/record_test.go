@@ -380,6 +380,33 @@ func mustClaim(t *testing.T, run Run, config Config) Claimed {
 	return claimed
 }
 
+// A run goes on on any card of its kind. Records of old do not name the kind: the number counts.
+func TestCardsOfOneKind(t *testing.T) {
+	on := func(device, card string) Config {
+		c := configOf("adamw", 1)
+		c.Device, c.Card = device, card
+		return c
+	}
+	for want, c := range map[string]struct{ was, is Config }{
+		"":                                   {on("cuda:0", "A"), on("cuda:3", "A")},
+		`device was "A" and is "B"`:          {on("cuda:0", "A"), on("cuda:0", "B")},
+		`device was "cuda:0" and is "cuda:1`: {on("cuda:0", ""), on("cuda:1", "A")},
+		`device was "cpu" and is "cuda:0"`:   {on("cpu", ""), on("cuda:0", "A")},
+	} {
+		run := Run{t.TempDir()}
+		mustClaim(t, run, c.was)
+		_, err := run.Claim(c.is)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	run := Run{t.TempDir()}
+	mustClaim(t, run, on("cuda:0", ""))
+	if _, err := run.Claim(on("cuda:0", "A")); err != nil {
+		t.Errorf("a record of old on the card of its number: %v", err)
+	}
+}
+
 // A checkpoint goes on only in a run of its own config, wherever its file is copied to.
 func TestCheckpointOfAnotherRun(t *testing.T) {
 	from := mustClaim(t, Run{t.TempDir()}, configOf("adamw", 1))

@@ -73,7 +73,7 @@ func (r Run) compare(now Config, exact bool) error {
 		return Problems{{r.path(configFile), "is missing", r.tree().remedy(".")}}
 	}
 	if !exact {
-		now.Device = old.Device
+		now.Device, now.Card = old.Device, old.Card
 	}
 	differ := old.differences(now, exact)
 	if differ == nil {

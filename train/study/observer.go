@@ -16,6 +16,9 @@ type Observer interface {
 	// Run is called when a run starts or goes on. It gets the steps that the run has done,
 	// and those that it will have done at its end or where it is to pause.
 	Run(job record.Job, config record.Config, done, steps int) RunObserver
+	// Left is called when a device of the study cannot be used or has failed. What it had begun
+	// goes on on the others.
+	Left(device string, why error)
 	// Stopping is called when the study is interrupted, before its runs stop.
 	Stopping()
 }
@@ -47,6 +50,7 @@ type Silent struct{ train.Silent }
 func (Silent) Study(Extent)                                        {}
 func (Silent) Look(string)                                         {}
 func (Silent) Run(record.Job, record.Config, int, int) RunObserver { return Silent{} }
+func (Silent) Left(string, error)                                  {}
 func (Silent) Stopping()                                           {}
 func (Silent) End(record.Final)                                    {}
 func (Silent) Stopped(int, error)                                  {}

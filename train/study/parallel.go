@@ -100,7 +100,8 @@ func (r *runners) close(run running, err *error) {
 
 // closeReady closes the runs whose turn never came.
 func (r *runners) closeReady(err *error) {
-	for _, run := range r.ready {
+	for job, run := range r.ready {
+		delete(r.ready, job)
 		r.close(run, err)
 	}
 }

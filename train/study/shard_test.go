@@ -198,6 +198,9 @@ type stepObserver struct{ step func() }
 func (o stepObserver) Study(Extent) {}
 func (o stepObserver) Look(string)  {}
 func (o stepObserver) Stopping()    {}
+
+func (o stepObserver) Left(string, error) {}
+
 func (o stepObserver) Run(record.Job, record.Config, int, int) RunObserver {
 	return watching{Silent{}, o}
 }

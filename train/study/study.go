@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"diaghess/gpu"
-	"diaghess/gpu/devices"
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/data"
@@ -34,9 +33,9 @@ type Study struct {
 	Tunings [][]optim.Rule
 	Out     string // folder of the records, of a shard that of its own
 	Data    data.Shelf
-	Device  string // see devices.Options
+	Device  string // see devices.All
 	Library string // see devices.Options
-	// Parallel is how many runs go side by side and Threads how many threads
+	// Parallel is how many runs go side by side on each device and Threads how many threads
 	// each has. 0 lets the study choose: as many runs as there are processors
 	// or runs, and the processors shared among them. On a GPU it is as many runs as its
 	// memory takes, up to mostParallel. Neither changes a result.
@@ -217,11 +216,11 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 			return fmt.Errorf("optimizer %s: %w", job.Rule.Name(), err)
 		}
 	}
-	device, err := devices.Open(devices.Options{Name: s.Device, Threads: threads, Library: s.Library, Math: s.Math})
+	sites, err := s.open(threads, len(left), observer)
 	if err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, device.Close()) }()
+	defer func() { err = cmp.Or(err, closeAll(sites)) }()
 	ledger, err := record.OpenLedger(s.Out)
 	if err != nil {
 		return err
@@ -234,7 +233,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 		return err
 	}
 	err = s.inLooks(ctx, jobs, left, extent, observer, func(left []train.Job) error {
-		return s.runAll(ctx, device, left, parallel, &chronicle{ledger: ledger, study: s.Out}, observer)
+		return s.runAll(ctx, sites, left, parallel, &chronicle{ledger: ledger, study: s.Out}, observer)
 	})
 	switch {
 	case err == nil || ctx.Err() == nil:
@@ -411,57 +410,94 @@ func (s *Study) sameData(ctx context.Context) error {
 	return nil
 }
 
-// runAll does the jobs, parallel at a time. The first failure stops the others
-// at their next step.
-func (s *Study) runAll(ctx context.Context, device gpu.Device, jobs []train.Job, parallel int, chronicle *chronicle, observer Observer) (err error) {
+// runAll does the jobs, parallel at a time on each device. A free device takes the next run,
+// so that a faster one does more of them. The first failure that is not a device's own stops
+// the others at their next step.
+func (s *Study) runAll(ctx context.Context, sites []*site, jobs []train.Job, parallel int, chronicle *chronicle, observer Observer) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	stream, err := device.NewStream()
+	kinds, err := s.begunKinds(ctx, sites)
 	if err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, stream.Close()) }()
-	sets := &residents{ctx: ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
-	runs := &runners{device: device}
-	defer runs.closeReady(&err)
-	if meter, ok := device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
-		if parallel, err = s.room(ctx, runs, meter, sets, jobs); err != nil {
-			return err
-		}
-	}
-	queue := make(chan train.Job)
+	queue := newQueue(sites, jobs, kinds)
 	var workers sync.WaitGroup
 	var mutex sync.Mutex
 	var failed error // the first that is no interruption, also of a run that could not stop in order
-	for range parallel {
-		workers.Add(1)
-		go func() {
-			defer workers.Done()
-			for job := range queue {
-				if err := s.runOne(ctx, runs, sets, job, chronicle, observer); err != nil {
-					err = fmt.Errorf("%s: %w", job, err)
-					stop(err)
-					if !onlyInterrupted(err) {
-						mutex.Lock()
-						failed = cmp.Or(failed, err)
-						mutex.Unlock()
-					}
-				}
+	fail := func(err error) {
+		stop(err)
+		if !onlyInterrupted(err) {
+			mutex.Lock()
+			failed = cmp.Or(failed, err)
+			mutex.Unlock()
+		}
+	}
+	each := func(do func(*site)) {
+		for _, d := range sites {
+			if d.left() == nil {
+				workers.Add(1)
+				go func() {
+					defer workers.Done()
+					do(d)
+				}()
 			}
-		}()
-	}
-	for _, job := range jobs {
-		if ctx.Err() != nil {
-			break
 		}
-		select {
-		case queue <- job:
-		case <-ctx.Done():
+		workers.Wait()
+	}
+	for _, d := range sites {
+		d.ctx, d.stop = context.WithCancel(ctx)
+		defer context.AfterFunc(d.ctx, queue.wake)()
+	}
+	each(func(d *site) {
+		if err := s.prepare(d, jobs, parallel, len(sites) == 1); fails(err) {
+			d.leave(err)
+		} else if err != nil {
+			fail(err)
+		}
+	})
+	each(func(d *site) {
+		for range min(d.room, len(jobs)) {
+			workers.Add(1)
+			go func() {
+				defer workers.Done()
+				s.work(d, queue, chronicle, observer, fail)
+			}()
+		}
+	})
+	for _, d := range sites {
+		if err := d.unprepare(); err != nil {
+			d.leave(err)
 		}
 	}
-	close(queue)
-	workers.Wait()
+	if failed == nil {
+		failed = lost(sites)
+	}
+	if failed == nil && ctx.Err() == nil {
+		failed = queue.unserved()
+	}
 	return cmp.Or(failed, context.Cause(ctx))
+}
+
+// work does runs on a device until there are no more for it.
+func (s *Study) work(d *site, queue *queue, chronicle *chronicle, observer Observer, fail func(error)) {
+	for job := queue.next(d); job != nil; job = queue.next(d) {
+		err := s.runOne(d.ctx, d.runs, d.sets, *job, chronicle, observer)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", *job, err)
+		}
+		if gpu.IsFault(err) {
+			d.leave(err)
+		}
+		again := false
+		if d.left() != nil && (gpu.IsFault(err) || onlyInterrupted(err)) {
+			_, ended, wrong := record.RunOf(s.Out, job.Job).Final()
+			again, err = !ended && wrong == nil, wrong
+		}
+		queue.done(d, job, again)
+		if err != nil {
+			fail(err)
+		}
+	}
 }
 
 // runOne does one run on a stream of its own, from where its record's checkpoint is, and
@@ -520,7 +556,7 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	switch {
 	case err == nil:
 		seen.End(final)
-	case onlyInterrupted(err):
+	case onlyInterrupted(err), gpu.IsFault(err): // which is said of the device
 		seen.Stopped(kept(run), nil)
 	default:
 		seen.Stopped(kept(run), err)

@@ -50,6 +50,7 @@ func withoutMachine(t *testing.T, files map[string]string) map[string]string {
 			t.Fatal(err)
 		}
 		delete(config, "device")
+		delete(config, "card")
 		delete(config, "algorithms")
 		text, err := json.Marshal(config)
 		if err != nil {

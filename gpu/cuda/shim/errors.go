@@ -62,8 +62,11 @@ func Advice(code int) string {
 func Visible() string {
 	const variable = "CUDA_VISIBLE_DEVICES"
 	value, set := os.LookupEnv(variable)
-	if !set {
+	switch {
+	case !set:
 		return ""
+	case value == "":
+		return fmt.Sprintf(" with %s=%q, which hides all: unset it", variable, value)
 	}
-	return fmt.Sprintf(" with %s=%q", variable, value)
+	return fmt.Sprintf(" with %s=%q, of which the driver takes the entries before the first that is no card: see nvidia-smi -L", variable, value)
 }

@@ -15,6 +15,9 @@ func standin_cuInit(flags uint32) status {
 		if flags != 0 {
 			return invalidValue
 		}
+		if len(m.cards) == 0 && m.options.Obey {
+			return noDevice
+		}
 		m.ready = true
 		return success
 	})
@@ -64,7 +67,15 @@ func ofCard(name string, r rule, number int32, body func(m *Machine, k *card) st
 		if number < 0 || int(number) >= len(m.cards) {
 			return invalidDevice
 		}
-		return body(m, m.cards[number])
+		k := m.cards[number]
+		if k.strikes(name) {
+			m.failed = true
+			if r&givesBack != 0 {
+				body(m, k)
+			}
+			return k.Fault.status()
+		}
+		return body(m, k)
 	})
 }
 

@@ -29,7 +29,7 @@
 //   - frees of memory that queued work uses;
 //   - leaks, which are objects that exist when the test ends.
 //
-// Each call can be made to fail, see [Fault]. The same program makes the same calls in
+// Each call can be made to fail, see [Fault], also one on a certain card. The same program makes the same calls in
 // the same order each time, except for those of the garbage collector.
 //
 // # Limits

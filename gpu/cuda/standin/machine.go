@@ -6,10 +6,15 @@ package standin
 import "C"
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +49,8 @@ type Options struct {
 	Fault Fault
 	// Endless is the entry of a kernel that does not end before the test does.
 	Endless string
+	// Obey has the driver obey CUDA_VISIBLE_DEVICES, as it is when the machine starts.
+	Obey bool
 }
 
 // Card is a card. The zero value has 1 GiB and compute capability 9.0.
@@ -51,6 +58,9 @@ type Card struct {
 	Name       string
 	Capability [2]int
 	Memory     uint64 // bytes
+	UUID       string // as nvidia-smi -L shows it, of a MIG instance from "MIG-" on
+	// Fault is the call that fails among those that name the card or have its context.
+	Fault Fault
 }
 
 // Fault makes one call fail: the Call-th of the function Name, counted from 1, or of
@@ -60,7 +70,7 @@ type Fault struct {
 	Name string
 	Call int
 	// Status is what a driver's function returns, 0 for 999, an unknown error; that
-	// of a kernel's fault breaks the context. A function of cuDNN returns its internal
+	// of a kernel's or a card's fault breaks the context. A function of cuDNN returns its internal
 	// error whatever Status is.
 	Status int32
 }
@@ -97,6 +107,8 @@ type card struct {
 	Card
 	context *context
 	most    uint64 // bytes that were allocated at once
+	calls   int
+	counts  map[string]int // of calls, by name
 }
 
 // object is what a handle stands for.
@@ -152,7 +164,10 @@ func Start(t testing.TB, o Options) *Machine {
 		if c.Memory == 0 {
 			c.Memory = 1 << 30
 		}
-		m.cards = append(m.cards, &card{Card: c})
+		m.cards = append(m.cards, &card{Card: c, counts: map[string]int{}})
+	}
+	if list, set := os.LookupEnv("CUDA_VISIBLE_DEVICES"); set && o.Obey {
+		m.cards = visible(m.cards, list)
 	}
 	if o.Seed != 0 {
 		m.random = rand.New(rand.NewPCG(o.Seed, 2))
@@ -326,6 +341,32 @@ const (
 	unsafeCall       = withContext | noCapture // as captures call it
 )
 
+// visible returns the cards of a list as the driver reads it: indices, or beginnings of UUIDs,
+// up to the first that is not that of one card. Who names a card twice sees none.
+//
+// Source: NVIDIA, "CUDA C++ Programming Guide", CUDA environment variables; for cards that are
+// named twice and for what follows a number, PyTorch's torch/cuda/__init__.py.
+func visible(all []*card, list string) (seen []*card) {
+	leading := regexp.MustCompile(`^\s*[0-9]+`)
+	for entry := range strings.SplitSeq(list, ",") {
+		var named []*card
+		if n, err := strconv.Atoi(strings.TrimSpace(leading.FindString(entry))); err == nil && n < len(all) {
+			named = all[n : n+1]
+		}
+		if strings.HasPrefix(entry, "GPU-") || strings.HasPrefix(entry, "MIG-") {
+			named = slices.DeleteFunc(slices.Clone(all), func(k *card) bool { return !strings.HasPrefix(k.UUID, entry) })
+		}
+		if len(named) != 1 {
+			break
+		}
+		if slices.Contains(seen, named[0]) {
+			return nil
+		}
+		seen = append(seen, named[0])
+	}
+	return seen
+}
+
 // driver is the frame of a function of the driver.
 func driver(name string, r rule, body func(m *Machine, c *context) status) status {
 	return call(name, r, func(s status) status { return s }, body)
@@ -334,10 +375,10 @@ func driver(name string, r rule, body func(m *Machine, c *context) status) statu
 // cuDNN is the frame of a function of cuDNN.
 func cuDNN(name string, r rule, body func(m *Machine, c *context) status) status {
 	return call(name, r, func(s status) status {
-		switch s {
-		case success:
+		switch {
+		case s == success:
 			return success
-		case illegalAddress, misalignedAddress, launchFailed:
+		case breaks(s):
 			return dnnExecutionFailed
 		}
 		return dnnInternalError
@@ -366,7 +407,7 @@ func (m *Machine) begin(name string, r rule) (*context, status) {
 	m.calls = append(m.calls, name)
 	m.counts[name]++
 	f := m.options.Fault
-	m.failing = f.Name == "" && f.Call == len(m.calls) || f.Name == name && f.Call == m.counts[name]
+	m.failing = f.strikes(name, len(m.calls), m.counts[name])
 	var c *context
 	if r&needsInit != 0 && !m.ready {
 		m.violate("before cuInit")
@@ -381,6 +422,9 @@ func (m *Machine) begin(name string, r rule) (*context, status) {
 		if c.broken != success {
 			return c, c.broken
 		}
+		if !m.failing && c.card.strikes(name) {
+			f, m.failing = c.card.Fault, true
+		}
 	}
 	if r&noCapture != 0 {
 		if forbidding := c.forbids(uintptr(C.standin_thread())); forbidding != nil {
@@ -393,13 +437,23 @@ func (m *Machine) begin(name string, r rule) (*context, status) {
 		return c, success
 	}
 	m.failed = true
-	switch f.Status {
-	case 0:
-		return c, unknownError
-	case illegalAddress, misalignedAddress, launchFailed:
-		if c != nil {
-			c.broken = f.Status
-		}
+	if c != nil && breaks(f.Status) {
+		c.broken = f.Status
 	}
-	return c, f.Status
+	return c, f.status()
 }
+
+// strikes counts a call that names the card or has its context, and says whether it fails.
+func (k *card) strikes(name string) bool {
+	k.calls++
+	k.counts[name]++
+	return k.Fault.strikes(name, k.calls, k.counts[name])
+}
+
+// strikes says whether a call fails that is the n-th of all, and the m-th of its name.
+func (f Fault) strikes(name string, n, m int) bool {
+	return f.Name == "" && f.Call == n || f.Name == name && f.Call == m
+}
+
+// status is what the call that fails returns.
+func (f Fault) status() status { return cmp.Or(f.Status, unknownError) }

@@ -18,6 +18,7 @@ const (
 	invalidDevice        status = 101
 	invalidContext       status = 201
 	noBinaryForGPU       status = 209
+	uncorrectableECC     status = 214
 	invalidPTX           status = 218
 	unsupportedPTX       status = 222
 	invalidHandle        status = 400
@@ -25,6 +26,7 @@ const (
 	notReady             status = 600
 	illegalAddress       status = 700
 	launchOutOfResources status = 701
+	launchTimeout        status = 702
 	misalignedAddress    status = 716
 	launchFailed         status = 719
 	captureUnsupported   status = 900
@@ -34,6 +36,15 @@ const (
 	captureWrongThread   status = 908
 	unknownError         status = 999
 )
+
+// breaks says that a context answers every call with a status after the first.
+func breaks(s status) bool {
+	switch s {
+	case uncorrectableECC, illegalAddress, launchTimeout, misalignedAddress, launchFailed:
+		return true
+	}
+	return false
+}
 
 // driverTexts are what cuGetErrorString says.
 var driverTexts = map[status]string{
@@ -50,10 +61,12 @@ var driverTexts = map[status]string{
 	invalidHandle:        "invalid resource handle",
 	notFound:             "named symbol not found",
 	notReady:             "device not ready",
+	uncorrectableECC:     "uncorrectable ECC error encountered",
 	illegalAddress:       "an illegal memory access was encountered",
-	launchOutOfResources: "too many resources requested for launch",
+	launchTimeout:        "the launch timed out and was terminated",
 	misalignedAddress:    "misaligned address",
 	launchFailed:         "unspecified launch failure",
+	launchOutOfResources: "too many resources requested for launch",
 	captureUnsupported:   "operation not permitted when stream is capturing",
 	captureInvalidated:   "operation failed due to a previous error during capture",
 	captureUnmatched:     "the operation would have resulted in a merge of two independent captures or ended one that was never begun",

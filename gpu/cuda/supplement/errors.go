@@ -41,6 +41,10 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Fault says that the card is at fault, see [diaghess/gpu.IsFault]. Whatever the driver or
+// cuDNN refuses is: the program asks every card for the same. Want of memory is not.
+func (e *Error) Fault() bool { return !IsOutOfMemory(e) }
+
 // Numbers of CUresult.
 const (
 	outOfMemory    = 2
