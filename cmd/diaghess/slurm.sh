@@ -17,6 +17,8 @@ while
     wait "$program" || status=$?
     [ -n "$again" ]
 do :; done
+# bash loses the status of what ends while it is told of a signal.
+[ "$status" != -1 ] || status=130
 # Where its time was up it has ended in order, with 130. What else is above 128 is a kill.
 if [ "$status" -ge 128 ] && { [ -n "$up" ] || [ "$status" != 130 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ]; }; then
     exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"

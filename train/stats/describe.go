@@ -62,8 +62,8 @@ func (s Summary) MeanInterval(level float64) Interval {
 //	mean ± t(1 − (1−level)/2; N−1) · SD · √(1/N + 1/n)
 //
 // A replication whose mean lies outside contradicts the sample; one whose mean lies inside need not
-// confirm it (Patil, Peng and Leek, "What should researchers expect when they replicate studies?",
-// Perspectives on Psychological Science 11, 2016). It panics for a sample of fewer than 2 values, for n below
+// confirm it. Source: Patil, Peng and Leek, "What should researchers expect when they replicate
+// studies?", Perspectives on Psychological Science 11, 2016. It panics for a sample of fewer than 2 values, for n below
 // 1 and for a level outside (0, 1).
 func (s Summary) PredictMean(n int, level float64) Interval {
 	mustBeFraction("PredictMean", "level", level)
