@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"diaghess/nearest"
 	"diaghess/optim"
 	"diaghess/train"
+	"diaghess/train/atomicfile"
 	"diaghess/train/bench"
 	"diaghess/train/record"
 )
@@ -174,6 +176,9 @@ func newGPUCheck(c *cli.Context) (*gpuCheck, error) {
 	if g.streams, err = counts(c, "streams"); err != nil {
 		return nil, err
 	}
+	if arms, n := len(g.workload.Optimizers), c.Int("epoch-runs"); n%arms > 0 {
+		return nil, fmt.Errorf("--epoch-runs %d: every seed has a run of each optimizer: give a multiple of %d", n, arms)
+	}
 	g.epoch = epochCheck{runs: c.Int("epoch-runs"), pictures: c.Int("epoch-pictures"), data: shelf(c.String("data"))}
 	for _, name := range g.only {
 		var known []string
@@ -215,6 +220,9 @@ func (g *gpuCheck) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := g.writable(c.String("out")); err != nil {
+		return err
+	}
 	failed := false
 	for _, p := range g.parts() {
 		if len(g.only) > 0 && !slices.Contains(g.only, p.name) {
@@ -249,11 +257,31 @@ func (g *gpuCheck) run(c *cli.Context) error {
 	return nil
 }
 
+// writable says why the JSON could not be written, and refuses to replace what is not the JSON of a
+// check.
+func (g *gpuCheck) writable(file string) error {
+	old, err := record.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = g.write(file); err == nil {
+			err = os.Remove(file)
+		}
+		return err
+	}
+	var last gpuReport
+	if err == nil && (json.Unmarshal(old, &last) != nil || last.Device == "") {
+		err = fmt.Errorf("%s holds something else than the result of a check", shown(file))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: name another file with --out", err)
+	}
+	return nil
+}
+
 // write writes the JSON.
 func (g *gpuCheck) write(file string) error {
 	text, err := json.MarshalIndent(g.report, "", "  ")
 	if err == nil {
-		err = os.WriteFile(file, append(text, '\n'), 0o644)
+		err = atomicfile.WriteBytes(file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write the check's result (--out names another file): %w", err)

@@ -16,6 +16,9 @@ import (
 	"diaghess/train/study"
 )
 
+// cifar is the pilot's dataset.
+const cifar = "cifar10"
+
 // The pilot's study of CIFAR-10, whose settings are the default: 20 seeds of two optimizers.
 const pilotRuns, pilotPictures = 40, 50_000
 
@@ -61,7 +64,7 @@ func (g *gpuCheck) trainEpoch(ctx context.Context) (note string, err error) {
 		Data: on, Device: g.report.Device, Until: 1,
 	}
 	arms := len(g.workload.Optimizers)
-	for seed := range (g.epoch.runs + arms - 1) / arms {
+	for seed := range g.epoch.runs / arms {
 		s.Seeds = append(s.Seeds, seed)
 	}
 	start := time.Now()
@@ -76,19 +79,26 @@ func (g *gpuCheck) trainEpoch(ctx context.Context) (note string, err error) {
 	}
 	r.project()
 	g.report.Epoch = r
-	return fmt.Sprintf("an epoch of %d runs on %d pictures of %s: %.1f s, after %.1f s to the first step; the pilot's study, %d runs of %d epochs on %d pictures, takes %.0f s at this rate",
-		r.Runs, r.Pictures, dataset, r.Epoch, r.Start, pilotRuns, s.Epochs, pilotPictures, r.Study), nil
+	what := fmt.Sprintf("%d %s", r.Pictures, dataset)
+	if dataset == cifar {
+		what = fmt.Sprintf("%d pictures of %s", r.Pictures, dataset)
+	}
+	return fmt.Sprintf("an epoch of %s on %s: %.1f s, after %.1f s to the first step; the pilot's study, %d runs of %d epochs on %d pictures, takes %.0f s at this rate",
+		record.Plural(r.Runs, "run"), what, r.Epoch, r.Start, pilotRuns, s.Epochs, pilotPictures, r.Study), nil
 }
 
 // pictureSet returns the name of CIFAR-10, where all of it is asked for and there, or else of random
 // pictures, and the shelf that it is on.
 func (e epochCheck) pictureSet(ctx context.Context) (name string, on data.Shelf, err error) {
-	const cifar, random = "cifar10", "random pictures"
+	const random = "random pictures"
 	on = e.data
 	sets, err := on.List()
-	there := func(s data.Status) bool { return s.Name == cifar && s.State == data.Present }
-	if err == nil && e.pictures == pilotPictures && slices.ContainsFunc(sets, there) {
-		return cifar, on, nil
+	if err != nil {
+		return "", on, err
+	}
+	fetched := func(s data.Status) bool { return s.Name == cifar && s.State != data.Absent }
+	if e.pictures == pilotPictures && slices.ContainsFunc(sets, fetched) {
+		return cifar, on, nil // what is wrong with it is said when it is read
 	}
 	const classes = 10
 	set := train.RandomSet(e.pictures, max(1, e.pictures/5), classes)

@@ -241,3 +241,43 @@ func TestCheckGolden(t *testing.T) {
 		t.Errorf("interrupted: %v", err)
 	}
 }
+
+// A result that could not be kept is said before the first part, and nothing else is replaced.
+func TestGPUCheckOut(t *testing.T) {
+	folder := t.TempDir()
+	mine := filepath.Join(folder, "mine.json")
+	if err := os.WriteFile(mine, []byte(`{"mine": 1}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{mine, folder, filepath.Join(folder, "none", "check.json"), os.DevNull} {
+		_, said, err := runApp(t, "gpu-check", "--device", "cpu", "--only", "bandwidth", "--copy-mb", "1", "--out", file)
+		if err == nil || !strings.Contains(err.Error(), "--out") || strings.Contains(said, "bandwidth") {
+			t.Errorf("%s: error %v, said %q", file, err, said)
+		}
+	}
+	if text, err := os.ReadFile(mine); err != nil || string(text) != `{"mine": 1}` {
+		t.Errorf("%s %v", text, err)
+	}
+	last := filepath.Join(folder, "last.json")
+	for range 2 { // a check's result makes room for the next one's
+		if _, _, err := runApp(t, "gpu-check", "--device", "cpu", "--only", "bandwidth", "--copy-mb", "1", "--out", last); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := runApp(t, "gpu-check", "--device", "cpu", "--only", "epoch", "--epoch-runs", "3"); err == nil || !strings.Contains(err.Error(), "a multiple of 2") {
+		t.Error(err)
+	}
+}
+
+// A study that its device cannot do leaves nothing behind.
+func TestRefusedDeviceLeavesNoPlan(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	for _, flags := range [][]string{{"--device", "cpu", "--math", "tf32"}, {"--device", "cuda:1,cpu"}, {"--device", "cuda:-1"}} {
+		if _, _, err := runApp(t, append([]string{"study", "--datasets", "digits", "--model", "mlp", "--optimizers", "adamw,sgd", "--out", out}, flags...)...); err == nil {
+			t.Errorf("%q is no error", flags)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Fatalf("%q leaves a folder", flags)
+		}
+	}
+}

@@ -114,8 +114,12 @@ func printReport(c *cli.Context) error {
 	case archive == "":
 	case len(arguments) != 1:
 		return errors.New("--archive: an archive is of one study: name its folder alone")
-	case err == nil && info.IsDir():
-		return fmt.Errorf("--archive %s: it is a folder: name a file, such as study.zip", shown(archive))
+	case filepath.Ext(archive) != ".zip":
+		return fmt.Errorf("--archive %s: name a file that ends in .zip: a report reads such", shown(archive))
+	case !folder(arguments[0]):
+		return fmt.Errorf("--archive: %s is not the folder of a study: name that", shown(arguments[0]))
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("--archive %s: it is no file: name another", shown(archive))
 	case err == nil && !c.Bool("force"):
 		return fmt.Errorf("--archive %s: it exists: name another file, or replace it with --force", shown(archive))
 	}
@@ -209,6 +213,12 @@ func printReport(c *cli.Context) error {
 		return fmt.Errorf("%d of the %d summary and t-test files do not agree with the runs", disagreeing, len(published))
 	}
 	return nil
+}
+
+// folder says whether a path is that of a folder.
+func folder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // attend does work, and says on standard error what it is at where that takes longer than a

@@ -265,10 +265,10 @@ func TestReportArchive(t *testing.T) {
 		want      string
 	}{
 		{[]string{out, "--archive", archive}, "--force"},
-		{[]string{out, "--archive", out}, "name a file"},
+		{[]string{out, "--archive", out}, "ends in .zip"},
 		{[]string{out, archive, "--archive", archive}, "of one study"},
-		{[]string{archive, "--archive", archive + "2"}, "one whole study"},
-		{[]string{published("cifar10_adam_optimizer_metrics.csv"), "--archive", archive + "2"}, "neither a folder nor a zip archive"},
+		{[]string{archive, "--archive", archive + ".zip"}, "not the folder of a study"},
+		{[]string{published("cifar10_adam_optimizer_metrics.csv"), "--archive", archive + ".zip"}, "not the folder of a study"},
 	} {
 		if _, _, err := runReport(c.arguments...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: error %v, want %q", c.arguments, err, c.want)

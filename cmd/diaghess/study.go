@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"diaghess/gpu/devices"
 	"diaghess/nearest"
 	"diaghess/nearest/keys"
 	"diaghess/optim"
@@ -266,6 +267,9 @@ func margins(list string) (map[string]float64, error) {
 // the optimizers.
 func studyOf(c *cli.Context, protocol string, optimizers []optim.Rule) (*study.Study, error) {
 	s, err := settings(c, protocol, optimizers)
+	if err == nil {
+		err = devices.Check(deviceOptions(c)) // before a plan is made
+	}
 	return &study.Study{
 		Settings: s, Out: c.String("out"), Force: c.Bool("force"), Data: shelf(c.String("data")),
 		Library: c.String("library"), Threads: c.Int("threads"),

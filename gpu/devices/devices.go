@@ -37,8 +37,28 @@ type Options struct {
 	Math string
 }
 
+// Check says what is wrong with options on any machine.
+func Check(o Options) error {
+	names := strings.Split(o.Name, ",")
+	for i, name := range names {
+		_, card := cudaOrdinal(name)
+		switch math := cmp.Or(o.Math, gpu.MathFP32); {
+		case len(names) > 1 && (!card || name == "cuda" || slices.Contains(names[:i], name)):
+			return fmt.Errorf("device %q: a list has different cards and nothing else, such as cuda:0,cuda:2", o.Name)
+		case !card && !slices.Contains([]string{"auto", "cpu", "emu"}, name):
+			return nearest.Unknown("device", name, Names())
+		case !card && name != "auto" && math != gpu.MathFP32:
+			return fmt.Errorf("the device %s has no arithmetic %s: it takes --device cuda", name, math)
+		}
+	}
+	return nil
+}
+
 // Open opens a device. It never opens another than it was asked for.
 func Open(o Options) (gpu.Device, error) {
+	if err := Check(o); err != nil {
+		return nil, err
+	}
 	if o.Name == "auto" {
 		var err error
 		if o.Name, _, err = Choose(o); err != nil {
@@ -49,19 +69,13 @@ func Open(o Options) (gpu.Device, error) {
 	if ordinal, ok := cudaOrdinal(o.Name); ok {
 		return openCUDA(ordinal, math)
 	}
-	if math != gpu.MathFP32 {
-		return nil, fmt.Errorf("the device %s has no arithmetic %s: it takes --device cuda", o.Name, math)
-	}
 	switch o.Name {
 	case "cpu":
 		return cpu.New(cpu.Options{Threads: o.Threads, Library: o.Library})
 	case "emu":
 		return emu.New(emu.Options{Source: kernels.Module, Check: ptx.CheckMemory, Threads: o.Threads, Library: o.Library})
 	}
-	if strings.Contains(o.Name, ",") {
-		return nil, fmt.Errorf("device %s: only a study or a tuning takes several: name one", o.Name)
-	}
-	return nil, nearest.Unknown("device", o.Name, Names())
+	return nil, fmt.Errorf("device %s: only a study or a tuning takes several: name one", o.Name)
 }
 
 // Choose returns what "auto" stands for, the first GPU that works with the options, else
@@ -114,6 +128,9 @@ func GPUs() ([]GPU, error) { return cudaCards() }
 // cards that the driver shows, and a list such as "cuda:0,cuda:2" for those of it. Any other
 // name is that of one device. An error says that there is no such card.
 func All(name string) ([]string, error) {
+	if err := Check(Options{Name: name}); err != nil {
+		return nil, err
+	}
 	names := strings.Split(name, ",")
 	if name != "cuda" && len(names) == 1 {
 		return names, nil
@@ -128,12 +145,8 @@ func All(name string) ([]string, error) {
 			names = append(names, cudaName(i))
 		}
 	}
-	for i, name := range names {
-		ordinal, ok := cudaOrdinal(name)
-		switch {
-		case !ok || name == "cuda" || slices.Contains(names[:i], name):
-			return nil, fmt.Errorf("device %q: a list has different cards, such as cuda:0,cuda:2", strings.Join(names, ","))
-		case ordinal >= count:
+	for _, name := range names {
+		if ordinal, _ := cudaOrdinal(name); ordinal >= count {
 			return nil, fmt.Errorf("device %s: the driver shows %d cards, the last of them %s; see diaghess devices", name, count, cudaName(count-1))
 		}
 	}

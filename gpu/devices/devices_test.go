@@ -39,3 +39,23 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong on any machine is said before a driver is looked for.
+func TestCheck(t *testing.T) {
+	for name, want := range map[string]string{
+		"cpu": "", "auto": "", "cuda": "", "cuda:3": "", "cuda:0,cuda:2": "",
+		"cuda:0,cuda:0": "a list has different cards", "cuda:1,cpu": "a list has", "cpu,": "a list has", "auto,cuda": "a list has", "cuda,cuda:0": "a list has", "cuda:0, cuda:1": "a list has",
+		"cuda:-1": "unknown device", "CUDA:0": "unknown device", "": "unknown device",
+	} {
+		err := Check(Options{Name: name})
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", name, err, want)
+		}
+		if _, err := All(name); want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("all of %q: error %v, want %q", name, err, want)
+		}
+	}
+	if err := Check(Options{Name: "emu", Math: gpu.MathTF32}); err == nil || !strings.Contains(err.Error(), "no arithmetic tf32") {
+		t.Error(err)
+	}
+}

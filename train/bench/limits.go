@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"diaghess/gpu"
@@ -34,6 +35,8 @@ func (l Limits) Verdict() string {
 	figures := fmt.Sprintf("%d streams: %.0f steps/s; convolutions and other kernels one after the other %.0f/s, empty kernels %.0f/s, %.1f processors busy",
 		l.Streams, l.Step, apart, l.Empty, l.Cores)
 	switch {
+	case l.Streams == 1:
+		return strings.Replace(figures, "1 streams", "1 stream", 1) + ": more streams tell what limits them"
 	case l.Cores > 0.8*float64(runtime.GOMAXPROCS(0)):
 		return figures + ": the host limits, its processors are busy"
 	case l.Empty < 2*l.Step:

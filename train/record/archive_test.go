@@ -66,6 +66,24 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// Of records that change while they are read no archive is made: the ledger has an end of a run whose
+// record was not there yet, or a run has ended since.
+func TestArchiveOfAStudyAtWork(t *testing.T) {
+	folder := withLedger(t)
+	files, before := inMemory(t, folder), mustRead(t, folder)[0]
+	if _, err := archived(t.Context(), files, folder, before); err != nil {
+		t.Fatal(err)
+	}
+	final, err := filepath.Rel(folder, RunOf(folder, configOf("adamw", 3).Job).path(finalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(files, filepath.ToSlash(final))
+	if _, err := archived(t.Context(), files, folder, before); err == nil || !strings.Contains(err.Error(), "changed while they were read") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // What is no whole study, or is damaged, is refused, and leaves no file.
 func TestArchiveRefuses(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "study.zip")
