@@ -10,21 +10,27 @@ import (
 	"diaghess/train/stats"
 )
 
-// replicated returns the arms of a data set that repeat runs of the pilot's published study, by the
-// pilot's names, which are those of [pilotStudy.read].
+// replicated returns the arms of a data set whose runs all repeat those of the pilot's published study, by
+// the pilot's names, which are those of [pilotStudy.read].
 func (a *Analysis) replicated(dataset string, of pilotStudy) map[string]string {
 	arms := map[string]string{}
 	for pilots, own := range map[string]string{of.baseline: "adamw", pilotRule: "diaghess"} {
-		repeats := func(r Row) bool {
-			if r.Dataset != dataset || r.Optimizer != own || r.run == nil {
+		runs := 0
+		other := func(r Row) bool {
+			if r.Dataset != dataset || r.Optimizer != own {
 				return false
 			}
+			runs++
+			if r.run == nil {
+				return true
+			}
 			c := r.run.Config
-			want := record.Settings{Model: "pilotcnn", Epochs: of.epochs[dataset], Batch: 64, Protocol: record.ProtocolPilot, Augment: record.AugmentNone}
-			want.Math, want.Endpoint, want.Average = c.Math, record.EndpointLast, record.AverageNone // float32 and TF32 round alike
-			return c.Settings == want && c.Data == nil
+			want := record.Settings{Model: "pilotcnn", Epochs: of.epochs[dataset], Batch: 64, Protocol: record.ProtocolPilot, Augment: record.AugmentNone,
+				Endpoint: record.EndpointLast, Average: record.AverageNone}
+			want.Math, want.EvaluateTrain = c.Math, c.EvaluateTrain // either arithmetic repeats it, and what is measured besides changes nothing
+			return c.Settings != want || c.Data != nil
 		}
-		if slices.ContainsFunc(a.Rows, repeats) {
+		if !slices.ContainsFunc(a.Rows, other) && runs > 0 {
 			arms[pilots] = own
 		}
 	}
