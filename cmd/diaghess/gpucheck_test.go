@@ -80,7 +80,7 @@ func TestGPUCheck(t *testing.T) {
 	if e := *r.Epoch; e.Runs != 4 || e.Pictures != 10 || e.Dataset != "random pictures" || e.Start <= 0 || e.Epoch <= 0 {
 		t.Errorf("epoch %+v", e)
 	}
-	for _, words := range []string{"golden      SKIPPED", "a step of diaghess", "floor/time", "runs at once", "streams at once", "2 streams: ", "on 10 pictures of random pictures"} {
+	for _, words := range []string{"golden      SKIPPED", "a step of diaghess", "floor/time", "runs at once", "streams at once", "2 streams: ", "on 10 random pictures"} {
 		if !strings.Contains(printed, words) {
 			t.Errorf("%q is not in\n%s", words, printed)
 		}
