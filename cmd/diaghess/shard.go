@@ -169,5 +169,13 @@ func runMerge(c *cli.Context) error {
 	if len(merged.Missing) > 0 {
 		fmt.Fprintln(c.App.Writer, "incomplete or missing: "+strings.Join(merged.Missing, ", "))
 	}
+	const most = 5
+	for i, fault := range merged.Faults {
+		if i == most {
+			fmt.Fprintf(c.App.ErrWriter, "and %d more: diaghess audit %s names them\n", len(merged.Faults)-most, out)
+			break
+		}
+		fmt.Fprintln(c.App.ErrWriter, "CAUTION:", plain(fault.String()))
+	}
 	return nil
 }

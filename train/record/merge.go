@@ -86,6 +86,7 @@ type Merged struct {
 	Missing []string // shards that lack runs, with why
 	Results string   // see ResultsDigest
 	New     bool     // whether anything was not there before
+	Faults  Problems // where runs and ledgers do not fit together, as CheckLedger finds them
 }
 
 // Merge joins the shards of a study, or of a tuning, into its folder: their runs, and their
@@ -141,14 +142,15 @@ func Merge(ctx context.Context, what Merging) (*Merged, error) {
 	if err := m.write(ctx, study, before, runs, files, ledger, tuned, result); err != nil {
 		return nil, fmt.Errorf("merge %s: %w; the same command goes on", m.Out, err)
 	}
-	results := map[string]string{}
+	results, records := map[string]string{}, map[string]Event{}
 	for run, from := range runs {
 		if from.record.Record != "" {
-			results[run] = from.record.Result
+			results[run], records[run] = from.record.Result, from.record
 		}
 	}
 	result.Runs, result.Results = len(results), resultsDigest(files, results)
-	return result, nil
+	_, result.Faults, _, err = checkLedger(&tree{fs: stoppable{ctx, os.DirFS(study), "."}, root: study}, records)
+	return result, err
 }
 
 // upTo returns the numbers from 0 to n-1.

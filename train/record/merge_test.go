@@ -126,7 +126,7 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if merged.Runs != 12 || merged.Planned != 12 || merged.Of != 3 || merged.Missing != nil || !merged.New {
+	if merged.Runs != 12 || merged.Planned != 12 || merged.Of != 3 || merged.Missing != nil || !merged.New || merged.Faults != nil {
 		t.Errorf("%+v", merged)
 	}
 	inLedger := func(name, _ string) bool { return strings.HasPrefix(name, LedgerFolder) }
@@ -187,6 +187,23 @@ func TestMergeGoesOn(t *testing.T) {
 				t.Errorf("%v %v", faults, err)
 			}
 		})
+	}
+}
+
+// A shard without its ledger is merged, and it is said which runs came from elsewhere.
+func TestMergeTellsOfLedgers(t *testing.T) {
+	out := threeShards(t)
+	if err := os.RemoveAll(filepath.Join(out, Shard{1, 3}.Folder(), LedgerFolder)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time nothing is new
+		merged, err := Merge(t.Context(), merging(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := merged.Faults.Error(); len(merged.Faults) != 4 || strings.Count(got, "seed-01 is not in the ledger: it came from elsewhere") != 2 {
+			t.Errorf("faults %s", got)
+		}
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 	Stopped  State = "stopped" // interrupted, or between the stages of a tuning
 	Failed   State = "failed"
 	Complete State = "complete"
+	Unknown  State = "no ledger" // of what was done, only ended runs are known
 )
 
 // SilentAfter is after how long a process that has written nothing may be gone. At work it writes
@@ -260,6 +261,15 @@ func (r *Reader) shard(folder string, which record.Shard) (s Shard, planned *pla
 	if plan == nil {
 		return s, nil, nil
 	}
+	if len(history.Events) == 0 {
+		ended, _, err := record.Runs(files, folder)
+		if err != nil {
+			return s, nil, err
+		}
+		for _, run := range ended {
+			p.ended[run] = record.Event{}
+		}
+	}
 	s.Counts = plan.shards[which.Index]
 	s.Host, s.Device = p.host, p.device
 	steps := func(run string) int { return plan.steps[strings.SplitN(run, "/", 2)[0]] }
@@ -311,6 +321,8 @@ func (r *Reader) shard(folder string, which record.Shard) (s Shard, planned *pla
 // state says what a shard does, which last wrote something so long ago.
 func (p *process) state(s *Shard, quiet time.Duration) State {
 	switch {
+	case p.last.IsZero() && s.Ended > 0:
+		return Unknown
 	case s.Runs > 0 && s.Ended >= s.Runs:
 		return Complete
 	case len(s.Now) > 0 && quiet < SilentAfter:

@@ -2,6 +2,7 @@ package status
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -136,6 +137,13 @@ func TestStatus(t *testing.T) {
 	}
 	if one, err := r.Read(folder(1)); err != nil || one.Left == nil || *one.Left != *working.Left {
 		t.Errorf("%+v, %v", one, err)
+	}
+	// Without its ledger, what has ended is known from the records.
+	if err := errors.Join(os.RemoveAll(filepath.Join(folder(1), record.LedgerFolder)), os.WriteFile(filepath.Join(folder(1), filepath.FromSlash(run("sgd", 1)), "final.json"), nil, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	if one, err := r.Read(folder(1)); err != nil || one.Shards[0].State != Unknown || one.Ended != 1 || one.Runs != 2 {
+		t.Errorf("without a ledger: %+v, %v", one, err)
 	}
 	// The same reader reads others, of other numbers of shards.
 	other, tuning := t.TempDir(), t.TempDir()
