@@ -116,7 +116,8 @@ func profileFlag(which string) cli.Flag {
 func device(c *cli.Context) (string, error) {
 	o := deviceOptions(c)
 	if o.Name != "auto" {
-		return o.Name, nil
+		_, err := devices.All(o.Name)
+		return o.Name, err
 	}
 	name, why, err := devices.Choose(o)
 	if err == nil {

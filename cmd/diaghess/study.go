@@ -145,6 +145,9 @@ func runStudy(c *cli.Context) error {
 // conduct does a study with its progress on standard error, and compares its runs, but not those
 // of a shard. It says so where another program made some of them.
 func conduct(c *cli.Context, s *study.Study) (*report.Analysis, error) {
+	if err := chooseDevice(c, s); err != nil { // before there is a plan
+		return nil, err
+	}
 	differences, err := s.Register(c.String("plan"))
 	if err != nil {
 		return nil, err
@@ -294,8 +297,15 @@ func hold(c *cli.Context, s *study.Study) (release func() error, err error) {
 	return s.Hold(c.Context)
 }
 
-// run does a study with its progress on standard error, on the device of the flags
-// unless the study has one.
+// chooseDevice sets a study's device, unless it has one already.
+func chooseDevice(c *cli.Context, s *study.Study) (err error) {
+	if s.Device == "" {
+		s.Device, err = device(c)
+	}
+	return err
+}
+
+// conductRuns does a study's runs with their progress on standard error.
 func conductRuns(c *cli.Context, s *study.Study) error {
 	if _, err := s.Jobs(); err != nil {
 		return err
@@ -303,11 +313,8 @@ func conductRuns(c *cli.Context, s *study.Study) error {
 	if err := checkOut(s.Out); err != nil {
 		return err
 	}
-	if s.Device == "" {
-		var err error
-		if s.Device, err = device(c); err != nil {
-			return err
-		}
+	if err := chooseDevice(c, s); err != nil {
+		return err
 	}
 	observer, finish := observe()
 	err := s.Run(c.Context, observer)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"diaghess/gpu/devices"
 )
 
 // A study refuses, before it trains, a folder with any file that it would replace and did
@@ -89,5 +92,19 @@ func TestStudyInALink(t *testing.T) {
 	}
 	if _, _, err := runApp(t, append([]string{"train", "--dataset", "digits", "--optimizer", "adam"}, small...)...); err != nil {
 		t.Errorf("train: %v", err)
+	}
+}
+
+// What this machine has no device for leaves no plan, which would bind the next command.
+func TestStudyRefusesDevices(t *testing.T) {
+	if _, err := devices.GPUs(); err == nil {
+		t.Skip("there is a GPU")
+	}
+	for _, device := range []string{"cuda", "cuda:0,cuda:1", "auto"} {
+		out := t.TempDir()
+		_, _, err := runApp(t, "study", "--datasets", "digits", "--seeds", "0-1", "--math", "tf32", "--device", device, "--out", out)
+		if _, noPlan := os.Stat(filepath.Join(out, "plan.json")); err == nil || !errors.Is(noPlan, fs.ErrNotExist) {
+			t.Errorf("%s: %v, and of a plan %v", device, err, noPlan)
+		}
 	}
 }
