@@ -143,6 +143,9 @@ func newEvidence(c *Comparison, primary Metric, cell stats.CellResult, alpha flo
 		Spread:   outcomeOf(stats.Spread(x, y, stats.Draws{})),
 		Time:     Outcome[Ratio]{Err: c.times.Err},
 	}
+	if cell.Decision == stats.NoVerdict && errors.Is(cell.Err, stats.ErrNoSpread) && cell.N >= stats.VerdictFrom {
+		e.Claim = Untestable
+	}
 	for i := range x {
 		if x[i] != y[i] && (x[i] > y[i]) == primary.HigherIsBetter() {
 			e.Wins++

@@ -97,7 +97,9 @@ func TestClaims(t *testing.T) {
 		{"four seeds", []float64{-1, -1.1, -1.2, -1.3}, TooFew, "Too few seeds to say: a verdict needs 5 that both arms finished. They finished 4 seeds."},
 		{"five seeds, lower", []float64{-.1, -.11, -.12, -.13, -.14}, Worse, "No: diaghess is worse than adamw, by 12.0 points (−14.0 to −10.0)."},
 		{"five seeds, higher", []float64{.1, .11, .12, .13, .14}, Better, "Yes: diaghess is better than adamw, by 12.0 points (+10.0 to +14.0)."},
-		{"no spread, five seeds", []float64{1, 1, 1, 1, 1}, NotShown, "Not shown: 5 seeds found no difference in accuracy."},
+		{"no spread, five seeds", []float64{1, 1, 1, 1, 1}, Untestable, "Not testable: the difference is the same in every pair, diaghess (+100.0 points), and a t-test needs differences that vary. 8 seeds could be tested."},
+		{"no spread, seven seeds", []float64{-1, -1, -1, -1, -1, -1, -1}, Untestable, ""},
+		{"no difference, five seeds", []float64{0, 0, 0, 0, 0}, NotShown, "Not shown: 5 seeds found no difference in accuracy."},
 		{"no spread, eight seeds", []float64{1, 1, 1, 1, 1, 1, 1, 1}, Better, ""}, // flips need none
 		{"about zero", []float64{-.02, -.01, 0, .01, .02}, NotShown, "Not shown: 5 seeds found no difference in accuracy, and would have found a true difference of 5.2 points with a probability of 80 %."},
 	} {

@@ -20,6 +20,7 @@ const (
 	Equivalent Claim = "within margin" // none was shown, and the whole interval is within the planned margin
 	Undecided  Claim = "undecided"     // a later look may decide
 	TooFew     Claim = "too few"       // there are too few units for a verdict
+	Untestable Claim = "not testable"  // all differences are equal, and too few for a test that needs no spread
 	NoRival    Claim = "no other arm"  // there is nothing to compare with
 )
 
@@ -30,7 +31,7 @@ func claims() map[stats.Decision]Claim {
 
 // sign stands before a claim: a verdict has no colour of its own.
 func (c Claim) sign() string {
-	return map[Claim]string{Better: "▲ ", Worse: "▼ ", NotShown: "○ ", Equivalent: "= ", Undecided: "· ", TooFew: "· "}[c]
+	return map[Claim]string{Better: "▲ ", Worse: "▼ ", NotShown: "○ ", Equivalent: "= ", Undecided: "· ", TooFew: "· ", Untestable: "· "}[c]
 }
 
 // Claim returns the verdict of the comparison.
@@ -107,6 +108,8 @@ func (a *Analysis) Answer() string {
 		return fmt.Sprintf("Not yet: nothing is decided after look %d of %d, at %s.", a.Reached, len(a.Looks), plural(a.Looks[a.Reached-1].Units, a.unit()))
 	case len(byClaim[TooFew]) == len(all):
 		return fmt.Sprintf("Too few %ss to say: a verdict needs %d that both arms finished. They finished %s.", a.unit(), stats.VerdictFrom, a.unitCounts(all...))
+	case len(byClaim[Untestable]) == len(all):
+		return fmt.Sprintf("Not testable: the difference is the same in every pair, %s, and a t-test needs differences that vary. %d %ss could be tested.", a.cells(all), stats.FlipsFrom, a.unit())
 	case len(better) == len(all) && len(all) == 1:
 		return fmt.Sprintf("Yes: %s is better than %s, by %s.", a.name(all[0].Rival), a.name(all[0].Baseline), a.size(all[0]))
 	case len(better) == len(all):
@@ -138,6 +141,7 @@ func (a *Analysis) Answer() string {
 		{len(byClaim[Equivalent]), "the difference is within the planned margin"},
 		{open, "no difference was shown"},
 		{len(byClaim[Undecided]), "a later look may decide"},
+		{len(byClaim[Untestable]), "all differences are equal, which the t-test cannot judge"},
 		{len(byClaim[TooFew]), fmt.Sprintf("there are fewer than %d %ss, too few to say", stats.VerdictFrom, a.unit())},
 	} {
 		if rest.n > 0 {

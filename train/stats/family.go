@@ -40,7 +40,7 @@ type Family struct {
 type Decision int
 
 const (
-	NoVerdict Decision = iota // fewer than VerdictFrom units, or too few seeds
+	NoVerdict Decision = iota // fewer than VerdictFrom units, too few seeds, or no spread for a t-test
 	NotShown                  // no difference was shown, which is not to say that there is none
 	Better                    // the rival is better
 	Worse                     // the rival is worse
@@ -82,6 +82,7 @@ type CellResult struct {
 	Interval Interval // of the mean difference, at level 1 − α/m: it holds for all m cells together
 	Decision Decision
 	Err      error // why there is no interval: ErrTooFewPairs or ErrNoSpread; nil where there is one
+	constant bool  // all differences are equal, and not 0
 }
 
 // FamilyResult is the verdict on each cell of a family.
@@ -113,9 +114,10 @@ type FamilyResult struct {
 // error also for cells of unequal N, in which u has variance 1 but is at most √N. How
 // the power then divides between the cells was not simulated.
 //
-// With fewer units, 5 to 7, p is Holm's of the paired t-test. A t that is not defined
-// counts as p = 1. Cells below 5 units have an interval only. They count in m, and take
-// no part in the flips.
+// With fewer units, 5 to 7, p is Holm's of the paired t-test. Differences that are all equal
+// have no t. They count as p = 1, and have no verdict unless they are all 0: then there is
+// no difference. Cells below 5 units have an interval only. They count in m, and take no part
+// in the flips.
 //
 // The interval is mean ± t(1 − α/2m; N−1)·SD/√N, by Bonferroni's inequality.
 //
@@ -183,7 +185,7 @@ func (r *FamilyResult) decide(p, holm []float64, direction Direction) {
 	for i := range r.Cells {
 		c := &r.Cells[i]
 		switch {
-		case c.N < VerdictFrom, errors.Is(c.Err, ErrTooFewSeeds):
+		case c.N < VerdictFrom, errors.Is(c.Err, ErrTooFewSeeds), c.constant && r.Method != MaxT:
 			c.P, c.HolmP, c.Decision = math.NaN(), math.NaN(), NoVerdict
 			continue
 		case p[i] > r.Alpha:
@@ -230,7 +232,7 @@ func (p pairs) cell(alpha float64, quantiles map[int]float64) (CellResult, float
 	}
 	t, err := p.t()
 	if err != nil {
-		r.Err = err
+		r.Err, r.constant = err, p.constant(d.Mean)
 		return r, 1, nil
 	}
 	if _, there := quantiles[r.N]; !there {

@@ -209,10 +209,19 @@ func TestDegenerateCells(t *testing.T) {
 			t.Errorf("cell %d: %+v, want %+v", i, c, want)
 		}
 	}
-	// By t, equal differences decide nothing.
-	got, _ = Family{Cells: []Cell{cellOf(1, 1, 1, 1, 1)}}.Test()
+	// By t, equal differences decide nothing, unless there is none.
+	five := Cell{units(5), zero.Rival[:5], zero.Baseline[:5]}
+	got, _ = Family{Cells: []Cell{five, cellOf(1, 1, 1, 1, 1)}}.Test()
 	if c := got.Cells[0]; c.P != 1 || c.Decision != NotShown {
 		t.Errorf("%+v", c)
+	}
+	if c := got.Cells[1]; !math.IsNaN(c.P) || c.Decision != NoVerdict || c.MeanDifference != 1 || !errors.Is(c.Err, ErrNoSpread) {
+		t.Errorf("%+v", c)
+	}
+	once := Crossed{Rival: slices.Repeat([][]float64{{1, 1, 1, 1}}, 5), Baseline: slices.Repeat([][]float64{{0, 0, 0, 0}}, 5)}
+	got, err = TestCrossed([]Crossed{once}, HigherIsBetter, 0)
+	if c := got.Cells[0]; err != nil || c.Decision != NoVerdict || c.MeanDifference != 1 || !errors.Is(c.Err, ErrNoSpread) {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

@@ -105,6 +105,9 @@ func (p pairs) describe() (Summary, error) {
 	return d, nil
 }
 
+// constant says of differences without a spread that they are not 0, given their mean.
+func (p pairs) constant(mean float64) bool { return math.Abs(mean) > p.rounding }
+
 // sumRounding bounds by how much two sums of n differences, each with either
 // sign, can differ when they are equal as decimals: the n terms are off by
 // 2εM each, and n−1 additions of sums below 2nM by half an ε of that each, which

@@ -61,6 +61,7 @@ type TwoWayResult struct {
 	T              float64 // MeanDifference / StandardError
 	DF             float64 // Satterthwaite's degrees of freedom
 	P              float64 // probability of a |t| at least as large when the mean difference is zero
+	constant       bool    // there is no spread, and the mean difference is not 0
 }
 
 // TwoWay tests whether the mean difference of R tunings with the same n seeds each is zero.
@@ -74,7 +75,8 @@ type TwoWayResult struct {
 // Biometrics Bulletin 2, 1946). The residual mean square is not subtracted, which keeps V
 // positive. In simulations the test keeps its level from 4 seeds on.
 //
-// It returns ErrTooFewPairs below MinPairs tunings, ErrTooFewSeeds, ErrNotFinite or ErrNoSpread.
+// It returns ErrTooFewPairs below MinPairs tunings, ErrTooFewSeeds, ErrNotFinite or, with the mean
+// difference, ErrNoSpread.
 // It panics when the tunings differ in the number of their seeds.
 func TwoWay(c Crossed) (TwoWayResult, error) {
 	tunings := len(c.Rival)
@@ -97,9 +99,10 @@ func TwoWay(c Crossed) (TwoWayResult, error) {
 	if err != nil {
 		return TwoWayResult{}, err
 	}
-	all, err := p.describe()
-	if err != nil {
-		return TwoWayResult{}, err
+	r := TwoWayResult{Tunings: tunings, Seeds: seeds, MeanDifference: stat.Mean(p.difference, nil)}
+	if _, err := p.describe(); err != nil {
+		r.constant = p.constant(r.MeanDifference)
+		return r, err
 	}
 	byTuning, bySeed := make([]float64, tunings), make([]float64, seeds)
 	for i, d := range p.difference {
@@ -107,14 +110,13 @@ func TwoWay(c Crossed) (TwoWayResult, error) {
 		bySeed[i%seeds] += d / float64(tunings)
 	}
 	t, s := float64(seeds)*stat.Variance(byTuning, nil), float64(tunings)*stat.Variance(bySeed, nil)
-	r := TwoWayResult{Tunings: tunings, Seeds: seeds, MeanDifference: all.Mean}
 	r.StandardError = math.Sqrt((t + s) / float64(tunings*seeds))
 	if r.StandardError <= 2*p.rounding {
-		return TwoWayResult{}, ErrNoSpread
+		return TwoWayResult{Tunings: tunings, Seeds: seeds, MeanDifference: r.MeanDifference, constant: p.constant(r.MeanDifference)}, ErrNoSpread
 	}
 	share := t / (t + s) // lest squares leave the range of a float64
 	r.DF = 1 / (share*share/float64(tunings-1) + (1-share)*(1-share)/float64(seeds-1))
-	r.T = all.Mean / r.StandardError
+	r.T = r.MeanDifference / r.StandardError
 	r.P = 2 * studentTail(math.Abs(r.T), r.DF)
 	return r, nil
 }
@@ -147,6 +149,9 @@ func TestCrossed(cells []Crossed, direction Direction, alpha float64) (FamilyRes
 		}
 		cell := CellResult{N: len(c.Rival), MeanDifference: math.NaN(), SD: math.NaN(), Err: err}
 		single[i] = 1
+		if errors.Is(err, ErrNoSpread) {
+			cell.MeanDifference, cell.SD, cell.constant = t.MeanDifference, 0, t.constant
+		}
 		if err == nil {
 			single[i], cell.MeanDifference, cell.SD = t.P, t.MeanDifference, t.StandardError*math.Sqrt(float64(t.Tunings))
 			cell.Interval = t.Interval(1 - alpha/float64(len(cells)))
