@@ -306,7 +306,9 @@ func newComparison(runs map[runKey]Row, candidates []int, dataset, baseline, riv
 		for i, arm := range arms {
 			r := runs[runKey{dataset, seed, arm}]
 			compared[i] = append(compared[i], r)
-			c.Limits = append(c.Limits, r.Limit)
+			if r.run != nil || r.Limit > 0 { // a CSV file does not say that there is none
+				c.Limits = append(c.Limits, r.Limit)
+			}
 			if r.Epochs != 0 {
 				c.Epochs = append(c.Epochs, r.Epochs)
 			}

@@ -191,7 +191,7 @@ func inUnit(m Metric) string {
 // add adds the row of an arm to a table of forestTables.
 func (t *table) add(a *Analysis, r ranked) {
 	failed := missingNumber // CSV files list finished runs only
-	if len(a.Records.Runs) > 0 {
+	if r.recorded {
 		failed = fmt.Sprintf("%d of %d", r.runs-r.finished, r.runs)
 	}
 	row := []string{a.name(r.optimizer), a.value(a.Primary, r.mean), "", "", "", "", failed, "baseline"}

@@ -100,7 +100,7 @@ func WriteHTML(w io.Writer, a *Analysis) error {
 		Title: a.title(), Style: template.CSS(style), Question: a.question(), Answer: a.Answer(), Introduction: a.Introduction,
 		Eyebrow: []string{"diaghess report", fmt.Sprintf("%s, %s, %s, %s", plural(len(a.Datasets), "data set"), plural(len(a.Optimizers), "arm"), plural(a.seeds(), "seed"), plural(len(a.Rows), "run"))},
 	}
-	if len(a.contested()) > 0 {
+	if len(a.contested()) > 0 || a.awaited() != nil {
 		page.Objection, page.HowToRead = a.objection(), a.howToRead()
 		page.Planned, page.Standing = a.standing()
 	}

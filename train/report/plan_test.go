@@ -78,6 +78,10 @@ func TestPlannedVerdict(t *testing.T) {
 		}
 	}
 	standing(true, "planned on 31 January 2026, digest 0123456789ab")
+	alone := mustCompare(t, slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Optimizer == "b" }), "a")
+	if q, answer := alone.question(), alone.Answer(); q != "Does b reach a lower loss than a on digits?" || answer != "Not yet: on no data set have runs of two optimizers ended." {
+		t.Errorf("without a run of b: %s %s", q, answer)
+	}
 
 	// What shows when the plan was made is the ledger: without it, or where it does not fit, or
 	// does not know a run, nothing is planned.

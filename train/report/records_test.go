@@ -270,7 +270,16 @@ func TestCautions(t *testing.T) {
 	}
 	two := t.TempDir()
 	csv := run("digits", "adamw", 20, 1)
-	got := mustCompareFolders(t, append(append(writeRuns(t, one, study("1")), writeRuns(t, two, other)...), csv)).Cautions()
+	mixed := mustCompareFolders(t, append(append(writeRuns(t, one, study("1")), writeRuns(t, two, other)...), csv))
+	const failed = "1 of 8. Of the others it is not known: CSV files list finished runs only."
+	if facts := mixed.facts(); !slices.Contains(facts, fact{"Failed runs", failed}) {
+		t.Errorf("facts %q have not %q", facts, failed)
+	}
+	if rows := mixed.forestTables()[0].rows; !slices.ContainsFunc(rows, func(row []string) bool { return row[0] == "adamw" && row[6] == missingNumber }) ||
+		!slices.ContainsFunc(rows, func(row []string) bool { return row[0] == "sgd" && strings.HasPrefix(row[6], "1 of ") }) {
+		t.Errorf("failures of an arm with a run from a CSV file, and of one without: %q", rows)
+	}
+	got := mixed.Cautions()
 	for _, want := range []string{
 		"The runs are from 2 studies: " + joinStrings(distinct([]string{one, two})) + ".",
 		"The settings of 1 of 9 runs are not known: CSV files do not have them.",

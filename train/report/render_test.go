@@ -72,11 +72,11 @@ func TestNotes(t *testing.T) {
 		" Left out: seeds 8, 9, diaghess diverged: loss NaN in epoch 2.",
 		" Left out: seed 10, adamw missing.")
 
-	rows[0].Epochs, rows[1].Limit = 50, 0
+	rows[0].Epochs, rows[1].Limit, rows[2].Limit = 50, 0, 3000
 	expectLines(t, render(t, mustCompare(t, rows, ""), Text),
 		" n = 6 pairs, seeds 0–2, 4, 5, 7.",
 		" CAUTION: digits, diaghess against adamw: the runs differ in their number of epochs: 5, 50.",
-		" CAUTION: digits, diaghess against adamw: the runs differ in how many pictures they trained on (--limit): 0, 2000; 0 is all.")
+		" CAUTION: digits, diaghess against adamw: the runs differ in how many pictures they trained on (--limit): 2000, 3000; 0 is all.")
 }
 
 func TestMissingNumbersHaveReasons(t *testing.T) {

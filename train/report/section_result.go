@@ -16,7 +16,7 @@ func (a *Analysis) answerSection() section {
 	if a.Introduction != "" {
 		s.paragraphs = append(s.paragraphs, a.Introduction)
 	}
-	if len(a.contested()) > 0 {
+	if len(a.contested()) > 0 || a.awaited() != nil {
 		s.paragraphs = append(s.paragraphs, a.objection())
 	}
 	return s

@@ -78,12 +78,18 @@ func (a *Analysis) question() string {
 	for _, dataset := range a.Datasets {
 		sets = append(sets, brief(printable(dataset)))
 	}
-	baseline, who := a.name(a.Optimizers[0]), fmt.Sprintf("any of %d rivals reach", len(a.Optimizers)-1)
-	switch len(a.Optimizers) {
-	case 1:
+	rivals := a.awaited()
+	if rivals == nil {
+		for _, optimizer := range a.Optimizers[1:] {
+			rivals = append(rivals, a.name(optimizer))
+		}
+	}
+	baseline, who := a.name(a.Optimizers[0]), fmt.Sprintf("any of %d rivals reach", len(rivals))
+	switch len(rivals) {
+	case 0:
 		return fmt.Sprintf("What %s does %s reach on %s?", a.metricTitle(a.Primary), baseline, joinWords(sets))
-	case 2:
-		who = a.name(a.Optimizers[1]) + " reach"
+	case 1:
+		who = rivals[0] + " reach"
 	}
 	return fmt.Sprintf("Does %s a %s %s than %s on %s?", who, direction, a.metricTitle(a.Primary), baseline, joinWords(sets))
 }
@@ -91,6 +97,9 @@ func (a *Analysis) question() string {
 // Answer is the verdict in a sentence.
 func (a *Analysis) Answer() string {
 	all := a.contested()
+	if a.awaited() != nil {
+		return "Not yet: on no data set have runs of two optimizers ended."
+	}
 	if len(all) == 0 {
 		return "There is no other optimizer to compare with."
 	}
@@ -149,6 +158,18 @@ func (a *Analysis) Answer() string {
 		}
 	}
 	return strings.Join(parts, "; ") + "."
+}
+
+// awaited returns the planned rivals of a study that has nothing to compare yet.
+func (a *Analysis) awaited() (rivals []string) {
+	if plan := a.Records.Plan; plan != nil && len(a.contested()) == 0 {
+		for _, optimizer := range plan.Optimizers {
+			if optimizer != a.Optimizers[0] {
+				rivals = append(rivals, a.name(optimizer))
+			}
+		}
+	}
+	return rivals
 }
 
 // oneRival says whether the study has one rival, which sentences need not name again.
@@ -317,6 +338,8 @@ func (a *Analysis) facts() []fact {
 	switch len(a.Records.Runs) {
 	case 0:
 		failures = "Not known: CSV files list finished runs only."
+	default:
+		failures = fmt.Sprintf("%d of %d. Of the others it is not known: CSV files list finished runs only.", failed, len(a.Records.Runs))
 	case len(a.Rows):
 		units += " The arms of a seed share starting weights and random numbers, such as the order of the pictures."
 	}
@@ -392,6 +415,7 @@ type ranked struct {
 	mean      float64 // of the primary metric over its finished runs, NaN without any
 	finished  int
 	runs      int
+	recorded  bool        // whether they are known to be all: they are from a study's folder
 	versus    *Comparison // nil for the baseline
 }
 
@@ -399,13 +423,14 @@ type ranked struct {
 func (a *Analysis) ranking(dataset string) []ranked {
 	var list []ranked
 	for _, optimizer := range a.armsOf(dataset) {
-		r := ranked{optimizer: optimizer, mean: math.NaN()}
+		r := ranked{optimizer: optimizer, mean: math.NaN(), recorded: true}
 		if s, err := a.summary(dataset, optimizer, a.Primary); err == nil {
 			r.mean, r.finished = s.Mean, s.N
 		}
 		for _, row := range a.Rows {
 			if row.Dataset == dataset && row.Optimizer == optimizer {
 				r.runs++
+				r.recorded = r.recorded && row.run != nil
 			}
 		}
 		for i := range a.Comparisons {
