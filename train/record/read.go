@@ -232,6 +232,14 @@ func open(name string) (*tree, error) {
 			return nil, fmt.Errorf("%s is neither a folder nor a zip archive of one: %w", name, err)
 		}
 		t.fs, t.close, t.archive = archive, archive.Close, true
+		names := map[string]bool{}
+		for _, file := range archive.File {
+			file.Name = strings.ReplaceAll(file.Name, `\`, "/") // of some programs of Windows
+			if names[file.Name] {
+				return nil, errors.Join(fmt.Errorf("%s holds %s twice: which of them counts is not known", name, file.Name), archive.Close())
+			}
+			names[file.Name] = true
+		}
 	} else {
 		t.fs = stoppable{context.Background(), os.DirFS(name), "."}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -107,15 +108,41 @@ func TestRead(t *testing.T) {
 func TestReadArchive(t *testing.T) {
 	folder := writeStudy(t)
 	path := filepath.Join(t.TempDir(), "study.zip")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
+	pack := func(name func(string) string) {
+		file, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		archive := zip.NewWriter(file)
+		err = fs.WalkDir(os.DirFS(folder), ".", func(place string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(place)))
+			if err != nil {
+				return err
+			}
+			part, err := archive.Create(name(place))
+			if err != nil {
+				return err
+			}
+			_, err = part.Write(content)
+			return err
+		})
+		if err := errors.Join(err, archive.Close(), file.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	archive := zip.NewWriter(file)
-	if err := errors.Join(archive.AddFS(os.DirFS(folder)), archive.Close(), file.Close()); err != nil {
-		t.Fatal(err)
-	}
+	pack(func(name string) string { return name })
 	want, got := mustRead(t, folder), mustRead(t, path)
+	pack(func(name string) string { return strings.ReplaceAll(name, "/", `\`) })
+	if windows := mustRead(t, path); !reflect.DeepEqual(windows, got) {
+		t.Errorf("with backslashes: %+v, want %+v", windows, got)
+	}
+	pack(func(string) string { return StudyFile })
+	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "holds "+StudyFile+" twice") {
+		t.Errorf("with a name twice: %v", err)
+	}
 	for i := range want[0].Runs {
 		want[0].Runs[i].Source = strings.Replace(want[0].Runs[i].Source, folder, path, 1)
 	}

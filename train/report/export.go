@@ -140,7 +140,7 @@ func Varied(rows []Row) (varied []string) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		lacks := func(r Row) bool { _, there := network(r)[key]; return !there }
+		lacks := func(r Row) bool { _, there := network(r)[key]; return !there && r.run != nil } // CSV files say nothing
 		if len(values[key]) > 1 || slices.ContainsFunc(rows, lacks) {
 			varied = append(varied, key)
 		}
