@@ -53,6 +53,8 @@ func strict(command *cli.Command) *cli.Command {
 		command.Flags[i] = g
 	}
 	command.OnUsageError = func(c *cli.Context, err error, _ bool) error { return cmp.Or(wrong, usageError(c, err)) }
+	// An argument h or help names a folder or a file, unless it stands where a command does.
+	command.HideHelpCommand = len(command.Subcommands) == 0
 	for _, sub := range command.Subcommands {
 		strict(sub)
 	}
