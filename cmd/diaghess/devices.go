@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"diaghess/gpu"
+	"diaghess/gpu/cpu"
 	"diaghess/gpu/devices"
 	"diaghess/kernels/kerneltest"
 	"diaghess/nearest"
@@ -53,6 +54,11 @@ func runDevices(c *cli.Context) error {
 	}
 	if math := c.String("math"); !slices.Contains(gpu.Maths(), math) {
 		return nearest.Unknown("arithmetic", math, gpu.Maths())
+	}
+	if library := c.String("library"); library != "" { // of every device that has one
+		if _, err := cpu.New(cpu.Options{Library: library}); err != nil {
+			return err
+		}
 	}
 	var reports []deviceReport
 	for _, name := range names(c.String("device")) {

@@ -49,6 +49,7 @@ func TestRefuses(t *testing.T) {
 		"gpu-check --runs 1,x":                     "--runs 1,x: x is not a number of runs",
 		"gpu-check --only step":                    `unknown part "step": did you mean steps?`,
 		"devices --list --math foo":                `unknown arithmetic "foo" (known: fp32, tf32)`,
+		"devices --list --library gonm":            `unknown convolution library "gonm": did you mean gonum?`,
 		"bench --device cpu --library gonm":        `unknown convolution library "gonm": did you mean gonum?`,
 		"bench --device cud":                       `unknown device "cud": did you mean cuda?`,
 		"bench --model mpl":                        `unknown model "mpl": did you mean mlp?`,
