@@ -207,6 +207,11 @@ func (c *checker) whole(declared map[string]position, curvature position) {
 	if c.rule.Curvature != nil && !c.used["h"] {
 		c.fail(curvature, "no formula uses h: leave out the line curvature, or use h")
 	}
+	for _, k := range c.rule.Keys {
+		if k.Name != "lr" && !c.used[k.Name] { // lr must be there
+			c.fail(declared[k.Name], `no formula uses key "%s": its value would change nothing`, k.Name)
+		}
+	}
 }
 
 // cause names the first part of an expression whose kind is above one, with its place.

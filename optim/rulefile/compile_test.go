@@ -3,18 +3,34 @@ package rulefile
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// parsed returns the rule of a text behind head, or of a whole file.
+// keyLine is the declaration of a key.
+var keyLine = regexp.MustCompile(`(?m)^key (\w+) .*$`)
+
+// lean returns a rule file in which the lines of unused keys are empty: they are errors.
+func lean(text string) string {
+	formulas := keyLine.ReplaceAllString(text, "")
+	return keyLine.ReplaceAllStringFunc(text, func(line string) string {
+		name := keyLine.FindStringSubmatch(line)[1]
+		if name != "lr" && !regexp.MustCompile(`\b`+name+`\b`).MatchString(formulas) {
+			return ""
+		}
+		return line
+	})
+}
+
+// parsed returns the rule of a text behind head, or of a whole file, without unused keys.
 func parsed(t testing.TB, text string) *Rule {
 	t.Helper()
 	if !strings.HasPrefix(text, "rule") {
 		text = head + text
 	}
-	rule, err := Parse("my.rule", text)
+	rule, err := Parse("my.rule", lean(text))
 	if err != nil {
 		t.Fatal(err)
 	}

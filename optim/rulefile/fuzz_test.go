@@ -13,7 +13,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range ruleFiles(f) {
 		f.Add(text)
 	}
-	f.Add(head + "m = where(not (g > 0) or isfinite(m), clip(g, -1, 1), all.max(abs(g)))\nw -= lr * m if t > 1")
+	f.Add(head + "m = where(not (g > 0) or isfinite(m), clip(g, -1, 1), all.max(abs(g)))\nw -= lr * m if t > beta1")
 	f.Fuzz(func(t *testing.T, text string) {
 		rule, err := Parse("my.rule", text)
 		if err == nil {

@@ -159,6 +159,7 @@ func TestErrors(t *testing.T) {
 		{"m = a\na = g", `5:5: "a" has no value yet: it gets one on line 6`},
 		{"m = g", `5:1: the rule never assigns w: expected a line like w -= lr * g`},
 		{"w -= lr * g", `4:6: slot "m" is never assigned: its 4 bytes an element would be wasted`},
+		{"m = g\nw -= lr * m", `3:5: no formula uses key "beta1": its value would change nothing`},
 		{"carry c = 1\nm = c * g\nw -= lr * m", `5:7: carry "c" is never assigned: a number that stays the same is a key`},
 		{"rule my \"mine\"\nkey rate = 1 \"of learning\"\nw -= rate * g", `1:1: the rule has no key "lr": expected a line like key lr = 1e-3 in (0, inf) log "learning rate"`},
 		{"rule my \"mine\"\nkey lr = true \"of learning\"\nw -= g", `2:5: the key "lr" is a number: expected a line like key lr = 1e-3 in (0, inf) log "learning rate"`},
@@ -217,7 +218,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%v, want %s", err, c.want)
 		}
 	}
-	full := head + lines(MostKeys-2, "key k%d = 1 \"help\"\n") + lines(MostSlots-1, "slot s%d\ns%[1]d = g\n") + "m = g\nw -= lr * m" + strings.Repeat(" + g", 200)
+	full := head + lines(MostKeys-2, "key k%d = 1 \"help\"\n") + lines(MostSlots-1, "slot s%d\ns%[1]d = g\n") + "m = beta1 * g\nw -= lr * m" + lines(MostKeys-2, " + k%d") + strings.Repeat(" + g", 200)
 	full += strings.Repeat("#", MostBytes-len(full))
 	if _, err := Parse("my.rule", full); err != nil {
 		t.Error(err)
@@ -235,7 +236,7 @@ key legacy = false "as before"
 slot m, v = 0.1; slot z = w
 slot u
 carry most = -1
-most = max(most, lr)
+most = where(nesterov and not legacy, max(most, lr), weight_decay * square)
 m = (g +
      h)	# a formula in brackets may have several lines
 v = -m
@@ -275,9 +276,8 @@ func TestEstimators(t *testing.T) {
 	if !slices.Equal(Estimators(), curvature.Kinds()) {
 		t.Errorf("%v, package curvature has %v", Estimators(), curvature.Kinds())
 	}
-	rule, err := Parse("my.rule", head+"curvature recursion\nm = h\nw -= lr * m")
-	if err != nil || rule.Curvature.Kind != "hesscale" {
-		t.Error(rule, err)
+	if rule := parsed(t, "curvature recursion\nm = h\nw -= lr * m"); rule.Curvature.Kind != "hesscale" {
+		t.Error(rule)
 	}
 }
 

@@ -25,6 +25,7 @@ func (g *generator) rule() string {
 	var b strings.Builder
 	b.WriteString("rule random \"random formulas\"\nkey lr = 0.01 in (0, inf) \"rate\"\nkey beta = 0.9 in [0, 1) \"decay\"\nkey eps = 1e-3 in (0, inf) \"small\"\nkey least = -2 in [-9, 0] \"negative\"\n")
 	fmt.Fprintf(&b, "key flag = %t \"choice\"\n", g.r.IntN(2) == 0)
+	b.WriteString("carry all_keys = 0\nall_keys = where(flag, beta, eps + least)\n") // an unused key is an error
 	g.hosts = []string{"lr", "beta", "eps", "t", "epoch", "steps", "lr0", "numel", "rank", "epochs", "1", "2", "0.5", "-3", "0", "least", "3e38", "1e-45"}
 	g.numbers = []string{"loss"}
 	g.elements = []string{"w", "g", "g"}
