@@ -108,6 +108,7 @@ func TestFileErrors(t *testing.T) {
 		"plain@01234567:lr=1": "the text of this file is not known here: give the file, as in rule:my.rule",
 		"plain@0123456":       "unknown optimizer",
 		"my.rule:lr=1":        `unknown optimizer "my.rule": a rule file is given as rule:my.rule`,
+		"spec.go:lr=1":        `unknown optimizer "spec.go": the name of a rule file ends in .rule, that of a kernel in .ptx`,
 		"my.ptx":              `unknown optimizer "my.ptx": a kernel is given as ptx:my.ptx`,
 	} {
 		if _, err := optim.Parse(spec); err == nil || !strings.Contains(err.Error(), want) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -172,6 +173,9 @@ func (t Texts) find(name string) (Rule, error) {
 		if strings.HasSuffix(name, kind.extension) {
 			return nil, fmt.Errorf("unknown optimizer %q: a %s is given as %s%s", name, kind.what, kind.prefix, name)
 		}
+	}
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		return nil, fmt.Errorf("unknown optimizer %q: the name of a rule file ends in .rule, that of a kernel in .ptx: rename this file", name)
 	}
 	return nil, nearest.Unknown("optimizer", name, Names())
 }

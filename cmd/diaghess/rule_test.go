@@ -42,6 +42,7 @@ func TestRuleCommand(t *testing.T) {
 		"rule check " + path + ":lr=-1":         "lr=-1: must be a number in (0, inf)",
 		"rule check nothing.rule":               "rule file nothing.rule: there is no such file",
 		"rule check adamw":                      "adamw is no rule file",
+		"rule check rule_test.go":               `unknown optimizer "rule_test.go": the name of a rule file ends in .rule`,
 		"rule check lionn":                      `unknown optimizer "lionn": did you mean lion?`,
 		"rule check":                            "name one file",
 		"rule show adamw":                       "adamw is no rule file: it is written by hand",

@@ -35,7 +35,7 @@
 // x = where(c, e, x). pow(x, y) is x^y, and clip(x, low, high) is min(max(x, low), high).
 //
 // Statements take effect in their order, each at once. w, slots and carries may be assigned
-// often, another name once, and that must be used. Reductions see the values of their line.
+// often, another name once. Such a name and each key but lr must be used. Reductions see the values of their line.
 //
 // # Kinds
 //
