@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"image/color"
 	_ "image/jpeg" // a format of image.Decode
 	_ "image/png"  // likewise
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,16 +38,60 @@ func readFolder(s *Shelf, ctx context.Context, path, label string) (*raw, error)
 	return readClasses(s, ctx, path)
 }
 
-// foldersIn returns the names of the folders in a folder, but hidden ones.
-func foldersIn(path string) (names []string, err error) {
+// foldersIn returns the names of the folders in a folder, but hidden ones. A picture beside them,
+// which would have no class, is an error.
+func foldersIn(path string) ([]string, error) {
+	folders, pictures, err := list(path)
+	if err == nil && len(folders) > 0 && len(pictures) > 0 {
+		err = fmt.Errorf("%s: this picture is beside the folders of the classes: move it into that of its class, or away", filepath.Join(path, pictures[0]))
+	}
+	return folders, err
+}
+
+// list returns the names of the folders and of the pictures in a folder, but hidden ones.
+func list(path string) (folders, pictures []string, err error) {
 	entries, err := os.ReadDir(path)
 	for _, entry := range entries {
 		info, statErr := os.Stat(filepath.Join(path, entry.Name())) // through links
-		if statErr == nil && info.IsDir() && !strings.HasPrefix(entry.Name(), ".") {
-			names = append(names, entry.Name())
+		switch {
+		case strings.HasPrefix(entry.Name(), "."):
+		case statErr == nil && info.IsDir():
+			folders = append(folders, entry.Name())
+		case isReadable(entry.Name()) || isOther(entry.Name()):
+			pictures = append(pictures, entry.Name())
 		}
 	}
-	return names, err
+	return folders, pictures, err
+}
+
+// isReadable says whether a name is that of a picture that can be read, isOther that of another.
+func isReadable(name string) bool {
+	return slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(name)))
+}
+
+func isOther(name string) bool {
+	return slices.Contains([]string{".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".heic"}, strings.ToLower(filepath.Ext(name)))
+}
+
+// hasPictures says whether there is a picture in a folder or in those in it, but hidden ones. It
+// follows no links in it: they may lead back.
+func hasPictures(folder string) (found bool, err error) {
+	if folder, err = filepath.EvalSymlinks(folder); err != nil {
+		return false, err
+	}
+	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		switch hidden := path != folder && strings.HasPrefix(entry.Name(), "."); {
+		case err != nil:
+			return err
+		case hidden && entry.IsDir():
+			return filepath.SkipDir
+		case !hidden && !entry.IsDir() && (isReadable(path) || isOther(path)):
+			found = true
+			return filepath.SkipAll
+		}
+		return nil
+	})
+	return found, err
 }
 
 // readClasses reads the pictures of a folder for each class.
@@ -57,24 +103,25 @@ func readClasses(s *Shelf, ctx context.Context, path string) (*raw, error) {
 	type file struct{ path, class string }
 	var files []file
 	for _, class := range classes {
-		entries, err := os.ReadDir(filepath.Join(path, class))
+		folder := filepath.Join(path, class)
+		folders, pictures, err := list(folder)
 		if err != nil {
 			return nil, err
 		}
-		before := len(files)
-		for _, entry := range entries {
-			place := filepath.Join(path, class, entry.Name())
-			switch strings.ToLower(filepath.Ext(entry.Name())) {
-			case ".png", ".jpg", ".jpeg":
-				if !strings.HasPrefix(entry.Name(), ".") {
-					files = append(files, file{place, class})
-				}
-			case ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif", ".heic":
-				return nil, fmt.Errorf("%s: a picture is a .png, .jpg or .jpeg file: convert it, or move it away", place)
+		for _, name := range pictures {
+			if isOther(name) {
+				return nil, fmt.Errorf("%s: a picture is a .png, .jpg or .jpeg file: convert it, or move it away", filepath.Join(folder, name))
 			}
+			files = append(files, file{filepath.Join(folder, name), class})
 		}
-		if len(files) == before {
-			return nil, fmt.Errorf("%s: there is no picture, .png, .jpg or .jpeg: a folder of pictures has a folder for each class", filepath.Join(path, class))
+		if len(pictures) == 0 {
+			return nil, fmt.Errorf("%s: there is no picture, .png, .jpg or .jpeg: a folder of pictures has a folder for each class", folder)
+		}
+		for _, name := range folders {
+			place := filepath.Join(folder, name)
+			if found, err := hasPictures(place); found || err != nil {
+				return nil, cmp.Or(err, fmt.Errorf("%s: this folder in that of the class %s has pictures: move them up into that, or away", place, class))
+			}
 		}
 	}
 	if len(files) == 0 {

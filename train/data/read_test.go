@@ -330,6 +330,23 @@ func TestReadErrors(t *testing.T) {
 	dir := folderOf(t, map[string][]byte{"a/1.png": pngOf(grey(0)), "b/2.png": pngOf(image.NewGray(image.Rect(0, 0, 4, 2)))})
 	_, err := (&Shelf{}).Open(t.Context(), dir, Options{})
 	checkContains(t, err, filepath.Join(dir, "b", "2.png"), "is 4 x 2 pixels, and those before are 3 x 2")
+	// A picture at a place where it has no class. Hidden ones, and folders without any, are left out.
+	for extra, says := range map[string]string{
+		"a/sub/2.png": "a/sub: this folder in that of the class a has pictures", "a/sub/.x/deep.gif": "", "a/sub/x/deep.gif": "a/sub: this folder",
+		"a/.sub/2.png": "", "a/sub/2.txt": "", "c.jpg": "c.jpg: this picture is beside the folders of the classes", ".c.jpg": "", "c.txt": "",
+	} {
+		dir := folderOf(t, map[string][]byte{"a/1.png": pngOf(grey(0)), "b/1.png": pngOf(grey(1)), "b/2.png": pngOf(grey(2)), extra: pngOf(grey(3))})
+		switch _, err := (&Shelf{}).Open(t.Context(), dir, Options{}); {
+		case says != "":
+			checkContains(t, err, filepath.Join(dir, filepath.FromSlash(says)))
+		case err != nil:
+			t.Errorf("with %s: %v", extra, err)
+		}
+	}
+	dir = folderOf(t, map[string][]byte{"more/1.png": pngOf(grey(0)), "all/a/1.png": pngOf(grey(0)), "all/b/1.png": pngOf(grey(1))})
+	must(os.Symlink(filepath.Join(dir, "more"), filepath.Join(dir, "all", "a", "link")))
+	_, err = (&Shelf{}).Open(t.Context(), filepath.Join(dir, "all"), Options{})
+	checkContains(t, err, filepath.Join("all", "a", "link")+": this folder")
 }
 
 // A separator within a quoted name separates nothing.
