@@ -30,7 +30,10 @@ func readIDX(s *Shelf, ctx context.Context, path, label string) (*raw, error) {
 	folder, name := filepath.Split(path)
 	for _, other := range []string{"t10k", "test"} {
 		if rest, ok := strings.CutPrefix(name, "train"); ok {
-			if beside := filepath.Join(folder, other+rest); rows.tested == nil && exists(beside) {
+			if beside := filepath.Join(folder, other+rest); exists(beside) {
+				if rows.tested != nil {
+					return nil, fmt.Errorf("%s: it has rows for testing in t10k%s and in test%[2]s: move one away", path, rest)
+				}
 				if rows.tested, err = readIDXPair(s, ctx, beside); err != nil {
 					return nil, err
 				}

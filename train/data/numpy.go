@@ -2,6 +2,7 @@ package data
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,12 +43,25 @@ func readNPZ(s *Shelf, ctx context.Context, path, label string) (*raw, error) {
 	}
 	defer archive.Close()
 	members := map[string]*zip.File{} // by the name of the array in small letters
+	form := map[string]int{"x": 0, "y": 0, "x_train": 1, "y_train": 1, "x_test": 1, "y_test": 1}
+	var first [2]string // an array of each form
 	for _, f := range archive.File {
-		members[strings.ToLower(strings.TrimSuffix(f.Name, ".npy"))] = f
+		name := strings.TrimSuffix(f.Name, ".npy")
+		lower := strings.ToLower(name)
+		if i, known := form[lower]; known {
+			if other := members[lower]; other != nil {
+				return nil, fmt.Errorf("%s: %s and %s are both the array %s: leave one out", path, other.Name, f.Name, lower)
+			}
+			first[i] = cmp.Or(first[i], name)
+		}
+		members[lower] = f
 	}
 	names := [][2]string{{"x", "y"}}
-	if members["x_train"] != nil {
+	if first[1] != "" {
 		names = [][2]string{{"x_train", "y_train"}, {"x_test", "y_test"}}
+	}
+	if first[0] != "" && first[1] != "" {
+		return nil, fmt.Errorf("%s: there are arrays %s and %s: give X and y, or x_train, y_train, x_test and y_test, and not both", path, first[0], first[1])
 	}
 	var parts []*raw
 	for _, pair := range names {

@@ -279,6 +279,10 @@ func TestReadErrors(t *testing.T) {
 		"flat.npz":                {string(npzOf(map[string][]byte{"x": y, "y": y})), "", "the rows have the shape [2]"},
 		"lengths.npz":             {string(npzOf(map[string][]byte{"x": x, "y": npyOf("<i8", "3,", []int64{1, 2, 3})})), "", "2 rows, and y has 3 classes"},
 		"array.npz":               {string(npzOf(map[string][]byte{"x": x, "z": y})), "", "there is no array y"},
+		"cases.npz":               {string(npzOf(map[string][]byte{"x": x, "X": y, "y": y})), "", ".npy are both the array x: leave one out"},
+		"labels.npz":              {string(npzOf(map[string][]byte{"X": x, "Y": y, "y": y})), "", ".npy are both the array y: leave one out"},
+		"forms.npz":               {string(npzOf(map[string][]byte{"X": x, "x_train": x, "y_train": y})), "", "forms.npz: there are arrays X and x_train: give X and y, or"},
+		"tested.npz":              {string(npzOf(map[string][]byte{"x": x, "y_test": y})), "", "tested.npz: there are arrays x and y_test: give X and y, or"},
 		"giant.npz":               {string(npzOf(map[string][]byte{"x": x, "y": npyOf("<i8", "2,", []int64{1 << 53, 1<<53 + 1})})), "", "row 1 has the class 9007199254740992, too large to be told"},
 		"first.npz":               {string(npzOf(map[string][]byte{"x": npyOf("|u1", "2, 1, 5, 5", make([]uint8, 50)), "y": y})), "", "[2 1 5 5], with the channels first"},
 		"object.npz":              {string(npzOf(map[string][]byte{"x": bytes.Replace(x, []byte("<f8"), []byte("|O8"), 1), "y": y})), "", `array x: its elements are of type "|O8"`},
@@ -326,9 +330,17 @@ func TestReadErrors(t *testing.T) {
 			}
 		})
 	}
+	// Two pairs of files for testing.
+	t.Chdir(folderOf(t, map[string][]byte{}))
+	for _, part := range []string{"train", "t10k", "test"} {
+		writeFile(t, part+"-images-idx3-ubyte", idxOf(idxImagesMagic, []uint32{2, 1, 1}, 1, 2))
+		writeFile(t, part+"-labels-idx1-ubyte", idxOf(idxLabelsMagic, []uint32{2}, 0, 1))
+	}
+	_, err := (&Shelf{}).Open(t.Context(), "train-images-idx3-ubyte", Options{})
+	checkContains(t, err, "it has rows for testing in t10k-images-idx3-ubyte and in test-images-idx3-ubyte: move one away")
 	// Pictures of two sizes.
 	dir := folderOf(t, map[string][]byte{"a/1.png": pngOf(grey(0)), "b/2.png": pngOf(image.NewGray(image.Rect(0, 0, 4, 2)))})
-	_, err := (&Shelf{}).Open(t.Context(), dir, Options{})
+	_, err = (&Shelf{}).Open(t.Context(), dir, Options{})
 	checkContains(t, err, filepath.Join(dir, "b", "2.png"), "is 4 x 2 pixels, and those before are 3 x 2")
 	// A picture at a place where it has no class. Hidden ones, and folders without any, are left out.
 	for extra, says := range map[string]string{
