@@ -119,6 +119,13 @@ func TestDataShow(t *testing.T) {
 			t.Errorf("the summary does not say %q:\n%s", want, shown)
 		}
 	}
+	comma := filepath.Join(folder, "cats, dogs.csv")
+	if err := os.Rename(text, comma); err != nil {
+		t.Fatal(err)
+	}
+	if shown, err := runData(t, "show", comma+":label=kind"); err != nil || !strings.Contains(shown, "40, of 2 numbers") {
+		t.Errorf("a path with a comma: %v in\n%s", err, shown)
+	}
 	sheet := filepath.Join(folder, "sheet.png")
 	text, err = runData(t, "show", pictures, "--json", "--sheet", sheet)
 	if err != nil {

@@ -371,12 +371,16 @@ func TestSeparator(t *testing.T) {
 }
 
 func TestSplitList(t *testing.T) {
+	t.Chdir(folderOf(t, map[string][]byte{"a,b.csv": nil, "c, d/e,f.csv": nil, "g.csv": nil}))
 	for list, want := range map[string][]string{
 		"digits, mnist":                 {"digits", "mnist"},
 		"a.csv:label=x,split=.2,digits": {"a.csv:label=x,split=.2", "digits"},
 		"a.csv:label=x, splt=.2":        {"a.csv:label=x,splt=.2"},
 		"digits,./a=b.csv":              {"digits", "./a=b.csv"},
-		"":                              nil,
+		// Paths of files that are there may have commas.
+		"a,b.csv": {"a,b.csv"}, "x,b.csv": {"x", "b.csv"}, "g.csv:test=a,b.csv": {"g.csv:test=a", "b.csv"},
+		"g.csv,a,b.csv:label=x,split=.2, c, d/e,f.csv,digits": {"g.csv", "a,b.csv:label=x,split=.2", "c, d/e,f.csv", "digits"},
+		"": nil,
 	} {
 		if got := SplitList(list); !slices.Equal(got, want) {
 			t.Errorf("SplitList(%q) is %q, want %q", list, got, want)

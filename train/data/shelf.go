@@ -79,10 +79,18 @@ func (s Shelf) Load(ctx context.Context, name string) (*Set, error) {
 }
 
 // SplitList splits a list of specs at the commas between them: an element key=value belongs to the
-// spec before it.
+// spec before it, and elements that together are the path of a file are one.
 func SplitList(list string) (specs []string) {
-	for element := range strings.SplitSeq(list, ",") {
-		element = strings.TrimSpace(element)
+	for rest := strings.Split(list, ","); len(rest) > 0; {
+		element, n := strings.TrimSpace(rest[0]), 1
+		for i := 2; i <= len(rest); i++ {
+			joined := strings.TrimSpace(strings.Join(rest[:i], ","))
+			if place := options.Split(joined, 2)[0]; strings.Contains(place, ",") && exists(place) {
+				element, n = joined, i
+				break
+			}
+		}
+		rest = rest[n:]
 		if last := len(specs) - 1; last >= 0 && option.MatchString(element) {
 			specs[last] += "," + element
 		} else if element != "" {
