@@ -244,6 +244,10 @@ func positionals(c *cli.Context) ([]string, error) {
 			continue
 		}
 		name, value, hasValue := strings.Cut(strings.TrimLeft(argument, "-"), "=")
+		if slices.Contains(cli.HelpFlag.Names(), name) {
+			cli.HelpPrinter(c.App.Writer, cli.CommandHelpTemplate, c.Command)
+			return nil, errHelped
+		}
 		flag := slices.IndexFunc(c.Command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
 		if flag < 0 {
 			return nil, noFlag(c.Command, argument)

@@ -46,7 +46,7 @@ func run(arguments []string, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("the output could not be written: %w", bare(out.err))
 	}
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(err, errHelped):
 		return 0
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "diaghess:", err)
@@ -55,6 +55,9 @@ func run(arguments []string, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stderr, "diaghess:", err)
 	return 1
 }
+
+// errHelped ends a command whose help was asked for behind its arguments.
+var errHelped = errors.New("help was printed")
 
 func newApp() *cli.App {
 	return &cli.App{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,4 +35,17 @@ func TestHelpIsNoArgument(t *testing.T) {
 		}
 	}
 	try(newApp().Commands)
+}
+
+// Help that is asked for behind an argument is printed, and nothing else is done.
+func TestHelpBehindArguments(t *testing.T) {
+	want, _, err := runApp(t, "report", "--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"--help", "-h"} {
+		if got, _, err := runApp(t, "report", "nowhere", flag); !errors.Is(err, errHelped) || got != want {
+			t.Errorf("report nowhere %s: %v, %.40q", flag, err, got)
+		}
+	}
 }
