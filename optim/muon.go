@@ -102,6 +102,14 @@ func (o *Muon) Coefficients(step int, rate float32) [kernels.CoefficientWords]fl
 	return [...]float32{rate, float32(adamW), float32(adamW / bias1), float32(1 / math.Sqrt(bias2))}
 }
 
+// fit returns an error if the rule is none for a network with so many matrices.
+func (o *Muon) fit(matrices int) error {
+	if o.HiddenOnly && matrices > 0 && matrices < 3 {
+		return errors.New("the network has no hidden layer between its first and its last: set hidden-only=false")
+	}
+	return nil
+}
+
 // bind chooses the matrices and binds the products of their iterations.
 func (o *Muon) bind(b *Buffers) (update, error) {
 	t := b.tensors
@@ -111,10 +119,10 @@ func (o *Muon) bind(b *Buffers) (update, error) {
 			matrices = append(matrices, i)
 		}
 	}
+	if err := o.fit(len(matrices)); err != nil {
+		return nil, err
+	}
 	if o.HiddenOnly && len(matrices) > 0 {
-		if len(matrices) < 3 {
-			return nil, errors.New("the network has no hidden layer between its first and its last: set hidden-only=false")
-		}
 		matrices = matrices[1 : len(matrices)-1]
 	}
 	scales := make([]float32, len(t.Offsets))

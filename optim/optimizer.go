@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"cmp"
 	"fmt"
 
 	"diaghess/gpu"
@@ -58,13 +59,27 @@ func Check(rule Rule, chain []layers.Layer, run Length) error {
 	if err == nil {
 		err = CurvatureOf(rule).Fit(chain)
 	}
-	if o, ok := rule.(*FileRule); ok && err == nil {
-		err = o.check()
+	switch o := rule.(type) {
+	case *FileRule:
+		err = cmp.Or(err, o.check())
+	case *Muon:
+		err = cmp.Or(err, o.fit(matrices(chain)))
 	}
 	if err != nil {
 		return fmt.Errorf("optimizer %s: %w", rule.Name(), err)
 	}
 	return nil
+}
+
+// matrices counts the parameters of layers that are no vectors.
+func matrices(chain []layers.Layer) (n int) {
+	for _, l := range chain {
+		switch l.(type) {
+		case layers.Conv, layers.Dense:
+			n++
+		}
+	}
+	return n
 }
 
 // ForNetwork binds a rule to a network's parameters, with the estimator of the curvature

@@ -274,7 +274,7 @@ func (h History) FirstPlan() (plan *Event) {
 	for i, e := range h.Events {
 		if e.Event == StudyPlanned {
 			plan = &h.Events[i]
-		} else if e.Event != StudyMerged { // which may come first
+		} else if e.Event != StudyMerged && e.Event != RunFailed { // which may come first
 			break
 		}
 	}

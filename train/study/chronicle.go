@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,13 +27,31 @@ type entry struct {
 	beside    int    // other runs, at most
 }
 
+// name is a run's folder in the study's, with slashes.
+func (c *chronicle) name(run record.Run) (string, error) {
+	name, err := filepath.Rel(c.study, run.Folder)
+	return filepath.ToSlash(name), err
+}
+
+// unbegun writes why a run could not begin or go on, unless it was interrupted, and returns that.
+func (c *chronicle) unbegun(job record.Job, why error) error {
+	if onlyInterrupted(why) {
+		return why
+	}
+	name, err := c.name(record.RunOf(c.study, job))
+	if err == nil {
+		err = c.ledger.Add(record.Event{Event: record.RunFailed, Run: name, Why: why.Error()})
+	}
+	return cmp.Or(why, err)
+}
+
 // begin writes that a run is trained from a step on.
 func (c *chronicle) begin(run record.Run, config record.Config, step int) (*entry, error) {
-	name, err := filepath.Rel(c.study, run.Folder)
+	name, err := c.name(run)
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{chronicle: c, run: filepath.ToSlash(name)}
+	e := &entry{chronicle: c, run: name}
 	c.mutex.Lock()
 	if c.active == nil {
 		c.active = map[*entry]bool{}

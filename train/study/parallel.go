@@ -126,20 +126,20 @@ const mostParallel = 32
 // room returns how many runs a device with memory of its own has room for, measured by
 // the second of two: with the first come what all of them share, the dataset and the
 // code of kernels and libraries. Both are kept for their turn.
-func (s *Study) room(ctx context.Context, runs *runners, meter gpu.Meter, sets *residents, jobs []train.Job) (n int, err error) {
+func (s *Study) room(ctx context.Context, runs *runners, meter gpu.Meter, sets *residents, jobs []train.Job, chronicle *chronicle) (n int, err error) {
 	runs.ready = map[record.Job]running{}
 	var free [2]int64
 	for i, job := range jobs[:len(free)] {
 		set, err := sets.get(job.Dataset)
 		if err != nil {
-			return 0, err
+			return 0, chronicle.unbegun(job.Job, err)
 		}
 		run, err := runs.make(ctx, set, job)
 		switch {
 		case i > 0 && errors.As(err, new(*gpu.OutOfMemory)):
 			return 1, nil
 		case err != nil:
-			return 0, fmt.Errorf("%s: %w", job, err)
+			return 0, fmt.Errorf("%s: %w", job, chronicle.unbegun(job.Job, err))
 		}
 		runs.ready[job.Job] = run
 		if free[i], _, err = meter.Memory(); err != nil {

@@ -98,7 +98,7 @@ func closeAll(sites []*site) (err error) {
 
 // prepare makes a device ready for runs, so many side by side unless that is measured. One
 // that is not alone may not get the runs that it was measured by. unprepare ends that.
-func (s *Study) prepare(d *site, jobs []train.Job, parallel int, alone bool) error {
+func (s *Study) prepare(d *site, jobs []train.Job, parallel int, alone bool, chronicle *chronicle) error {
 	stream, err := d.NewStream()
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (s *Study) prepare(d *site, jobs []train.Job, parallel int, alone bool) err
 	d.runs, d.sets = &runners{device: d}, &residents{ctx: d.ctx, stream: stream, shelf: s.Data, sets: map[string]*train.Resident{}}
 	d.room = parallel
 	if meter, ok := d.Device.(gpu.Meter); ok && s.Parallel == 0 && len(jobs) > 1 {
-		d.room, err = s.room(d.ctx, d.runs, meter, d.sets, jobs)
+		d.room, err = s.room(d.ctx, d.runs, meter, d.sets, jobs, chronicle)
 		if !alone {
 			d.runs.closeReady(&err)
 		}

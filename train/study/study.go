@@ -449,7 +449,7 @@ func (s *Study) runAll(ctx context.Context, sites []*site, jobs []train.Job, par
 		defer context.AfterFunc(d.ctx, queue.wake)()
 	}
 	each(func(d *site) {
-		if err := s.prepare(d, jobs, parallel, len(sites) == 1); fails(err) {
+		if err := s.prepare(d, jobs, parallel, len(sites) == 1, chronicle); fails(err) {
 			d.leave(err)
 		} else if err != nil {
 			fail(err)
@@ -506,6 +506,12 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	begun := false
+	defer func() {
+		if !begun && err != nil {
+			err = chronicle.unbegun(job.Job, err)
+		}
+	}()
 	set, err := sets.get(job.Dataset)
 	if err != nil {
 		return err
@@ -540,6 +546,7 @@ func (s *Study) runOne(ctx context.Context, runs *runners, sets *residents, job 
 	if err != nil {
 		return err
 	}
+	begun = true
 	seen := observer.Run(job.Job, config, trainer.Step, s.untilPause(config.Steps))
 	final, err := trainer.Train(ctx, &keeper{run: run, trainer: trainer.Trainer, extra: s.KeepCheckpoints, expected: config.Epochs, ledger: chronicle.ledger}, seen)
 	if err == nil && final.Status != record.Paused {

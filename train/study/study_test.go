@@ -318,6 +318,10 @@ func TestCheckpointOfAnotherRunIsNotRead(t *testing.T) {
 		if err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), path+" is "+want) {
 			t.Errorf("want an error with the file and %q, got %v", want, err)
 		}
+		all := events(t, s)
+		if last := all[len(all)-1]; last.Event != record.RunFailed || !strings.Contains(last.Why, want) || last.Run != "digits/adamw/seed-00" {
+			t.Errorf("the ledger ends with %+v, want why the run could not go on: %q", last, want)
+		}
 	}
 }
 
@@ -385,6 +389,7 @@ func TestJobsAreChecked(t *testing.T) {
 		"adamw: a warm-up of 3 epochs is longer":   func(s *Study) { s.Epochs, s.Optimizers = 2, rules("sgd,adamw:warmup=3") },
 		"sgd: a warm-up of 1e+30 epochs is longer": func(s *Study) { s.Optimizers = rules("adamw,sgd:warmup=1e30") },
 		"curvature ggn-exact is for networks without convolutions":   func(s *Study) { s.Model, s.Optimizers = "plaincnn", rules("sgd,diaghess:curvature=ggn-exact") },
+		"muon: the network has no hidden layer":                      func(s *Study) { s.Model, s.Optimizers = "mlp:layers=1", rules("adamw,muon") },
 		"last batch of 1, which the batch normalization of smallcnn": func(s *Study) { s.Model, s.Batch, s.Limit = "smallcnn", 64, 65 },
 		"the batch normalization of smallcnn needs at least 2":       func(s *Study) { s.Model, s.Batch, s.Limit = "smallcnn", 1, 65 },
 		"digits has 1437 training pictures":                          func(s *Study) { s.Limit = math.MaxInt },
