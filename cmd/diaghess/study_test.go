@@ -90,8 +90,24 @@ func TestStudyInALink(t *testing.T) {
 	if stdout, _, err = runApp(t, "report", link); err != nil || !strings.Contains(stdout, "n = 3 pairs") {
 		t.Errorf("report: %v\n%s", err, stdout)
 	}
-	if _, _, err := runApp(t, append([]string{"train", "--dataset", "digits", "--optimizer", "adam"}, small...)...); err != nil {
-		t.Errorf("train: %v", err)
+	// Runs that a list of runs would lack, without a word, are refused.
+	listed, err := os.ReadFile(filepath.Join(link, "study.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range [][]string{{"train", "--dataset", "digits", "--optimizer", "adamw"}, {"study", "--datasets", "digits", "--optimizers", "adamw", "--seeds", "0"}} {
+		if _, _, err := runApp(t, append(one, small...)...); err == nil || !strings.Contains(err.Error(), "choose another folder with --out") {
+			t.Errorf("%s: %v", one[0], err)
+		}
+	}
+	if now, err := os.ReadFile(filepath.Join(link, "study.json")); err != nil || string(now) != string(listed) {
+		t.Errorf("study.json is %s, %v, want %s", now, err, listed)
+	}
+	small[len(small)-1] = filepath.Join(t.TempDir(), "single")
+	for _, optimizer := range []string{"adam", "sgd"} {
+		if _, _, err := runApp(t, append([]string{"train", "--dataset", "digits", "--optimizer", optimizer}, small...)...); err != nil {
+			t.Errorf("train, of several into a folder: %v", err)
+		}
 	}
 }
 

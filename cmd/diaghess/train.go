@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"diaghess/train/record"
 )
 
 // trainCommand is `diaghess train`: a study of one run, without a table.
@@ -48,6 +50,9 @@ func runTrain(c *cli.Context) error {
 	}
 	s.Seeds = []int{c.Int("seed")}
 	s.Profile = c.Bool("profile")
+	if err := record.CheckSingle(s.Out); err != nil {
+		return err
+	}
 	if err := conductRuns(c, s); err != nil {
 		return err
 	}

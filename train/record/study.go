@@ -1,8 +1,11 @@
 package record
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 )
 
@@ -22,6 +25,20 @@ type Study struct {
 // WriteStudy writes study.json into a study's folder.
 func WriteStudy(folder string, jobs []Job) error {
 	return write(filepath.Join(folder, StudyFile), Study{Schema, jobs})
+}
+
+// CheckSingle says that a folder holds a study of several runs, by its plan or its list of runs,
+// which that of a single run would replace. Other single runs may be there.
+func CheckSingle(folder string) error {
+	var study Study
+	content, err := readAll(os.DirFS(folder), StudyFile)
+	if err == nil {
+		err = json.Unmarshal(content, &study)
+	}
+	if err == nil && len(study.Jobs) > 1 || exists(folder, PlanFile) {
+		return fmt.Errorf("%s holds a study of several runs, and a single one would replace its list of runs: choose another folder with --out", folder)
+	}
+	return nil
 }
 
 // Unended counts the runs that have begun in a study's folder, in one above it, or in a zip

@@ -170,6 +170,9 @@ func (s *Study) Register(path string) (differences []string, err error) {
 		if path != "" || !reflect.DeepEqual(s.Intent, Intent{}) {
 			return nil, errors.New("a plan is for a comparison: name two optimizers or more")
 		}
+		if kept, err := record.ReadPlan(filepath.Join(s.Out, record.PlanFile)); kept != nil || err != nil {
+			return nil, cmp.Or(err, fmt.Errorf("%s holds a study with the plan of a comparison: name its optimizers too, or choose another folder with --out", s.Out))
+		}
 		return nil, nil
 	}
 	own, err := s.plan()
