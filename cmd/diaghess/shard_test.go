@@ -218,6 +218,28 @@ func TestTuneInShards(t *testing.T) {
 	if stdout, _, err := runApp(t, "status", parts); err != nil || !strings.Contains(stdout, "merged") {
 		t.Errorf("%v: %s", err, stdout)
 	}
+
+	// A shard whose trials are gone is not complete, and has no result.
+	shard, fresh := filepath.Join(parts, "shard-0-of-2"), filepath.Join(folder, "fresh")
+	ledgers, err := filepath.Glob(filepath.Join(shard, "trials", "ledger", "*"))
+	trials, globErr := filepath.Glob(filepath.Join(shard, "trials", "digits", "adamw*"))
+	if err := errors.Join(err, globErr); err != nil || len(trials) != 8 {
+		t.Fatal(trials, err)
+	}
+	for _, ledger := range ledgers { // one that was written just now is waited for
+		if err := os.Chtimes(ledger, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(trials[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runApp(t, "merge", fresh, parts); err == nil || !strings.Contains(err.Error(), "shard 0/2: 1 of its 16 trial runs are gone") {
+		t.Errorf("a merge without a trial: %v", err)
+	}
+	if _, _, err := runApp(t, "merge", "--partial", fresh, parts); err != nil || exists(filepath.Join(fresh, "tuned.json")) {
+		t.Errorf("a partial merge without a trial: %v, or it has a result", err)
+	}
 }
 
 // filesIn counts the epochs' lines below a folder.

@@ -82,6 +82,9 @@ func (m *merge) read(ctx context.Context, parts []part) (_ []part, missing []str
 			if err == nil {
 				lacks[i], err = m.lacks(parts[i])
 			}
+			if lacks[i] != "" { // no result of what is gone
+				parts[i].tuned = nil
+			}
 			faults[i] = err
 			late[i] = (err != nil || lacks[i] != "" && !m.Partial) && time.Since(fresh).Abs() < settled
 		})
@@ -224,11 +227,8 @@ func (m *merge) lacks(p part) (string, error) {
 		}
 		return "it has not begun", nil
 	}
-	if p.tuning { // which runs a tuning has to do depends on its results
-		if p.tuned == nil {
-			return "its tuning has not ended", nil
-		}
-		return "", nil
+	if p.tuning {
+		return p.lacksTrials()
 	}
 	if err := p.divide(p.shard.Of, m.Divide); err != nil {
 		return "", fmt.Errorf("%s: %w", p.folder, err)
@@ -242,6 +242,38 @@ func (m *merge) lacks(p part) (string, error) {
 	left := of - len(p.runs)
 	if left > 0 {
 		return fmt.Sprintf("%d of its %s have not ended", left, Plural(of, "run")), nil
+	}
+	return "", nil
+}
+
+// lacksTrials is lacks for a shard of a tuning. Which runs it has to do depends on its results, so
+// that its tuned.json names them.
+func (p part) lacksTrials() (string, error) {
+	if p.tuned == nil {
+		return "its tuning has not ended", nil
+	}
+	var tuned Tuned
+	if wrong := decode(filepath.Join(p.folder, TunedFile), p.tuned, &tuned); wrong != nil {
+		return "", wrong
+	}
+	left, of := 0, 0
+	each := len(tuned.Seeds) / tuned.Tunings()
+	for _, o := range tuned.Optimizers {
+		for _, trial := range o.Trials {
+			for _, seed := range TuningSeeds(tuned.Seeds[:each], max(1, o.Tuning)) {
+				of++
+				job := Job{Dataset: tuned.Dataset, Optimizer: trial.Spec, Seed: seed}
+				if !slices.ContainsFunc(job.folders(), func(folder string) bool {
+					run, there := p.runs[filepath.ToSlash(folder)]
+					return there && (trial.Status != Finished || run.record.Record != "") // others may have been stopped
+				}) {
+					left++
+				}
+			}
+		}
+	}
+	if left > 0 {
+		return fmt.Sprintf("%d of its %s are gone", left, Plural(of, "trial run")), nil
 	}
 	return "", nil
 }
