@@ -145,9 +145,6 @@ func runStudy(c *cli.Context) error {
 // conduct does a study with its progress on standard error, and compares its runs, but not those
 // of a shard. It says so where another program made some of them.
 func conduct(c *cli.Context, s *study.Study) (*report.Analysis, error) {
-	if err := chooseDevice(c, s); err != nil { // before there is a plan
-		return nil, err
-	}
 	differences, err := s.Register(c.String("plan"))
 	if err != nil {
 		return nil, err
@@ -286,7 +283,8 @@ func observe() (observer study.Observer, finish func()) {
 	return progress.New(os.Stderr)
 }
 
-// hold keeps other processes out of a study's folder until release is called.
+// hold keeps other processes out of a study's folder until release is called. What is wrong with
+// the study it says before there is a folder.
 func hold(c *cli.Context, s *study.Study) (release func() error, err error) {
 	if _, err := s.Jobs(); err != nil {
 		return nil, err
@@ -294,7 +292,10 @@ func hold(c *cli.Context, s *study.Study) (release func() error, err error) {
 	if err := checkOut(s.Out); err != nil {
 		return nil, err
 	}
-	return s.Hold(c.Context)
+	if err := chooseDevice(c, s); err != nil {
+		return nil, err
+	}
+	return s.Hold(c.Context, c.String("plan"))
 }
 
 // chooseDevice sets a study's device, unless it has one already.

@@ -156,6 +156,33 @@ func (p *Plan) validateSettings() error {
 	return nil
 }
 
+// CheckPlanFile says why a path cannot be that of a plan beside the one in a study's folder. That
+// folder's other files are written by the study, and by what merges its shards.
+func CheckPlanFile(path, study string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("plan %s: it is a folder: name a file", path)
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("plan %s: it is a pipe or a device: name a file", path)
+	}
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if study, err = filepath.Abs(study); err != nil {
+		return err
+	}
+	if _, isShard := shardOf(filepath.Base(study)); isShard {
+		study = filepath.Dir(study)
+	}
+	inner, err := filepath.Rel(resolved(study), resolved(whole))
+	if err == nil && filepath.IsLocal(inner) && inner != PlanFile {
+		return fmt.Errorf("plan %s is in the study's folder, where its plan is %s: name a file elsewhere, or leave --plan out", path, PlanFile)
+	}
+	return nil
+}
+
 // ReadPlan reads a plan; it returns nil where there is no such file.
 func ReadPlan(path string) (*Plan, error) {
 	folder := filepath.Dir(path)

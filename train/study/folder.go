@@ -16,9 +16,20 @@ import (
 // Hold makes the study's folder, lets no other process work in it until release is called,
 // and removes what killed processes left half written. It refuses a folder that holds another
 // study, is inside one, or has files that are not the study's own; see [record.CheckFolder].
-// Run does it where it has not been done.
-func (s *Study) Hold(ctx context.Context) (release func() error, err error) {
+// It refuses a plan that Register would, too, before the folder is made. path is that of Register.
+func (s *Study) Hold(ctx context.Context, path string) (release func() error, err error) {
+	return s.hold(ctx, func() error {
+		_, err := s.choosePlan(path)
+		return err
+	})
+}
+
+// hold is Hold with what else is to be checked before the folder is made.
+func (s *Study) hold(ctx context.Context, check func() error) (release func() error, err error) {
 	if err := cmp.Or(s.CheckShard(), record.CheckFolder(ctx, s.Out, s.Force)); err != nil {
+		return nil, err
+	}
+	if err := check(); err != nil {
 		return nil, err
 	}
 	held, err := s.Lock(ctx)

@@ -114,7 +114,7 @@ func TestCheckIsInterrupted(t *testing.T) {
 	if err := s.sameTuning(ctx, jobs); !errors.Is(err, context.Canceled) {
 		t.Errorf("tunings: %v", err)
 	}
-	release, err := s.Hold(t.Context())
+	release, err := s.Hold(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,32 +166,58 @@ func quoted(notes []string) string {
 // the plan may run.
 func (s *Study) Register(path string) (differences []string, err error) {
 	s.planned = nil
+	c, err := s.choosePlan(path)
+	if err != nil || c.plan == nil {
+		return nil, err
+	}
+	for _, file := range c.missing {
+		if err := c.plan.Write(file); err != nil {
+			return nil, err
+		}
+	}
+	plan := c.plan
+	s.Intent, s.planned = Intent{plan.Metric, plan.Margins, plan.Looks, plan.Notes, plan.Preset, plan.PresetChanged}, plan
+	return c.differences, nil
+}
+
+// planChoice is the plan that a study is to have.
+type planChoice struct {
+	plan        *record.Plan // nil for none
+	missing     []string     // files that it is to be written to
+	differences []string     // see Register
+}
+
+// choosePlan is Register without writing anything.
+func (s *Study) choosePlan(path string) (c planChoice, err error) {
 	if len(s.Arms()) < 2 {
 		if path != "" || !reflect.DeepEqual(s.Intent, Intent{}) {
-			return nil, errors.New("a plan is for a comparison: name two optimizers or more")
+			return c, errors.New("a plan is for a comparison: name two optimizers or more")
 		}
 		if kept, err := record.ReadPlan(filepath.Join(s.Out, record.PlanFile)); kept != nil || err != nil {
-			return nil, cmp.Or(err, fmt.Errorf("%s holds a study with the plan of a comparison: name its optimizers too, or choose another folder with --out", s.Out))
+			return c, cmp.Or(err, fmt.Errorf("%s holds a study with the plan of a comparison: name its optimizers too, or choose another folder with --out", s.Out))
 		}
-		return nil, nil
+		return c, nil
 	}
 	own, err := s.plan()
 	if err == nil {
 		err = checkLooks(own)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
+		return c, fmt.Errorf("plan: %w", err)
 	}
 	var written *record.Plan
 	if path != "" {
+		if err := record.CheckPlanFile(path, s.Out); err != nil {
+			return c, err
+		}
 		if written, err = record.ReadPlan(path); err != nil {
-			return nil, err
+			return c, err
 		}
 	}
 	copied := filepath.Join(s.Out, record.PlanFile)
 	kept, err := record.ReadPlan(copied)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
 	plan, from := own, ""
 	switch {
@@ -201,44 +227,43 @@ func (s *Study) Register(path string) (differences []string, err error) {
 		plan, from = written, path
 	}
 	if kept != nil && written != nil && !reflect.DeepEqual(written, kept) {
-		return nil, fmt.Errorf("plan %s is not the one that the study %s began with, which is %s: a plan is made once", path, s.Out, copied)
+		return c, fmt.Errorf("plan %s is not the one that the study %s began with, which is %s: a plan is made once", path, s.Out, copied)
 	}
 	if err := s.Intent.agrees(plan, from); err != nil {
-		return nil, err
+		return c, err
 	}
 	if err := checkLooks(plan); err != nil {
-		return nil, fmt.Errorf("plan %s: %w", from, err)
+		return c, fmt.Errorf("plan %s: %w", from, err)
 	}
 	begun, err := record.Begun(s.Out)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	differences = differ(plan, own)
+	differences, anew := differ(plan, own), "remove that file to plan anew"
+	if written != nil { // it may be another study's
+		anew = "name another file with --plan"
+	}
 	switch {
 	case begun && kept == nil && path == "" && reflect.DeepEqual(s.Intent, Intent{}):
-		return nil, nil
+		return c, nil
 	case begun && kept == nil:
-		return nil, fmt.Errorf("the study %s has runs already: a plan is made before the first, so choose another folder with --out", s.Out)
+		return c, fmt.Errorf("the study %s has runs already: a plan is made before the first, so choose another folder with --out", s.Out)
 	case !begun && plan.Schema != own.Schema:
-		return nil, fmt.Errorf("plan %s is of another version of this program: remove it, and this command makes it anew", from)
+		return c, fmt.Errorf("plan %s is of another version of this program: %s", from, anew)
 	case !begun && !within(own, plan):
-		return nil, fmt.Errorf("plan %s is of another study: %s. Give what is planned or, since no run has begun, remove that file to plan anew", from, strings.Join(differences, "; "))
+		return c, fmt.Errorf("plan %s is of another study: %s. Give what is planned or, since no run has begun, %s", from, strings.Join(differences, "; "), anew)
 	}
 	if path != "" && written == nil {
-		if err := plan.Write(path); err != nil {
-			return nil, err
-		}
+		c.missing = append(c.missing, path)
 	}
 	if kept == nil {
-		if err := plan.Write(copied); err != nil {
-			return nil, err
-		}
+		c.missing = append(c.missing, copied)
 	}
 	if !begun && plan.Build != own.Build {
 		differences = append(differences, fmt.Sprintf("the plan has the program %s and this is %s", plan.Build, own.Build))
 	}
-	s.Intent, s.planned = Intent{plan.Metric, plan.Margins, plan.Looks, plan.Notes, plan.Preset, plan.PresetChanged}, plan
-	return differences, nil
+	c.plan, c.differences = plan, differences
+	return c, nil
 }
 
 // within says whether a study is all, or a part, of what is planned.

@@ -138,6 +138,22 @@ func TestPlanIsMadeOnceAndBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	register("misspelt.json", "unknown field", Intent{})
+	register("", "it is a folder: name a file", Intent{})
+	s.Out = folder
+	register("index.html", "is in the study's folder, where its plan is plan.json", Intent{})
+	register("digits/plan.json", "is in the study's folder", Intent{})
+	s.Out = filepath.Join(folder, record.Shard{Index: 1, Of: 2}.Folder())
+	register("metrics.csv", "is in the study's folder", Intent{})
+	s.Out = t.TempDir()
+	wrong := *s
+	wrong.Intent.Looks = []int{8, 1}
+	wrong.Out = filepath.Join(folder, "new")
+	if _, err := wrong.Hold(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "follows one at 8") {
+		t.Errorf("the folder of a study with a wrong plan: %v", err)
+	}
+	if _, err := os.Stat(wrong.Out); err == nil {
+		t.Error("a plan that was refused has left a folder")
+	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("a plan that was refused has been written")
 	}
@@ -211,6 +227,8 @@ func TestFirstRunFollowsThePlan(t *testing.T) {
 				notes, err := s.Register(path)
 				if said := fmt.Sprint(notes, err); !strings.Contains(said, c.want) || len(notes) != c.notes || (err != nil) != c.refuse {
 					t.Errorf("%q: %q, %v", path, notes, err)
+				} else if path != "" && strings.Contains(said, "remove") {
+					t.Errorf("%s may be the plan of another study: %s", path, said)
 				}
 				if _, err := os.Stat(filepath.Join(s.Out, record.PlanFile)); c.refuse && path != "" && err == nil {
 					t.Error("a plan that was refused is in the study")

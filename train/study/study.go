@@ -183,7 +183,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	}
 	if !s.held {
 		var release func() error
-		if release, err = s.Hold(ctx); err != nil {
+		if release, err = s.hold(ctx, func() error { return nil }); err != nil {
 			return err
 		}
 		defer func() { err = cmp.Or(err, release()) }()
