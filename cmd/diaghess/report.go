@@ -56,7 +56,7 @@ func reportCommand() *cli.Command {
 			},
 			&cli.BoolFlag{
 				Name:  "force",
-				Usage: "replace files in DIR of --out or --export that are not of a report or an export, or FILE of --archive",
+				Usage: "replace files in DIR of --out or --export that are not of a report or an export, or are another study's, or FILE of --archive",
 			},
 			&cli.BoolFlag{
 				Name:  "png",
@@ -98,6 +98,9 @@ func printReport(c *cli.Context) error {
 	if dir != "" && !c.Bool("force") {
 		if err := report.Replaceable(dir); err != nil {
 			return fmt.Errorf("%w, or replace it with --force", err)
+		}
+		if exists(filepath.Join(dir, record.StudyFile)) && !slices.ContainsFunc(arguments, func(reported string) bool { return inside(dir, reported) }) {
+			return fmt.Errorf("%s is the folder of a study that is not reported here: choose another folder with --out, or replace its page and tables with --force", dir)
 		}
 	}
 	export := c.String("export")
@@ -213,6 +216,19 @@ func printReport(c *cli.Context) error {
 		return fmt.Errorf("%d of the %d summary and t-test files do not agree with the runs", disagreeing, len(published))
 	}
 	return nil
+}
+
+// inside says whether a folder is another, or below it.
+func inside(dir, other string) bool {
+	inner, err := filepath.EvalSymlinks(dir)
+	outer, otherErr := filepath.EvalSymlinks(other)
+	if err != nil || otherErr != nil {
+		return false
+	}
+	inner, err = filepath.Abs(inner)
+	outer, otherErr = filepath.Abs(outer)
+	between, relErr := filepath.Rel(outer, inner)
+	return errors.Join(err, otherErr, relErr) == nil && filepath.IsLocal(between)
 }
 
 // folder says whether a path is that of a folder.

@@ -260,10 +260,16 @@ func TestReportArchive(t *testing.T) {
 	if got, _, err := runReport(archive); err != nil || got != want {
 		t.Errorf("%v: the archive's report is\n%s\nthe folder's\n%s", err, got, want)
 	}
+	for _, arguments := range [][]string{{out}, {filepath.Dir(out)}, {archive, "--force"}} { // the study, what it is in, what is forced
+		if _, _, err := runReport(append(arguments, "--out", out)...); err != nil {
+			t.Errorf("%q: %v", arguments, err)
+		}
+	}
 	for _, c := range []struct {
 		arguments []string
 		want      string
 	}{
+		{[]string{archive, "--out", out}, "of a study that is not reported here"},
 		{[]string{out, "--archive", archive}, "--force"},
 		{[]string{out, "--archive", out}, "ends in .zip"},
 		{[]string{out, archive, "--archive", archive}, "of one study"},
