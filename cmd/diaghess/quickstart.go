@@ -74,8 +74,8 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 	if err != nil {
 		return err
 	}
-	pilotPage, err := writePage(c.Context, filepath.Join(out, "pilot"), pilot)
-	if err != nil {
+	pilotOut := filepath.Join(out, "pilot")
+	if err := report.Replaceable(pilotOut); err != nil {
 		return err
 	}
 	s, err := makeStudy()
@@ -95,6 +95,10 @@ func runQuickstart(c *cli.Context, makeStudy func() (*study.Study, error)) error
 		return err
 	}
 	defer release()
+	pilotPage, err := writePage(c.Context, pilotOut, pilot)
+	if err != nil {
+		return err
+	}
 	analysis, err := conduct(c, s)
 	if err != nil {
 		return err

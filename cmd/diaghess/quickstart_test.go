@@ -45,6 +45,9 @@ func TestQuickstart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "4 seeds: give 1 to 3") {
 		t.Errorf("too many seeds: %v", err)
 	}
+	if exists(out) {
+		t.Error("a refused command has left a folder")
+	}
 	var finals [2]string
 	for i := range finals {
 		var stdout strings.Builder

@@ -142,18 +142,18 @@ func runMerge(c *cli.Context) error {
 	if err := checkOut(out); err != nil {
 		return err
 	}
-	held, err := (&study.Study{Out: out, Shard: record.Shard{Of: 1}}).Lock(c.Context)
-	if err != nil {
-		return err
-	}
 	merged, err := record.Merge(c.Context, record.Merging{
 		Out: out, Folders: folders, Trials: tune.TrialsFolder, Divide: study.Divide, Build: train.ThisBuild(),
 		Partial: c.Bool("partial"), Mixed: c.Bool("mixed"), Force: c.Bool("force"),
 		Waiting: func(what string) { fmt.Fprintln(c.App.ErrWriter, what) },
+		Lock: func() (func() error, error) {
+			held, err := (&study.Study{Out: out, Shard: record.Shard{Of: 1}}).Lock(c.Context)
+			if err != nil {
+				return nil, err
+			}
+			return held.Close, nil
+		},
 	})
-	if closed := held.Close(); err == nil {
-		err = closed
-	}
 	if err != nil {
 		return err
 	}

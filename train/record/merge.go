@@ -22,7 +22,7 @@ import (
 
 // Merging says what to merge.
 type Merging struct {
-	Out     string   // the study's folder, which the caller keeps others out of
+	Out     string   // the study's folder
 	Folders []string // of shards, see Shard.Folder, or of what holds such folders
 	Trials  string   // where a tuning has the study of its trials, in its folder
 	// Divide returns for each job the shard, of n, that trains it.
@@ -33,6 +33,9 @@ type Merging struct {
 	Force   bool          // see CheckFolder
 	Waiting func(string)  // is told, once, what is waited for
 	Settled time.Duration // after which what was written is there for all; 0 for DefaultSettled
+	// Lock makes Out and keeps other processes out of it. It is called when the shards fit; nil where
+	// the caller keeps others out.
+	Lock func() (release func() error, err error)
 
 	open func(folder string) fs.FS // of tests; nil for os.DirFS
 }
@@ -93,7 +96,7 @@ type Merged struct {
 // ledgers, each of which stays a chain. What lies there is then what one process would have made,
 // except for times and machines. The shards stay as they are. A merge that was interrupted goes
 // on, and another one adds what is new. Nothing that differs is replaced.
-func Merge(ctx context.Context, what Merging) (*Merged, error) {
+func Merge(ctx context.Context, what Merging) (result *Merged, err error) {
 	if err := notShard(what.Out); err != nil {
 		return nil, err
 	}
@@ -110,20 +113,36 @@ func Merge(ctx context.Context, what Merging) (*Merged, error) {
 		return nil, err
 	}
 	first := parts[max(0, slices.IndexFunc(parts, func(p part) bool { return len(p.files) > 0 }))]
-	result := &Merged{Shards: len(folders), Of: first.shard.Of, Missing: missing}
+	result = &Merged{Shards: len(folders), Of: first.shard.Of, Missing: missing}
 	study := m.Out
 	if first.tuning {
 		study = filepath.Join(m.Out, m.Trials)
+	}
+	files, tuned, err := m.plan(parts)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.join(parts); err != nil {
+		return nil, err
+	}
+	if _, err := joinLedgers(parts); err != nil {
+		return nil, err
+	}
+	if err := CheckFolder(ctx, study, m.Force); err != nil {
+		return nil, err
+	}
+	if m.Lock != nil {
+		release, held := m.Lock()
+		if held != nil {
+			return nil, held
+		}
+		defer func() { err = cmp.Or(err, release()) }()
 	}
 	before, err := m.before(ctx, study, first.tuning, parts)
 	if err != nil {
 		return nil, err
 	}
 	runs, err := m.join(append([]part{before}, parts...))
-	if err != nil {
-		return nil, err
-	}
-	files, tuned, err := m.plan(parts)
 	if err != nil {
 		return nil, err
 	}
@@ -203,9 +222,6 @@ func (l *listing) divide(n int, divide func([]Job, int) ([]int, error)) error {
 // before reads what is in the study's folder already. It refuses what is not of shards.
 func (m *merge) before(ctx context.Context, study string, tuning bool, parts []part) (part, error) {
 	before := part{folder: study, study: study, tuning: tuning}
-	if err := CheckFolder(ctx, study, m.Force); err != nil {
-		return before, err
-	}
 	if _, err := os.Stat(study); errors.Is(err, fs.ErrNotExist) {
 		return before, nil
 	}

@@ -334,9 +334,15 @@ func TestMergeRefuses(t *testing.T) {
 			if _, err := os.Stat(out); err == nil {
 				before = contents(t, out)
 			}
-			_, err := Merge(t.Context(), merging(out, folders...))
+			m := merging(out, folders...)
+			locked := false
+			m.Lock = func() (func() error, error) { locked = true; return func() error { return nil }, nil }
+			_, err := Merge(t.Context(), m)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error %v, want %s", err, c.want)
+			}
+			if locked != (name == "a study without shards") {
+				t.Errorf("the study's folder was made and locked: %v", locked)
 			}
 			if strings.HasPrefix(name, "a copy") && !(strings.Contains(err.Error(), out) && strings.Contains(err.Error(), other)) {
 				t.Errorf("the error does not name both: %v", err)
