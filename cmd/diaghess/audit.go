@@ -55,12 +55,12 @@ func runAudit(c *cli.Context) error {
 	if len(arguments) != 1 {
 		return errors.New("name the folder of one study: diaghess audit STUDY")
 	}
-	_, on, err := openDatasets(c, c.String("datasets"))
+	named, on, err := openDatasets(c, c.String("datasets"))
 	if err != nil {
 		return err
 	}
 	o := audit.Options{
-		Study: arguments[0], Data: on, Runs: c.Int("runs"), Steps: c.Int("steps"),
+		Study: arguments[0], Data: on, Datasets: named, Runs: c.Int("runs"), Steps: c.Int("steps"),
 		Seed: c.Uint64("seed"), Plan: c.String("plan"), Threads: c.Int("threads"),
 	}
 	if o.Shard, err = shard(c, os.Getenv); err != nil {

@@ -239,6 +239,9 @@ func positionals(c *cli.Context) ([]string, error) {
 		if argument == "--" {
 			return append(names, rest...), nil
 		}
+		if argument == "" {
+			return nil, fmt.Errorf("an argument is empty; see %s --help", c.Command.HelpName)
+		}
 		if !strings.HasPrefix(argument, "-") || argument == "-" {
 			names = append(names, argument)
 			continue

@@ -90,10 +90,12 @@ func TestStudyOfOwnData(t *testing.T) {
 	if stdout, _, err := runApp(t, "audit", out, "--runs", "4"); err != nil || !strings.Contains(stdout, "the dataset "+name+" is cats-dogs@") || !strings.Contains(stdout, "not comparable here") {
 		t.Errorf("audit with a row more: %v\n%s", err, stdout)
 	}
-	moved := filepath.Join(folder, "moved", filepath.Base(text))
-	write(t, moved, string(whole))
-	if stdout, _, err := runApp(t, "audit", out, "--runs", "4", "--datasets", moved+":label=kind,split=.25"); err != nil || strings.Count(stdout, ": equal\n") != 4 {
-		t.Errorf("audit of moved rows: %v\n%s", err, stdout)
+	for _, now := range []string{filepath.Base(text), "renamed.csv"} {
+		moved := filepath.Join(folder, "moved", now)
+		write(t, moved, string(whole))
+		if stdout, _, err := runApp(t, "audit", out, "--runs", "4", "--datasets", moved+":label=kind,split=.25"); err != nil || strings.Count(stdout, ": equal\n") != 4 {
+			t.Errorf("audit of moved rows, %s: %v\n%s", now, err, stdout)
+		}
 	}
 	// The digest itself is compared, whatever the name.
 	write(t, text, string(whole))

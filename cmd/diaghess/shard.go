@@ -116,10 +116,25 @@ func mergeCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "partial", Usage: "merge also where shards are missing or have not ended; a report of the result needs --partial too"},
 			&cli.BoolFlag{Name: "mixed", Usage: "merge runs of different devices or GPUs, which round differently; the runs of a pair are of one shard"},
-			forceFlag(),
+			&cli.BoolFlag{Name: "force", Usage: "replace files in OUT that have the names of records or of a report, also if another program made them"},
 		},
-		Action: runMerge,
+		Action: func(c *cli.Context) error { return asArgument(runMerge(c)) },
 	})
+}
+
+// asArgument is an error that advises OUT in place of --out, which merge does not have.
+func asArgument(err error) error {
+	if err == nil {
+		return nil
+	}
+	said := err.Error()
+	if rest, ok := strings.CutPrefix(said, "--out "); ok {
+		said = "OUT " + rest
+	}
+	if said = strings.ReplaceAll(said, " with --out", " as OUT"); said == err.Error() {
+		return err
+	}
+	return errors.New(said)
 }
 
 func runMerge(c *cli.Context) error {

@@ -242,6 +242,34 @@ func TestTuneInShards(t *testing.T) {
 	}
 }
 
+// What merge advises, merge has.
+func TestMergeAdvises(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
+	write(t, file, "")
+	study := []string{"study", "--datasets", "digits", "--model", "mlp", "--epochs", "1", "--limit", "100", "--optimizers", "adamw,sgd", "--seeds", "0", "--device", "cpu", "--shard", "0/1", "--out"}
+	foreign := filepath.Join(folder, "foreign")
+	if _, _, err := runApp(t, append(study, foreign)...); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(foreign, "metrics.csv"), "mine")
+	for _, c := range []struct {
+		out, from, want string
+	}{
+		{foreign, foreign, "choose another folder as OUT, or add --force"},
+		{file, foreign, "OUT " + shown(file) + ": this is a file"},
+		{filepath.Join(folder, "new"), folder, "holds no shards"},
+		{"", foreign, "an argument is empty"},
+	} {
+		if _, _, err := runApp(t, "merge", c.out, c.from); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q", c.out, err, c.want)
+		}
+	}
+	if exists(filepath.Join(folder, "new")) {
+		t.Error("a refused merge has left a folder")
+	}
+}
+
 // filesIn counts the epochs' lines below a folder.
 func filesIn(t *testing.T, folder string) (lines int) {
 	t.Helper()

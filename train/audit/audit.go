@@ -27,6 +27,9 @@ import (
 type Options struct {
 	Study string // its folder
 	Data  data.Shelf
+	// Datasets are the names of sets that were opened on the shelf: a run is repeated on that of
+	// them which has its rows, whatever the file is called now.
+	Datasets []string
 	// Runs is how many sampled runs are repeated; 0 repeats none. More than there are is an error.
 	Runs int
 	// Steps, if above 0, repeats a part of each sampled run: so many steps, rounded up to whole
@@ -147,8 +150,14 @@ func Run(ctx context.Context, o Options, observer Observer) (*Report, error) {
 		return nil, err
 	}
 	r.Runs = len(ended)
+	past, err := record.ReadLedger(study, o.Study)
+	if err != nil {
+		return nil, err
+	}
+	// Runs that are gone are faults.
+	known := slices.ContainsFunc(past.Events, func(e record.Event) bool { return e.Event == record.RunEnded })
 	switch {
-	case len(begun) == 0:
+	case len(begun) == 0 && !known:
 		return nil, fmt.Errorf("%s has no run of a study: name the folder of one, with study.json in it", o.Study)
 	case o.Runs < 0 || o.Runs > r.Runs:
 		return nil, fmt.Errorf("%d runs to repeat: the study has %d that have ended", o.Runs, r.Runs)
@@ -267,11 +276,12 @@ func (o *Options) repeat(ctx context.Context, name string, random *rand.Rand, ob
 		p.Outcome = Different
 	}
 	rule, err := ruleOf(config)
+	dataset := config.Dataset
 	if err == nil && !maps.Equal(optim.Settings(rule), config.OptimizerSettings) {
 		err = fmt.Errorf("this program's optimizer %s has other settings", config.Optimizer)
 	}
 	if err == nil {
-		if err = o.checkDataset(ctx, config, rule); err != nil && config.Data != nil {
+		if dataset, err = o.findDataset(ctx, config, rule); err != nil && config.Data != nil {
 			p.Outcome = Elsewhere // its rows are not here
 		}
 	}
@@ -285,7 +295,7 @@ func (o *Options) repeat(ctx context.Context, name string, random *rand.Rand, ob
 		p.Why = err.Error()
 		return p, "", nil
 	}
-	err = o.train(ctx, &p, run, rule, final, epochs, random, follow{observer: observer, of: config.Epochs}, &machine)
+	err = o.train(ctx, &p, run, rule, dataset, final, epochs, random, follow{observer: observer, of: config.Epochs}, &machine)
 	if ctx.Err() != nil {
 		return p, "", context.Cause(ctx)
 	}
@@ -295,24 +305,47 @@ func (o *Options) repeat(ctx context.Context, name string, random *rand.Rand, ob
 	return p, machine, nil
 }
 
-// checkDataset says why a run cannot be trained again on its dataset. A set that is not in the
-// catalogue is read from where it was, unless it is on the shelf.
-func (o *Options) checkDataset(ctx context.Context, config record.Config, rule optim.Rule) error {
-	set, err := o.Data.Describe(config.Dataset)
+// findDataset returns the name on the shelf of a run's dataset, or why the run cannot be trained
+// again on it. A set that is not in the catalogue is read from where it was, unless it is on the
+// shelf, under any name.
+func (o *Options) findDataset(ctx context.Context, config record.Config, rule optim.Rule) (name string, err error) {
+	name = config.Dataset
+	set, err := o.Data.Describe(name)
 	if err != nil && config.Data != nil {
-		name, openErr := o.Data.Open(ctx, config.Data.Source, data.Options{})
-		if openErr != nil {
-			return fmt.Errorf("%w; name where it is with --datasets", openErr)
-		}
-		if name != config.Dataset {
-			return fmt.Errorf("the dataset %s is %s now, so its content has changed: name the one that was used with --datasets", config.Dataset, name)
+		if name, err = o.sameRows(ctx, config); err != nil {
+			return "", err
 		}
 		set, err = o.Data.Describe(name)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	return train.Check(config.Settings, set, []optim.Rule{rule})
+	return name, train.Check(config.Settings, set, []optim.Rule{rule})
+}
+
+// sameRows returns the name of the set that has a run's rows, split and scaling: of those that were
+// named, or else the one that is where the run's was.
+func (o *Options) sameRows(ctx context.Context, config record.Config) (string, error) {
+	remedy := "name where it is with --datasets"
+	for _, name := range o.Datasets {
+		origin := (*record.Origin)(o.Data.Origin(name))
+		if origin == nil {
+			continue
+		}
+		now := *origin
+		if now.Source = config.Data.Source; now == *config.Data {
+			return name, nil
+		}
+		remedy = fmt.Sprintf("and %s, of --datasets, has other rows, or another split or scaling", name)
+	}
+	name, err := o.Data.Open(ctx, config.Data.Source, data.Options{})
+	if err != nil {
+		return "", fmt.Errorf("%w; %s", err, remedy)
+	}
+	if name != config.Dataset {
+		return "", fmt.Errorf("the dataset %s is %s now, so its content has changed: name the one that was used with --datasets", config.Dataset, name)
+	}
+	return name, nil
 }
 
 // ruleOf returns the optimizer of a run, from the text of its rule file that the record has.
@@ -326,7 +359,7 @@ func ruleOf(config record.Config) (optim.Rule, error) {
 }
 
 // train repeats a run and sets the outcome. Errors are those of this machine.
-func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, rule optim.Rule, final record.Final, epochs []record.Epoch, random *rand.Rand, watch train.Watcher, machine *string) (err error) {
+func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, rule optim.Rule, dataset string, final record.Final, epochs []record.Epoch, random *rand.Rand, watch train.Watcher, machine *string) (err error) {
 	config := run.Config()
 	name := config.Device
 	if config.Card != "" {
@@ -342,7 +375,7 @@ func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, r
 		return err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
-	set, err := train.Load(ctx, o.Data, config.Dataset)
+	set, err := train.Load(ctx, o.Data, dataset)
 	if err != nil {
 		return err
 	}
@@ -350,7 +383,7 @@ func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, r
 	if err != nil {
 		return err
 	}
-	trainer, err := train.New(stream, resident, train.NewJob(config.Settings, config.Dataset, rule, config.Seed))
+	trainer, err := train.New(stream, resident, train.NewJob(config.Settings, dataset, rule, config.Seed))
 	if err != nil {
 		return err
 	}
@@ -364,6 +397,7 @@ func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, r
 	if err != nil {
 		return err
 	}
+	again.Dataset = config.Dataset // which has these rows
 	*machine = device.Name() + ": " + device.Description()
 	p.Outcome = Equal
 	if p.Why = compare(*p, trainer, again, epochs, final); p.Why == "" {
@@ -372,6 +406,7 @@ func (o Options) train(ctx context.Context, p *Repetition, run record.Claimed, r
 	if p.Why != "" {
 		p.Outcome = Different
 		now := trainer.Config()
+		now.Dataset, now.Data = config.Dataset, config.Data // whose rows it has
 		now.Build = train.ThisBuild()
 		if elsewhere := config.Differences(now); elsewhere != nil {
 			p.Outcome, p.Why = Elsewhere, strings.Join(elsewhere, "; ")

@@ -207,6 +207,17 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// Runs that are gone are faults, also where all of them are.
+func TestRunsAreGone(t *testing.T) {
+	s := smallStudy(t)
+	if err := os.RemoveAll(filepath.Join(s.Out, "digits")); err != nil {
+		t.Fatal(err)
+	}
+	if r := audit(t, Options{Study: s.Out}); len(r.Faults) != 4 || !strings.Contains(r.Faults[0].String(), "its record is gone") {
+		t.Errorf("faults %v, want one for each of 4 runs", r.Faults)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	s := smallStudy(t)
 	for want, o := range map[string]Options{

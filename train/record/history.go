@@ -33,7 +33,7 @@ func ReadLedger(study fs.FS, root string) (History, error) {
 		return h, nil
 	}
 	if err != nil {
-		return h, err
+		return h, unreadable(filepath.Join(root, LedgerFolder), err)
 	}
 	lines := map[string]map[string]bool{} // digests of the lines of each file
 	chains := map[string][]Event{}

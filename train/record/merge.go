@@ -300,7 +300,7 @@ func (m *merge) plan(parts []part) (files map[string][]byte, tuned *Tuned, err e
 			continue
 		}
 		if why := differentPlan(first.files, p.files); why != "" {
-			return nil, nil, fmt.Errorf("%s and %s are not of the same study: %s", first.folder, p.folder, why)
+			return nil, nil, fmt.Errorf("%s is not of the study that %s is of: %s", p.folder, first.folder, why)
 		}
 	}
 	switch {

@@ -154,6 +154,13 @@ func (p *part) read(ctx context.Context, m *merge) (fresh time.Time, err error) 
 	if p.ledger, fresh, err = t.ledgerFiles(); err != nil {
 		return fresh, err
 	}
+	for _, name := range planFiles {
+		if content, there := p.files[name]; there {
+			if _, err := parse(content); err != nil {
+				return fresh, Problems{{Place: t.source(name), Sentence: "is damaged: " + err.Error()}}
+			}
+		}
+	}
 	p.runs = map[string]partRun{}
 	var wrong Problems
 	ended, begun, err := Runs(t.fs, p.study)
@@ -199,6 +206,9 @@ func (t *tree) ledgerFiles() (files map[string][]byte, fresh time.Time, err erro
 	entries, err := fs.ReadDir(t.fs, LedgerFolder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fresh, nil
+	}
+	if err != nil {
+		return nil, fresh, unreadable(t.source(LedgerFolder), err)
 	}
 	files = map[string][]byte{}
 	for _, entry := range entries {

@@ -316,6 +316,17 @@ func TestMergeRefuses(t *testing.T) {
 			folder := filepath.Join(out, Shard{1, 3}.Folder())
 			return errors.Join(os.RemoveAll(folder), os.WriteFile(folder, nil, 0o666))
 		}, filepath.Join("study", Shard{1, 3}.Folder())},
+		"a file for a ledger": {func(out, _ string) error {
+			ledger := filepath.Join(out, Shard{1, 3}.Folder(), LedgerFolder)
+			return errors.Join(os.RemoveAll(ledger), os.WriteFile(ledger, nil, 0o666))
+		}, filepath.Join(Shard{1, 3}.Folder(), LedgerFolder) + " cannot be read: not a directory"},
+		"a cut plan": {func(out, _ string) error {
+			plan := filepath.Join(out, Shard{1, 3}.Folder(), PlanFile)
+			return errors.Join(planOf().Write(plan), os.Truncate(plan, 40))
+		}, filepath.Join(Shard{1, 3}.Folder(), PlanFile) + " is damaged: it ends in the middle"},
+		"a plan of one": {func(out, _ string) error {
+			return planOf().Write(filepath.Join(out, Shard{1, 3}.Folder(), PlanFile))
+		}, Shard{1, 3}.Folder() + " is not of the study that "},
 		"a foreign file": {func(out, _ string) error {
 			return os.WriteFile(filepath.Join(out, "metrics.csv"), []byte("mine"), 0o666)
 		}, "would replace (metrics.csv)"},

@@ -220,12 +220,26 @@ func differentPlan(theirs, ours map[string][]byte) string {
 				return why
 			}
 		}
-		a, errA := parse(theirs[name])
-		b, errB := parse(ours[name])
-		if errA != nil || errB != nil {
-			return name + " is there in one only, or damaged"
+		if why := undecoded(name, theirs[name], ours[name]); why != "" {
+			return why
 		}
+		a, _ := parse(theirs[name])
+		b, _ := parse(ours[name])
 		return cmp.Or(differentFields(name, a, b), name+" is written otherwise")
+	}
+	return ""
+}
+
+// undecoded says which of two files is missing or damaged, "" for none.
+func undecoded(name string, theirs, ours []byte) string {
+	for i, content := range [][]byte{theirs, ours} {
+		where := []string{"there", "here"}[i]
+		if content == nil {
+			return name + " is missing " + where
+		}
+		if _, err := parse(content); err != nil {
+			return fmt.Sprintf("%s is damaged %s: %v", name, where, err)
+		}
 	}
 	return ""
 }
@@ -250,11 +264,11 @@ func differentRuns(theirs, ours []byte) string {
 	if bytes.Equal(theirs, ours) {
 		return ""
 	}
-	a, errA := parse(theirs)
-	b, errB := parse(ours)
-	if errA != nil || errB != nil {
-		return StudyFile + " is there in one only, or damaged"
+	if why := undecoded(StudyFile, theirs, ours); why != "" {
+		return why
 	}
+	a, _ := parse(theirs)
+	b, _ := parse(ours)
 	was, _ := a["jobs"].([]any)
 	is, _ := b["jobs"].([]any)
 	if len(was) != len(is) {

@@ -100,7 +100,7 @@ func ParseSpace(text string) (Space, error) {
 		}
 		name = strings.TrimSpace(name)
 		if _, twice := space[name]; twice {
-			return nil, fmt.Errorf("space: %q has two parts", name)
+			return nil, fmt.Errorf("space: %s is there twice: join the two with a comma", partOf(name))
 		}
 		for element := range strings.SplitSeq(list, ",") {
 			d, err := parseDimension(element)
@@ -108,12 +108,20 @@ func ParseSpace(text string) (Space, error) {
 				return nil, fmt.Errorf("space: %w", err)
 			}
 			if slices.ContainsFunc(space[name], func(other record.Dimension) bool { return other.Key == d.Key }) {
-				return nil, fmt.Errorf("space: %q has the key %s twice", name, d.Key)
+				return nil, fmt.Errorf("space: %s has the key %s twice", partOf(name), d.Key)
 			}
 			space[name] = append(space[name], d)
 		}
 	}
 	return space, nil
+}
+
+// partOf names a part of a space.
+func partOf(name string) string {
+	if name == "" {
+		return "the part without an optimizer's name"
+	}
+	return "the part of " + name
 }
 
 func parseDimension(element string) (record.Dimension, error) {

@@ -108,8 +108,8 @@ func TestParseSpace(t *testing.T) {
 		"lr=1..NaN":           "not of the form",
 		"lr=1..0.1 log":       "must be below",
 		"lr=0..1 log":         "above 0",
-		"lr=0.1..1,lr=0.1..2": "twice",
-		"lr=0.1..1;lr=0.1..2": "two parts",
+		"lr=0.1..1,lr=0.1..2": "the part without an optimizer's name has the key lr twice",
+		"lr=0.1..1;lr=0.1..2": "the part without an optimizer's name is there twice: join the two with a comma",
 	} {
 		if _, err := ParseSpace(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("space %q: want an error with %q, got %v", text, want, err)
