@@ -159,12 +159,10 @@ func (p *Plan) validateSettings() error {
 // CheckPlanFile says why a path cannot be that of a plan beside the one in a study's folder. That
 // folder's other files are written by the study, and by what merges its shards.
 func CheckPlanFile(path, study string) error {
-	info, err := os.Stat(path)
-	if err == nil && info.IsDir() {
-		return fmt.Errorf("plan %s: it is a folder: name a file", path)
-	}
-	if err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("plan %s: it is a pipe or a device: name a file", path)
+	if info, err := os.Stat(path); err == nil {
+		if err := regular(info.Mode()); err != nil {
+			return fmt.Errorf("plan: %w: name one", unreadable(path, err))
+		}
 	}
 	whole, err := filepath.Abs(path)
 	if err != nil {

@@ -138,7 +138,7 @@ func TestPlanIsMadeOnceAndBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	register("misspelt.json", "unknown field", Intent{})
-	register("", "it is a folder: name a file", Intent{})
+	register("", "it is a folder, and a file is expected: name one", Intent{})
 	s.Out = folder
 	register("index.html", "is in the study's folder, where its plan is plan.json", Intent{})
 	register("digits/plan.json", "is in the study's folder", Intent{})
