@@ -179,7 +179,7 @@ func TestImpossibleLooks(t *testing.T) {
 	a := lookedAt(t, map[string]int{"a": 20, "b": 20, "c": 20, "d": 20})
 	a.Records.Plan.Looks = []int{4, 20}
 	_, err := Compare(a.Rows, "a")
-	if want := fmt.Sprintf("%s: bad plan of looks: looks at [4 20] units, the first needs at least 5; restore it from a copy", "study/plan.json"); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("%s: bad plan of looks: looks at 4, 20 units, the first needs at least 5; restore it from a copy", "study/plan.json"); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

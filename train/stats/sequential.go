@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -42,13 +43,13 @@ const smallestLevel = 1e-12
 func PlanLooks(at []int, alpha float64) ([]Look, error) {
 	mustBeFraction("PlanLooks", "α", alpha)
 	if len(at) == 0 || at[0] < VerdictFrom {
-		return nil, fmt.Errorf("%w: looks at %d units, the first needs at least %d", ErrLooks, at, VerdictFrom)
+		return nil, fmt.Errorf("%w: looks at %s units, the first needs at least %d", ErrLooks, listed(at), VerdictFrom)
 	}
 	times := make([]float64, len(at))
 	spent := make([]float64, len(at))
 	for i, n := range at {
 		if i > 0 && n <= at[i-1] {
-			return nil, fmt.Errorf("%w: looks at %d units: numbers must rise", ErrLooks, at)
+			return nil, fmt.Errorf("%w: looks at %s units: numbers must rise", ErrLooks, listed(at))
 		}
 		times[i] = float64(n) / float64(at[len(at)-1])
 		spent[i] = 4 * distuv.UnitNormal.CDF(distuv.UnitNormal.Quantile(alpha/4)/math.Sqrt(times[i]))
@@ -57,10 +58,15 @@ func PlanLooks(at []int, alpha float64) ([]Look, error) {
 	for i, level := range nominalLevels(times, spent) {
 		looks[i] = Look{Units: at[i], Level: level}
 		if level < smallestLevel {
-			return nil, fmt.Errorf("%w: looks at %d units: at %d the level is %.2g, so nothing can be decided; leave that look out", ErrLooks, at, at[i], level)
+			return nil, fmt.Errorf("%w: looks at %s units: at %d the level is %.2g, so nothing can be decided; leave that look out", ErrLooks, listed(at), at[i], level)
 		}
 	}
 	return looks, nil
+}
+
+// listed is numbers with commas between them.
+func listed(numbers []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(numbers), " ", ", "), "[]")
 }
 
 // SmallestP returns the smallest p that sign flips of so many units can have: 2^(1−n) where all

@@ -211,7 +211,7 @@ func TestFirstRunFollowsThePlan(t *testing.T) {
 		"another setting":          {func(p *record.Plan) { p.Settings["epochs"] = "9" }, "the plan has the epochs 9 and the study has 3", 0, true},
 		"another tuning":           {func(p *record.Plan) { p.Tuned = "d" }, "the plan has the tuning d and the study has none", 0, true},
 		"another version":          {func(p *record.Plan) { p.Schema = 2 }, "is of another version of this program", 0, true},
-		"looks that rise too soon": {func(p *record.Plan) { p.Looks = []int{1, 2} }, "looks at [1 2] units, the first needs at least 5", 0, true},
+		"looks that rise too soon": {func(p *record.Plan) { p.Looks = []int{1, 2} }, "looks at 1, 2 units, the first needs at least 5", 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"", filepath.Join(t.TempDir(), "plan.json")} {
