@@ -126,6 +126,19 @@ func (h History) plan() (digest string) {
 	return digest
 }
 
+// Look returns the last look under the last plan, nil for none.
+func (h History) Look() (look *Event) {
+	for i, e := range h.Events {
+		switch e.Event {
+		case StudyPlanned:
+			look = nil
+		case StudyLooked:
+			look = &h.Events[i]
+		}
+	}
+	return look
+}
+
 // Record returns what a ledger has of the record in a run's folder: status and digests. It
 // returns false where the run has not ended.
 func (r Run) Record() (e Event, there bool, err error) { return r.tree().record(".") }
@@ -180,7 +193,7 @@ func CheckLedger(study fs.FS, root string) (h History, faults Problems, remarks 
 func checkLedger(t *tree, read map[string]Event) (h History, faults Problems, remarks []string, err error) {
 	study, root := t.fs, t.root
 	// The ledger has each record before it is complete: read later, it knows them all.
-	runs, err := t.runs()
+	runs, _, err := Runs(t.fs, t.root)
 	if err != nil {
 		return h, nil, nil, err
 	}
@@ -237,21 +250,6 @@ func checkLedger(t *tree, read map[string]Event) (h History, faults Problems, re
 // sameRecord says whether an event is of the record that another is of.
 func (e Event) sameRecord(other Event) bool {
 	return e.Record == other.Record && e.Result == other.Result && e.Status == other.Status
-}
-
-// runs returns the folders of the runs that have ended, in order.
-func (t *tree) runs() ([]string, error) {
-	finals, err := find(t.fs, t.root, ".", finalFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var runs []string
-	for _, final := range finals {
-		if strings.Count(final, "/") == runDepth {
-			runs = append(runs, path.Dir(final))
-		}
-	}
-	return runs, err
 }
 
 // ledgerSince is the first schema of programs that keep a ledger.

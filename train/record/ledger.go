@@ -31,6 +31,7 @@ type Happening string
 const (
 	StudyPlanned Happening = "planned"  // the study's command, see PlanDigest
 	StudyMerged  Happening = "merged"   // shards are joined, see Merge
+	StudyLooked  Happening = "looked"   // a planned look decided which runs are still needed
 	RunStarted   Happening = "started"  // from its first step
 	RunResumed   Happening = "resumed"  // from its checkpoint
 	RunHalted    Happening = "halted"   // by an interruption, or to wait for the next stage of a tuning
@@ -43,7 +44,7 @@ const (
 )
 
 // happenings are all that there are.
-var happenings = []Happening{StudyPlanned, StudyMerged, RunStarted, RunResumed, RunHalted, RunFailed, RunEnding, RunEnded, RunFound, RunReplaced, RunRemoved}
+var happenings = []Happening{StudyPlanned, StudyMerged, StudyLooked, RunStarted, RunResumed, RunHalted, RunFailed, RunEnding, RunEnded, RunFound, RunReplaced, RunRemoved}
 
 // Event is a line of the ledger. Digests are SHA-256 in hexadecimal.
 type Event struct {
@@ -55,7 +56,8 @@ type Event struct {
 	Event Happening `json:"event"`
 
 	// Of StudyPlanned, which comes before the files: the digest of the plan and of each of its
-	// files, how many runs it has, and the program.
+	// files, how many runs it has, and the program. Of StudyLooked: how many runs it has without
+	// those that are not needed any more, and in Step the steps of these runs.
 	Plan  string            `json:"plan,omitempty"`
 	Files map[string]string `json:"files,omitempty"`
 	Runs  int               `json:"runs,omitempty"`
@@ -131,6 +133,7 @@ type Ledger struct {
 	known map[string]Event  // by run: its last event with a record
 	begun map[string]Event  // by run: one that was about to have a record
 	plan  string            // of the last command
+	look  *Event            // the last one under this plan
 
 	mutex sync.Mutex
 	file  *os.File // opened by the first event
@@ -145,7 +148,7 @@ func OpenLedger(study string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{study: study, now: time.Now, heads: history.heads, known: history.records(), begun: history.ending(), plan: history.plan()}, nil
+	return &Ledger{study: study, now: time.Now, heads: history.heads, known: history.records(), begun: history.ending(), plan: history.plan(), look: history.Look()}, nil
 }
 
 // Plan writes study.json, and tuned.json unless tuned is nil, and returns the plan's digest.
@@ -176,6 +179,7 @@ func (l *Ledger) planned(files map[string][]byte, runs int, build Build, names .
 		if err := l.Add(Event{Event: StudyPlanned, Plan: digest, Files: digests, Runs: runs, Build: &build}); err != nil {
 			return "", err
 		}
+		l.look = nil
 	}
 	for _, name := range names {
 		if content, ok := files[name]; ok {
@@ -187,12 +191,21 @@ func (l *Ledger) planned(files map[string][]byte, runs int, build Build, names .
 	return digest, nil
 }
 
+// Looked adds that a planned look left so many runs, with so many steps, unless the look before did.
+func (l *Ledger) Looked(runs, steps int) error {
+	if l.look != nil && l.look.Runs == runs && l.look.Step == steps {
+		return nil
+	}
+	l.look = &Event{Event: StudyLooked, Runs: runs, Step: steps}
+	return l.Add(*l.look)
+}
+
 // Reconcile adds what happened to the study's records outside of the ledger: those that were
 // found, replaced or removed since it was last written. Some of the records may have been read
 // already, see CheckStudyContext.
 func (l *Ledger) Reconcile(read map[string]Event) error {
 	t := &tree{fs: os.DirFS(l.study), root: l.study}
-	runs, err := t.runs()
+	runs, _, err := Runs(t.fs, t.root)
 	if err != nil {
 		return err
 	}

@@ -17,14 +17,17 @@ import (
 // Runs returns the folders of a study's runs that have ended, and of those that have begun, in
 // order, with slashes.
 func Runs(study fs.FS, root string) (ended, begun []string, err error) {
-	t := &tree{fs: study, root: root}
-	if ended, err = t.runs(); err != nil {
-		return nil, nil, err
+	files, err := find(study, root, ".", configFile, finalFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
 	}
-	configs, err := find(study, root, ".", configFile)
-	for _, config := range configs {
-		if strings.Count(config, "/") == runDepth {
-			begun = append(begun, path.Dir(config))
+	for _, file := range files {
+		switch folder, name := path.Split(file); {
+		case strings.Count(file, "/") != runDepth:
+		case name == finalFile:
+			ended = append(ended, path.Clean(folder))
+		default:
+			begun = append(begun, path.Clean(folder))
 		}
 	}
 	return ended, begun, err
@@ -33,7 +36,7 @@ func Runs(study fs.FS, root string) (ended, begun []string, err error) {
 // recorded returns the names of a study's records, plans and ledgers, in order.
 func recorded(study fs.FS) (names []string, err error) {
 	t := &tree{fs: study}
-	runs, err := t.runs()
+	runs, _, err := Runs(t.fs, t.root)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func ResultsDigest(study fs.FS, root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	runs, err := t.runs()
+	runs, _, err := Runs(t.fs, t.root)
 	results := map[string]string{}
 	for _, run := range runs {
 		record, _, err := t.record(run)

@@ -22,6 +22,16 @@ type Study struct {
 	Jobs   []Job `json:"jobs"`
 }
 
+// ParseStudy reads a study.json. path is where it lies, for messages.
+func ParseStudy(path string, content []byte) (*Study, error) {
+	study := &Study{}
+	wrong := decode(path, content, study)
+	if wrong == nil && len(study.Jobs) == 0 {
+		wrong = Problems{{Place: path, Sentence: "lists no runs"}}
+	}
+	return study, wrong.remedied("The same study command writes " + path + " anew, and keeps the runs.").err()
+}
+
 // WriteStudy writes study.json into a study's folder.
 func WriteStudy(folder string, jobs []Job) error {
 	return write(filepath.Join(folder, StudyFile), Study{Schema, jobs})

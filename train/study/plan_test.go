@@ -356,6 +356,23 @@ func TestLooks(t *testing.T) {
 		t.Errorf("runs that were not needed are missed:\n%s", text)
 	}
 
+	// The ledger has what each look left, once.
+	left := func() (all []string) {
+		history, err := record.ReadLedger(os.DirFS(s.Out), s.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range history.Events {
+			if e.Event == record.StudyLooked {
+				all = append(all, fmt.Sprint(e.Runs, " of ", e.Step))
+			}
+		}
+		return all
+	}
+	if got, want := left(), []string{"50 of 200"}; !slices.Equal(got, want) {
+		t.Errorf("looks in the ledger: %v, want %v", got, want)
+	}
+
 	// The same command has nothing to do.
 	extents.all = nil
 	s, said = study(s.Out, seeds[:20], arms)
@@ -363,6 +380,9 @@ func TestLooks(t *testing.T) {
 	looked(*said, first)
 	if want := [][2]int{{60, 50}, {50, 50}}; !slices.Equal(extents.all, want) {
 		t.Errorf("the same command, runs and ended: %v, want %v", extents.all, want)
+	}
+	if got := left(); len(got) != 1 {
+		t.Errorf("looks in the ledger after the same command: %v", got)
 	}
 	// In another order of the seeds the looks are at the planned ones, and seeds that are not
 	// planned come after the last.

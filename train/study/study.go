@@ -232,7 +232,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 	if err := ledger.Reconcile(ended); err != nil {
 		return err
 	}
-	err = s.inLooks(ctx, jobs, left, extent, observer, func(left []train.Job) error {
+	err = s.inLooks(ctx, jobs, left, extent, ledger, observer, func(left []train.Job) error {
 		return s.runAll(ctx, sites, left, parallel, &chronicle{ledger: ledger, study: s.Out}, observer)
 	})
 	switch {
@@ -246,7 +246,7 @@ func (s *Study) Run(ctx context.Context, observer Observer) (err error) {
 
 // inLooks does the runs that are left up to each planned look, and then, of the others, those
 // that are still needed. Runs that are in no plan come after the last look.
-func (s *Study) inLooks(ctx context.Context, jobs, left []train.Job, extent Extent, observer Observer, run func([]train.Job) error) error {
+func (s *Study) inLooks(ctx context.Context, jobs, left []train.Job, extent Extent, ledger *record.Ledger, observer Observer, run func([]train.Job) error) error {
 	for look := 0; ; look++ {
 		observer.Study(extent)
 		now, later := s.upTo(look, left)
@@ -274,6 +274,9 @@ func (s *Study) inLooks(ctx context.Context, jobs, left []train.Job, extent Exte
 			return err
 		}
 		extent.Plan = plan
+		if err := ledger.Looked(len(jobs), extent.Steps); err != nil {
+			return err
+		}
 	}
 }
 
