@@ -56,7 +56,7 @@ func runStatus(c *cli.Context) error {
 				return err
 			}
 			studies = append(studies, s)
-			complete = complete && s.Ended == s.Runs
+			complete = complete && s.Complete()
 		}
 		if c.Bool("json") {
 			content, err := json.MarshalIndent(studies, "", "  ")
@@ -87,7 +87,11 @@ func runStatus(c *cli.Context) error {
 const mostShown = 20
 
 func printStatus(w io.Writer, s *status.Study, now time.Time) {
-	parts := []string{fmt.Sprintf("%d of %s ended", s.Ended, record.Plural(s.Runs, "run"))}
+	runs := record.Plural(s.Runs, "run")
+	if s.Unsized > 0 {
+		runs = "at least " + runs
+	}
+	parts := []string{fmt.Sprintf("%d of %s ended", s.Ended, runs)}
 	for _, n := range []struct {
 		count int
 		what  string
@@ -96,24 +100,35 @@ func printStatus(w io.Writer, s *status.Study, now time.Time) {
 			parts = append(parts, fmt.Sprintf("%d %s", n.count, n.what))
 		}
 	}
-	if s.Steps > 0 {
+	if s.Steps > 0 && s.Unsized == 0 {
 		parts = append(parts, fmt.Sprintf("%.0f %% of the steps", 100*float64(s.Done)/float64(s.Steps)))
 	}
 	switch {
-	case s.Ended == s.Runs && s.Merged:
+	case s.Complete() && s.Merged:
 		parts = append(parts, "merged")
-	case s.Left != nil && s.Ended < s.Runs:
+	case s.Complete() && s.Needless > 0:
+		parts = append(parts, "decided")
+	case s.Left != nil && !s.Complete():
 		parts = append(parts, "about "+duration(*s.Left)+" left")
+	}
+	if s.MergedRuns > 0 && !s.Merged {
+		parts = append(parts, fmt.Sprintf("%d merged", s.MergedRuns))
+	}
+	if s.Needless > 0 {
+		parts = append(parts, fmt.Sprintf("%d more not needed by a planned look", s.Needless))
 	}
 	fmt.Fprintf(w, "%s: %s\n", plain(s.Folder), strings.Join(parts, ", "))
 
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  shard\tstate\tended\twhere\tlast sign\tleft\tnow")
-	hidden, failures := 0, []string{}
+	hidden, notes := 0, []string{}
 	shown := 0
 	for _, shard := range s.Shards {
 		for _, f := range shard.Failures {
-			failures = append(failures, plain(f.Run+": "+f.Why))
+			notes = append(notes, "FAILED: "+plain(f.Run+": "+f.Why))
+		}
+		for _, fault := range shard.Ledger {
+			notes = append(notes, "CAUTION: "+plain(fault.String()))
 		}
 		if len(s.Shards) > mostShown && (shown == mostShown || shard.State == status.Complete || shard.State == status.Waiting) {
 			hidden++
@@ -138,7 +153,11 @@ func printStatus(w io.Writer, s *status.Study, now time.Time) {
 		if name == "" {
 			name = "all"
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%d/%d\t%s\t%s\t%s\t%s\n", name, shard.State, shard.Ended, shard.Runs, plain(strings.TrimSpace(shard.Host+" "+shard.Device)), last, left, plain(strings.Join(runs, ", ")))
+		of := fmt.Sprint(shard.Runs)
+		if shard.Unsized > 0 {
+			of = "?"
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%d/%s\t%s\t%s\t%s\t%s\n", name, shard.State, shard.Ended, of, plain(strings.TrimSpace(shard.Host+" "+shard.Device)), last, left, plain(strings.Join(runs, ", ")))
 	}
 	table.Flush()
 	if hidden > 0 {
@@ -148,12 +167,12 @@ func printStatus(w io.Writer, s *status.Study, now time.Time) {
 		}
 		fmt.Fprintf(w, "  not shown: %s; all are %v\n", record.Plural(hidden, "shard"), strings.TrimPrefix(fmt.Sprint(states), "map"))
 	}
-	for i, f := range failures {
+	for i, note := range notes {
 		if i == mostShown {
-			fmt.Fprintf(w, "  and %d more\n", len(failures)-i)
+			fmt.Fprintf(w, "  and %d more\n", len(notes)-i)
 			break
 		}
-		fmt.Fprintln(w, "  FAILED:", f)
+		fmt.Fprintln(w, "  "+note)
 	}
 }
 
