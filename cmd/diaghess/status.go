@@ -106,8 +106,6 @@ func printStatus(w io.Writer, s *status.Study, now time.Time) {
 	switch {
 	case s.Complete() && s.Merged:
 		parts = append(parts, "merged")
-	case s.Complete() && s.Needless > 0:
-		parts = append(parts, "decided")
 	case s.Left != nil && !s.Complete():
 		parts = append(parts, "about "+duration(*s.Left)+" left")
 	}
@@ -115,7 +113,7 @@ func printStatus(w io.Writer, s *status.Study, now time.Time) {
 		parts = append(parts, fmt.Sprintf("%d merged", s.MergedRuns))
 	}
 	if s.Needless > 0 {
-		parts = append(parts, fmt.Sprintf("%d more not needed by a planned look", s.Needless))
+		parts = append(parts, fmt.Sprintf("%d more not needed: decided at a look", s.Needless))
 	}
 	fmt.Fprintf(w, "%s: %s\n", plain(s.Folder), strings.Join(parts, ", "))
 
