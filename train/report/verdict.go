@@ -338,10 +338,10 @@ func (a *Analysis) facts() []fact {
 	switch len(a.Records.Runs) {
 	case 0:
 		failures = "Not known: CSV files list finished runs only."
-	default:
-		failures = fmt.Sprintf("%d of %d. Of the others it is not known: CSV files list finished runs only.", failed, len(a.Records.Runs))
 	case len(a.Rows):
 		units += " The arms of a seed share starting weights and random numbers, such as the order of the pictures."
+	default:
+		failures = fmt.Sprintf("%d of %d. Of the others it is not known: CSV files list finished runs only.", failed, len(a.Records.Runs))
 	}
 	tuning := "How the settings were chosen is not recorded here."
 	switch {
