@@ -154,7 +154,7 @@ func (p *part) read(ctx context.Context, m *merge) (fresh time.Time, err error) 
 	if p.ledger, fresh, err = t.ledgerFiles(); err != nil {
 		return fresh, err
 	}
-	for _, name := range planFiles {
+	for _, name := range []string{PlanFile, TunedFile} { // study.json has been read
 		if content, there := p.files[name]; there {
 			if _, err := parse(content); err != nil {
 				return fresh, Problems{{Place: t.source(name), Sentence: "is damaged: " + err.Error()}}
