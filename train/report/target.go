@@ -45,8 +45,12 @@ func median(list []float64) float64 {
 	return (list[(n-1)/2] + list[n/2]) / 2
 }
 
-// reach returns the first epoch with an accuracy; infinite where there is none.
+// reach returns the first epoch with an accuracy; infinite where there is none, and for a run that
+// failed, whatever it had reached before.
 func (r Record) reach(target float64) float64 {
+	if r.Row.unusable() != "" {
+		return math.Inf(1)
+	}
 	for i, e := range r.Epochs {
 		if e.ValAcc >= target {
 			return float64(i + 1)
