@@ -458,7 +458,7 @@ func (t *tableOfResults) note(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, exportMark+`
 - results.csv: a row for each data set and arm, with mean and sample standard deviation over the finished runs. The metrics are those of a report: of the test set where that was kept for the end.
-- curves.csv: the same for each epoch. epochs.csv and epochs.parquet: each epoch of each run.
+- curves.csv: the same for each epoch. epochs.csv and epochs.parquet: each epoch of each run. There and in history, val_loss, val_acc and f1 are of the validation pictures, also where results.csv has those of the test set.
 - history: of each run the history of Keras's History as JSON.
 - figures: bars over the data sets or, where networks or label smoothing differ, heat maps.
 - pilot-statistics.csv, where a report shows them: the statistics of the pilot's study of perceptrons.

@@ -142,6 +142,9 @@ func TestExportedTables(t *testing.T) {
 	column := func(records [][]string, name string, row int) string {
 		return records[row][slices.Index(records[0], name)]
 	}
+	if note, err := os.ReadFile(filepath.Join(dir, exportFile)); err != nil || !strings.Contains(string(note), "val_loss, val_acc and f1 are of the validation pictures, also where results.csv has those of the test set") {
+		t.Errorf("%s, %v", note, err)
+	}
 	results := readRecords(t, filepath.Join(dir, "results.csv"))
 	// The training loss after the last of 3 epochs is the seed and 1/3, the accuracy .5, .501 and .502.
 	for name, want := range map[string]string{"dataset": "digits", "optimizer": "adamw", "runs": "3", "not_finished": "1", "train_loss_mean": "1.3333333333333333", "train_loss_sd": "1", "train_time_mean": "1.5"} {
