@@ -38,6 +38,11 @@ func TestTimeToTarget(t *testing.T) {
 	if dots := table.strips[1].dots; dots[0].value != 2 || dots[1].title != "seed 1: never" || dots[2].title != "seed 2: never" {
 		t.Errorf("dots of sgd: %v", dots)
 	}
+	a.Targets = []float64{0.4, 0.40000001}
+	if got := a.targetTable("digits", a.Targets).header; !slices.Equal(got, []string{"arm", "40.00 %", "40.000001 %"}) {
+		t.Errorf("header %q", got)
+	}
+	a.Targets = nil
 	// The best median accuracy after the last epoch is adamw's 0.8.
 	if got := a.targets("digits"); len(got) != len(targetShares()) || got[0] != targetShares()[0]*0.8 || got[len(got)-1] != 0.8 {
 		t.Errorf("targets %v, want shares of 0.8", got)

@@ -70,7 +70,7 @@ func TestPlannedVerdict(t *testing.T) {
 		t.Errorf("primary %v, %s: %s", a.Primary, a.Comparisons[0].Claim(), a.Answer())
 	}
 	expectParts(t, strings.Join(a.planSection().paragraphs, "\n"), "The plan was followed", "digits, b against a: the whole interval is within the planned margin of 0.0100.",
-		"digits, b against a: the whole interval of accuracy is not within the planned margin of ")
+		"digits, b against a: the whole interval of accuracy is not within the planned margin of 0.005 points.")
 	standing := func(wantPlanned bool, want string) {
 		t.Helper()
 		if planned, words := a.standing(); planned != wantPlanned || words != want {

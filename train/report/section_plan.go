@@ -60,7 +60,7 @@ func (a *Analysis) planSection() section {
 			case !within(interval.Result, margin):
 				is = fmt.Sprintf("the whole interval%s is not within", of)
 			}
-			s.paragraphs = append(s.paragraphs, fmt.Sprintf("%s, %s: %s the planned margin of %s.", printable(c.Dataset), a.arms(c), is, a.amount(m, margin)))
+			s.paragraphs = append(s.paragraphs, fmt.Sprintf("%s, %s: %s the planned margin of %s.", printable(c.Dataset), a.arms(c), is, a.planned(m, margin)))
 		}
 	}
 	return s

@@ -87,8 +87,14 @@ func (a *Analysis) targetSection() section {
 // the target in the middle: a dot a run, and at the right the runs that never reach it.
 func (a *Analysis) targetTable(dataset string, targets []float64) table {
 	t := table{title: printable(dataset) + ": epochs to a validation accuracy", header: []string{"arm"}}
+	title := func(target float64) string {
+		if len(a.Targets) > 0 {
+			return exactly(100*target, 2) + " %"
+		}
+		return fmt.Sprintf("%.2f %%", 100*target)
+	}
 	for _, target := range targets {
-		t.header = append(t.header, fmt.Sprintf("%.2f %%", 100*target))
+		t.header = append(t.header, title(target))
 	}
 	shown := targets[len(targets)/2]
 	last := 0
@@ -101,7 +107,7 @@ func (a *Analysis) targetTable(dataset string, targets []float64) table {
 	x.ticks = slices.DeleteFunc(x.ticks, func(t tick) bool { return t.value < 1 || t.value > float64(last) || t.value != math.Trunc(t.value) })
 	never := float64(last) + max(1, float64(last)/8)
 	x.low, x.high, x.ticks = 0, never+never/20, append(x.ticks, tick{never, "never"})
-	x.left = fmt.Sprintf("epoch of %.2f %%", 100*shown)
+	x.left = "epoch of " + title(shown)
 	t.axis = &x
 	most := 1 // dots of one value
 	for _, optimizer := range a.racing(dataset) {
@@ -110,7 +116,7 @@ func (a *Analysis) targetTable(dataset string, targets []float64) table {
 		for _, target := range targets {
 			row = append(row, reachCell(runs, target))
 		}
-		s := strip{label: fmt.Sprintf("%s, epochs to %.2f %%: %s", a.name(optimizer), 100*shown, reachCell(runs, shown)), mean: math.NaN(), low: math.NaN(), high: math.NaN()}
+		s := strip{label: fmt.Sprintf("%s, epochs to %s: %s", a.name(optimizer), title(shown), reachCell(runs, shown)), mean: math.NaN(), low: math.NaN(), high: math.NaN()}
 		same := make(map[float64]int)
 		for _, run := range runs {
 			d := dot{run.reach(shown), fmt.Sprintf("seed %d: epoch %g", run.Row.Seed, run.reach(shown))}

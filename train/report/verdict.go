@@ -135,7 +135,7 @@ func (a *Analysis) Answer() string {
 		return fmt.Sprintf("Not shown: %s found no difference in %s%s.", a.unitCounts(all...), metric, a.couldFind(", and would have found %s with a probability of 80 %%"))
 	case len(byClaim[Equivalent]) == len(all):
 		margin, _ := a.margin()
-		return fmt.Sprintf("No difference that matters: %s.", a.are(all, "within the planned margin of "+a.amount(a.Primary, margin)))
+		return fmt.Sprintf("No difference that matters: %s.", a.are(all, "within the planned margin of "+a.planned(a.Primary, margin)))
 	default:
 		parts = append(parts, "No difference was shown")
 		open = 0

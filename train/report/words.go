@@ -101,12 +101,32 @@ func (a *Analysis) difference(m Metric, v float64) string { return a.plain(m, v)
 // amount writes a difference without a sign.
 func (a *Analysis) amount(m Metric, v float64) string { return a.value(m, v) + m.unitWord() }
 
+// planned writes a margin as it was given.
+func (a *Analysis) planned(m Metric, margin float64) string {
+	return exactly(m.scaled(margin), a.digits[m]) + m.unitWord()
+}
+
 // interval writes the interval of a difference without its unit; n/a without one.
 func (a *Analysis) interval(m Metric, i Outcome[stats.Interval]) string {
 	if i.Err != nil {
 		return missingNumber
 	}
 	return a.plain(m, i.Result.Low) + " to " + a.plain(m, i.Result.High)
+}
+
+// intervalCell is interval in a cell, which cites why there is none.
+func (a *Analysis) intervalCell(m Metric, i Outcome[stats.Interval], reasons *footnotes) string {
+	return reasons.cell(i.Err, func() string { return a.interval(m, i) })
+}
+
+// exactly writes a number that was given with at least so many decimals, and with more where it has more.
+func exactly(v float64, decimals int) string {
+	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64) // a share times 100 was rounded
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if _, after, _ := strings.Cut(s, "."); len(after) < decimals {
+		return decimal(v, decimals)
+	}
+	return s
 }
 
 // pValue writes a p: two decimals from 0.1 on, three below; n/a for NaN.
