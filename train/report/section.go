@@ -91,18 +91,21 @@ func (a *Analysis) contested() []Comparison {
 
 // compared returns the comparisons that have a pair.
 func (a *Analysis) compared() []Comparison {
-	return slices.DeleteFunc(a.contested(), func(c Comparison) bool { return len(c.Seeds) == 0 })
+	return slices.DeleteFunc(a.contested(), func(c Comparison) bool { return !c.paired() })
 }
 
-// perRival returns a table for each data set that has a pair, with a row for each rival in the
-// order of the ranking.
-func (a *Analysis) perRival(title string, header []string, row func(Comparison, *footnotes) []string) []table {
+// paired says whether the comparison has a pair.
+func (c Comparison) paired() bool { return len(c.Seeds) > 0 }
+
+// perRival returns a table for each data set, with a row for each rival that a function admits, in
+// the order of the ranking.
+func (a *Analysis) perRival(title string, header []string, admits func(Comparison) bool, row func(Comparison, *footnotes) []string) []table {
 	var tables []table
 	for _, dataset := range a.Datasets {
 		t := table{title: printable(dataset) + title, header: append([]string{"arm"}, header...)}
 		var reasons footnotes
 		for _, r := range a.ranking(dataset) {
-			if r.versus != nil && len(r.versus.Seeds) > 0 {
+			if r.versus != nil && admits(*r.versus) {
 				t.rows = append(t.rows, append([]string{a.name(r.optimizer)}, row(*r.versus, &reasons)...))
 				t.arms = append(t.arms, r.optimizer)
 			}

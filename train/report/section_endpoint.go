@@ -47,7 +47,7 @@ func (a *Analysis) endpointSection() section {
 	for _, run := range a.Records.Runs {
 		runs[keyOf(run.Row)] = run
 	}
-	s.tables = a.perRival(": validation accuracy by endpoint (exploratory)", header, func(c Comparison, reasons *footnotes) []string {
+	s.tables = a.perRival(": validation accuracy by endpoint (exploratory)", header, Comparison.paired, func(c Comparison, reasons *footnotes) []string {
 		var row []string
 		var up, down bool
 		for _, e := range endpoints {

@@ -60,7 +60,7 @@ func (a *Analysis) methodsSection() section {
 			return a.plain(a.Primary, o.Result.Estimate) + " (" + a.interval(a.Primary, Outcome[stats.Interval]{Result: o.Result.Interval}) + ")"
 		})
 	}
-	s.tables = a.perRival("", []string{"Hodges-Lehmann" + unit, "p, Wilcoxon", "interquartile means" + unit, "probability of improvement", "p, Holm's t", "p, t alone", "gain by pairing", "found with 80 %" + unit},
+	s.tables = a.perRival("", []string{"Hodges-Lehmann" + unit, "p, Wilcoxon", "interquartile means" + unit, "probability of improvement", "p, Holm's t", "p, t alone", "gain by pairing", "found with 80 %" + unit}, Comparison.paired,
 		func(c Comparison, reasons *footnotes) []string {
 			e := c.Evidence
 			l := c.Lines[a.Primary]
@@ -149,6 +149,7 @@ func (a *Analysis) secondarySection() section {
 func (a *Analysis) stabilitySection() section {
 	s := section{id: "stability", title: "How stable is it?", half: true}
 	s.tables = a.perRival("", []string{"SD, baseline", "SD, arm", "spread ratio", "p", a.unit() + "s only it failed", "only baseline", "p, failures"},
+		func(c Comparison) bool { return c.paired() || len(a.Records.Runs) > 0 && c.Failures.N > 0 },
 		func(c Comparison, reasons *footnotes) []string {
 			l, e := c.Lines[a.Primary], c.Evidence
 			deviation := func(s stats.Summary) string {
@@ -166,7 +167,7 @@ func (a *Analysis) stabilitySection() section {
 		})
 	if len(s.tables) > 0 {
 		s.paragraphs = []string{fmt.Sprintf("Spread of the %s%s: mean distance from the median, arm over baseline, tested by sign flips, each comparison by itself. "+
-			"Of normal results, a ratio of 2 is found with 19 %% from 10 %ss, with 66 %% from 20, never from 6 or fewer. Compared here: %s.", a.metricTitle(a.Primary), inUnit(a.Primary), a.unit(), a.unitCounts(a.compared()...))}
+			"Of normal results, a ratio of 2 is found with 19 %% from 10 %ss, with 66 %% from 20, never from 6 or fewer. Compared here: %s.", a.metricTitle(a.Primary), inUnit(a.Primary), a.unit(), a.unitCounts(a.contested()...))}
 	}
 	return s
 }
