@@ -159,18 +159,19 @@ func (a *Analysis) forestTables() []table {
 			header: []string{"arm", a.Primary.column(), "difference" + inUnit(a.Primary), "adjusted interval", "p", a.unit() + "s better", "failed", columnVerdict},
 			axis:   axis,
 		}
+		var reasons footnotes
 		for _, r := range a.ranking(dataset) {
-			t.add(a, r)
+			t.add(a, r, &reasons)
 		}
-		for _, c := range a.Comparisons {
-			if c.Dataset != dataset {
-				continue
-			}
-			if len(c.units()) > mostDots {
-				t.notes = appendNew(t.notes, fmt.Sprintf("No dots for more than %d %ss.", mostDots, a.unit()))
-			}
-			for _, line := range a.notes(c) {
-				t.notes = appendNew(t.notes, line)
+		t.notes = append(reasons.lines(), t.notes...)
+		list := slices.DeleteFunc(slices.Clone(a.Comparisons), func(c Comparison) bool { return c.Dataset != dataset })
+		if slices.ContainsFunc(list, func(c Comparison) bool { return len(c.units()) > mostDots }) {
+			t.notes = append(t.notes, fmt.Sprintf("No dots for more than %d %ss.", mostDots, a.unit()))
+		}
+		t.notes = append(append(t.notes, a.notesOf(list)...), a.ownWeights(dataset)...)
+		for _, c := range list {
+			if words := a.disagreement(c); words != "" {
+				t.notes = append(t.notes, a.name(c.Rival)+": "+words)
 			}
 		}
 		tables = append(tables, t)
@@ -189,7 +190,7 @@ func inUnit(m Metric) string {
 }
 
 // add adds the row of an arm to a table of forestTables.
-func (t *table) add(a *Analysis, r ranked) {
+func (t *table) add(a *Analysis, r ranked, reasons *footnotes) {
 	failed := missingNumber // CSV files list finished runs only
 	if r.recorded {
 		failed = fmt.Sprintf("%d of %d", r.runs-r.finished, r.runs)
@@ -197,7 +198,7 @@ func (t *table) add(a *Analysis, r ranked) {
 	row := []string{a.name(r.optimizer), a.value(a.Primary, r.mean), "", "", "", "", failed, "baseline"}
 	s := strip{label: a.name(r.optimizer) + ": the baseline, from which differences are", low: math.NaN(), high: math.NaN(), zero: true}
 	if r.versus != nil {
-		row = append(row[:2], a.differenceCells(*r.versus)...)
+		row = append(row[:2], a.differenceCells(*r.versus, reasons)...)
 		row = append(row, failed, r.versus.Claim().sign()+string(r.versus.Claim()))
 		s = a.differenceStrip(*r.versus, a.Primary, true)
 	} else if r.optimizer != a.Optimizers[0] || len(a.contested()) == 0 {
@@ -216,29 +217,52 @@ func (t *table) plot(s strip) {
 }
 
 // differenceCells are difference, interval, p and wins of a comparison.
-func (a *Analysis) differenceCells(c Comparison) []string {
+func (a *Analysis) differenceCells(c Comparison, reasons *footnotes) []string {
 	l, wins := c.Lines[a.Primary], missingNumber
 	if n := len(c.units()); n > 0 {
 		wins = fmt.Sprintf("%d of %d", c.Evidence.Wins, n)
 	}
-	return []string{a.plain(a.Primary, l.Difference), a.interval(a.Primary, l.Interval), pValue(c.Evidence.P), wins}
+	return []string{a.plain(a.Primary, l.Difference), a.intervalCell(a.Primary, l.Interval, reasons), pValue(c.Evidence.P), wins}
+}
+
+// disagreement says where the interval and the verdict of a comparison contradict each other; else it
+// is empty.
+func (a *Analysis) disagreement(c Comparison) string {
+	i, claim := c.Lines[a.Primary].Interval, c.Claim()
+	if i.Err != nil || math.IsNaN(c.Evidence.P) {
+		return ""
+	}
+	switch excludes := i.Result.Low > 0 || i.Result.High < 0; {
+	case excludes && claim != Better && claim != Worse:
+		return "the interval excludes 0, but p does not show a difference."
+	case !excludes && (claim == Better || claim == Worse):
+		return "the interval includes 0, but p shows a difference."
+	}
+	return ""
 }
 
 // earlierTable has the comparisons of earlier studies.
 func (a *Analysis) earlierTable(axis *axis) table {
 	t := table{title: "Earlier studies, each a family of its own", header: []string{"study", "seeds", "difference" + inUnit(a.Primary), "adjusted interval", "p", "seeds better", columnVerdict}, axis: axis}
+	var reasons footnotes
+	var disagree []string
 	for _, dataset := range a.Datasets {
 		for _, e := range a.Earlier {
 			for _, c := range e.contested() {
 				if c.Dataset != dataset {
 					continue
 				}
-				row := append([]string{printable(c.Dataset) + ": " + e.Title, fmt.Sprint(len(c.units()))}, e.differenceCells(c)...)
+				name := printable(c.Dataset) + ": " + e.Title
+				row := append([]string{name, fmt.Sprint(len(c.units()))}, e.differenceCells(c, &reasons)...)
 				t.rows = append(t.rows, append(row, c.Claim().sign()+string(c.Claim())))
 				t.plot(e.differenceStrip(c, a.Primary, true))
+				if words := e.disagreement(c); words != "" {
+					disagree = append(disagree, name+": "+words)
+				}
 			}
 		}
 	}
+	t.notes = slices.Concat(reasons.lines(), t.notes, disagree)
 	return t
 }
 

@@ -122,7 +122,7 @@ func TestPageOfRecords(t *testing.T) {
 func TestPageOfFewSeeds(t *testing.T) {
 	for n, want := range map[int]string{
 		1: "Too few seeds to say: a verdict needs 5 that both arms finished. They finished 1 seed.",
-		2: `<td data-l="adjusted interval">n/a</td><td data-l="p">n/a</td>`,
+		2: `<td data-l="adjusted interval">n/a [1]</td><td data-l="p">n/a</td>`,
 		4: `<span class="tag">· too few</span>`,
 		5: "which rests on nearly normal differences",
 	} {

@@ -196,7 +196,7 @@ func TestReadFolder(t *testing.T) {
 		}
 		a.Rows[i].run = &record.Ended{Config: record.Config{Rule: rule}}
 	}
-	notes := strings.Join(a.notes(a.Comparisons[0]), " ")
+	notes := strings.Join(a.ownWeights("digits"), " ")
 	if strings.Count(notes, "is evaluated with weights of its own") != 1 || strings.Contains(notes, "sgd is evaluated") {
 		t.Errorf("notes %q, want one arm with weights of its own, not sgd", notes)
 	}

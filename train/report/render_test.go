@@ -2,8 +2,10 @@ package report
 
 import (
 	"diaghess/train/record"
+	"diaghess/train/stats"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -79,6 +81,25 @@ func TestNotes(t *testing.T) {
 		" CAUTION: digits, diaghess against adamw: the runs differ in how many pictures they trained on (--limit): 2000, 3000; 0 is all.")
 }
 
+// What is not said of all rivals names its own.
+func TestNotesOfSeveral(t *testing.T) {
+	var rows []Row
+	for _, optimizer := range []string{"adamw", "lion", "muon", "sgd"} {
+		for seed := range 3 {
+			rows = append(rows, run("digits", optimizer, seed, float64(1+seed*len(optimizer))))
+			rows[len(rows)-1].Measured = Measured{Protocol: record.ProtocolPilot}
+		}
+	}
+	rows[len(rows)-1].Status = record.Diverged
+	a := mustCompare(t, rows, "")
+	notes := a.forestTables()[0].notes
+	want := []string{"[1] n/a: a paired test needs at least 3 pairs, got 2.", "lion, muon: n = 3 pairs, seeds 0–2.", "Measured on the test set, which is the validation set too, after the last epoch.",
+		"sgd: n = 2 pairs, seeds 0, 1.", "sgd: left out: seed 2, sgd diverged."}
+	if !slices.Equal(notes, want) {
+		t.Errorf("notes %q, want %q", notes, want)
+	}
+}
+
 func TestMissingNumbersHaveReasons(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -135,6 +156,25 @@ func TestMissingNumbersHaveReasons(t *testing.T) {
 			}
 			expectLines(t, markdown, c.lines...)
 		})
+	}
+}
+
+// The arms of package stats are x and y.
+func TestReasonNamesNoVariable(t *testing.T) {
+	var reasons footnotes
+	for _, arm := range []string{"x", "y"} {
+		reasons.cite(fmt.Errorf("%s: %w", arm, stats.ErrConstant))
+	}
+	if want := []string{"[1] n/a: all values of an arm are equal: they have no correlation and no variance to compare."}; !slices.Equal(reasons.lines(), want) {
+		t.Errorf("%q, want %q", reasons.lines(), want)
+	}
+}
+
+func TestExactly(t *testing.T) {
+	for want, v := range map[string]float64{"10.00": 10, "10.000001": 100 * 0.10000001, "0.0000001": 100 * 1e-9, "0.50": 0.5, "1.23": 100 * 0.0123, "0.125": 0.125} {
+		if got := exactly(v, 2); got != want {
+			t.Errorf("%g: %s, want %s", v, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"diaghess/train/stats"
 )
@@ -98,6 +99,9 @@ type footnotes []string
 
 // cite returns the text of a cell without a number for a reason.
 func (f *footnotes) cite(reason error) string {
+	if errors.Is(reason, stats.ErrConstant) {
+		reason = stats.ErrConstant // without the arm, which is x or y there
+	}
 	place := slices.Index(*f, reason.Error())
 	if place < 0 {
 		place = len(*f)
@@ -144,15 +148,38 @@ func (a *Analysis) notes(c Comparison) []string {
 	if len(c.Measured) == 1 {
 		lines = append(lines, printable(c.Measured[0].String())+".")
 	}
-	for _, arm := range []string{c.Baseline, c.Rival} {
-		if slices.ContainsFunc(a.Rows, func(r Row) bool { return r.Optimizer == arm && r.run != nil && r.run.Config.OwnWeights() }) {
-			lines = append(lines, a.name(arm)+" is evaluated with weights of its own, not with those that it trains.")
-		}
-	}
 	if c.Rival == "" && len(a.contested()) > 0 { // else the answer says it
 		lines = append(lines, "No other optimizer ran on this data set: there is nothing to compare with.")
 	}
 	return append(lines, a.leftOutLines(c.LeftOut)...)
+}
+
+// notesOf are the notes of a data set's comparisons. What is not of all names its rivals.
+func (a *Analysis) notesOf(list []Comparison) []string {
+	var lines []string
+	rivals := make(map[string][]string) // by line
+	for _, c := range list {
+		for _, line := range a.notes(c) {
+			lines, rivals[line] = appendNew(lines, line), append(rivals[line], a.name(c.Rival))
+		}
+	}
+	for i, line := range lines {
+		if of := rivals[line]; len(of) < len(list) {
+			lines[i] = strings.Join(of, ", ") + ": " + strings.ToLower(line[:1]) + line[1:]
+		}
+	}
+	return lines
+}
+
+// ownWeights names the arms on a data set that are evaluated with weights of their own.
+func (a *Analysis) ownWeights(dataset string) []string {
+	var lines []string
+	for _, arm := range a.armsOf(dataset) {
+		if slices.ContainsFunc(a.Rows, func(r Row) bool { return r.Optimizer == arm && r.run != nil && r.run.Config.OwnWeights() }) {
+			lines = append(lines, a.name(arm)+" is evaluated with weights of its own, not with those that it trains.")
+		}
+	}
+	return lines
 }
 
 // cautionsOf says in what the runs of a comparison differ though they should not.
