@@ -29,15 +29,16 @@ func (a *Analysis) howToRead() string {
 		words += ", averaged within each tuning"
 	}
 	words += "." + a.together("The 95 % intervals")
-	if a.Method != stats.IntervalsOnly {
-		words += " The verdict goes by p"
-		if a.Cells > 1 {
-			words += "; intervals are a little wider, since they hold for all comparisons at once"
-		}
-		words += "."
+	switch {
+	case slices.ContainsFunc(a.contested(), func(c Comparison) bool { return c.Evidence.Method == stats.MaxT }):
+		words += " The verdict goes by p, of sign flips. The interval is another method, Student's t, and can disagree with it either way."
+	case a.Method != stats.IntervalsOnly && a.Cells > 1:
+		words += " The verdict goes by Holm's p. The interval is the wider of the two: it can include 0 beside a verdict."
+	case a.Method != stats.IntervalsOnly:
+		words += " The verdict goes by p."
 	}
 	if margin, ok := a.margin(); ok {
-		words += fmt.Sprintf(" The planned margin is %s.", a.amount(a.Primary, margin))
+		words += fmt.Sprintf(" The planned margin is %s.", a.planned(a.Primary, margin))
 	} else if slices.ContainsFunc(a.contested(), func(c Comparison) bool { return c.Claim() == NotShown }) {
 		words += " “Not shown” does not mean “equal”: to show that needs a margin in the plan."
 	}
