@@ -116,6 +116,57 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// Sums of 8 positive differences reach theirs in 2 of 256 sign patterns, but t is 2, below the 2.365 of
+// an interval that excludes 0. Of six equal differences, the opposite one and 0, t is 2.376, and sums reach theirs in
+// 16 of 128 patterns.
+func TestDisagreement(t *testing.T) {
+	for want, differences := range map[string][]float64{
+		"": {.01, .02, .01, .03, .02, .01, .02, .03},
+		"the interval includes 0, but p shows a difference.":         {.01, .01, .01, .01, .01, .01, .01, .09},
+		"the interval excludes 0, but p does not show a difference.": {.01, .01, .01, .01, .01, .01, -.01, 0},
+	} {
+		a := mustCompare(t, pairs(differences...), "")
+		if got := a.disagreement(a.Comparisons[0]); got != want {
+			t.Errorf("%v: %q, want %q", differences, got, want)
+		}
+		if want != "" && !slices.Contains(a.forestTables()[0].notes, "diaghess: "+want) {
+			t.Errorf("%q is not under the table: %q", want, a.forestTables()[0].notes)
+		}
+		if got, want := a.howToRead(), "The interval is another method, Student's t, and can disagree with it either way."; !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Seeds 0 to 4 are in pairs. The means of all six runs are those of both tables: of b 4.76/6 = .7933.
+func TestOneMean(t *testing.T) {
+	var rows []Row
+	for seed, accuracy := range map[int]float64{0: .91, 1: .91, 2: .92, 3: .91, 4: .91, 6: .2} {
+		b := run("digits", "b", seed, 1)
+		b.ValAcc, b.F1 = accuracy, accuracy
+		a := run("digits", "a", min(seed, 5), 1)
+		a.ValAcc, a.F1 = .9, .9
+		rows = append(rows, a, b)
+	}
+	a := mustCompare(t, rows, "a")
+	first, f1 := a.forestTables()[0].rows[1], a.secondarySection().tables[0].rows[0]
+	if first[1] != "79.33" || f1[1] != "79.33" || f1[2] != "+1.20" {
+		t.Errorf("accuracy %q and F1 %q, want a mean of 79.33 in both", first, f1)
+	}
+}
+
+// A rival that failed in all runs has no pair, and a test of its failures: 3 to 0 is 2/8.
+func TestFailuresWithoutPairs(t *testing.T) {
+	runs := study("1")
+	for i := range runs[3:] {
+		runs[3+i].status, runs[3+i].accuracy = record.Diverged, nil
+	}
+	s := mustCompareFolders(t, writeRuns(t, t.TempDir(), runs)).stabilitySection()
+	if want := []string{"sgd", "n/a [1]", "n/a [1]", "n/a [2]", "n/a [2]", "3", "0", "0.25"}; len(s.tables) != 1 || !slices.Equal(s.tables[0].rows[0], want) {
+		t.Errorf("tables %+v, want a row %q", s.tables, want)
+	}
+}
+
 // Several rivals on several data sets, of which one has no pair. All count in the family.
 func TestAnswerOfSeveral(t *testing.T) {
 	var rows []Row

@@ -126,16 +126,20 @@ func (a *Analysis) secondarySection() section {
 			if m == a.Primary {
 				continue
 			}
+			var reasons footnotes
 			t := table{title: fmt.Sprintf("%s: %s (secondary)", printable(dataset), a.metricTitle(m)), header: []string{"arm", m.column(), "difference" + inUnit(m), "adjusted interval"}, axis: a.differenceAxis(m, false)}
 			for _, r := range a.ranking(dataset) {
-				if r.versus == nil || len(r.versus.Seeds) == 0 {
+				if r.versus == nil || !r.versus.paired() {
 					continue
 				}
 				l := r.versus.Lines[m]
-				t.rows = append(t.rows, []string{a.name(r.optimizer), a.value(m, l.Rival.Mean), a.plain(m, l.Difference), a.interval(m, l.Interval)})
+				of, err := a.summary(dataset, r.optimizer, m)
+				mean := reasons.cell(err, func() string { return a.value(m, of.Mean) })
+				t.rows = append(t.rows, []string{a.name(r.optimizer), mean, a.plain(m, l.Difference), a.intervalCell(m, l.Interval, &reasons)})
 				t.arms = append(t.arms, r.optimizer)
 				t.plot(a.differenceStrip(*r.versus, m, false))
 			}
+			t.notes = append(reasons.lines(), t.notes...)
 			if len(t.rows) > 0 {
 				s.tables = append(s.tables, t)
 			}
@@ -219,7 +223,7 @@ func (a *Analysis) publishedSection() section {
 		s.paragraphs = []string{fmt.Sprintf("Yes: all %d numbers in summary and t-test files follow from the runs.", numbers)}
 	}
 	if len(a.contested()) > 0 {
-		s.paragraphs = append(s.paragraphs, "t and p are of one paired t-test each, not adjusted for the number of metrics, rivals and data sets.")
+		s.paragraphs = append(s.paragraphs, "All numbers of a comparison are of its pairs, the means too. t and p are of one paired t-test each, not adjusted for the number of metrics, rivals and data sets.")
 	}
 	for _, c := range a.Comparisons {
 		var reasons footnotes
