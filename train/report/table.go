@@ -154,19 +154,28 @@ func (a *Analysis) notes(c Comparison) []string {
 	return append(lines, a.leftOutLines(c.LeftOut)...)
 }
 
-// notesOf are the notes of a data set's comparisons. What is not of all names its rivals.
+// notesOf are the notes of a data set's comparisons. What is not of all says of which rivals it is,
+// unless it names the only one.
 func (a *Analysis) notesOf(list []Comparison) []string {
-	var lines []string
+	var lines, all []string
 	rivals := make(map[string][]string) // by line
 	for _, c := range list {
+		all = append(all, a.name(c.Rival))
 		for _, line := range a.notes(c) {
 			lines, rivals[line] = appendNew(lines, line), append(rivals[line], a.name(c.Rival))
 		}
 	}
 	for i, line := range lines {
-		if of := rivals[line]; len(of) < len(list) {
-			lines[i] = strings.Join(of, ", ") + ": " + strings.ToLower(line[:1]) + line[1:]
+		of := rivals[line]
+		who := strings.Join(of, ", ")
+		others := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(of, name) })
+		switch {
+		case len(others) == 0 || len(of) == 1 && strings.HasPrefix(line, "Left out: ") && strings.Contains(line, ", "+of[0]+" "):
+			continue
+		case len(others) < len(of):
+			who = "All but " + strings.Join(others, ", ")
 		}
+		lines[i] = who + ": " + strings.ToLower(line[:1]) + line[1:]
 	}
 	return lines
 }
