@@ -132,7 +132,7 @@ func writePage(ctx context.Context, dir string, analysis *report.Analysis) (stri
 	if err := report.Replaceable(dir); err != nil {
 		return "", err
 	}
-	if _, err := report.Write(ctx, dir, analysis); err != nil {
+	if _, _, err := report.Write(ctx, dir, analysis, false); err != nil {
 		return "", fmt.Errorf("%w: choose another folder with --out", err)
 	}
 	return filepath.Join(dir, "index.html"), nil

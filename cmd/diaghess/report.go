@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"diaghess/nearest/keys"
+	"diaghess/train/atomicfile"
+	"diaghess/train/lock"
 	"diaghess/train/record"
 	"diaghess/train/report"
 )
@@ -56,7 +59,7 @@ func reportCommand() *cli.Command {
 			},
 			&cli.BoolFlag{
 				Name:  "force",
-				Usage: "replace files in DIR of --out or --export that are not of a report or an export, or are another study's, or FILE of --archive",
+				Usage: "replace files in DIR of --out that are not of a report, or are of another study or of other runs; in DIR of --export what is not of an export; FILE of --archive",
 			},
 			&cli.BoolFlag{
 				Name:  "png",
@@ -159,7 +162,10 @@ func printReport(c *cli.Context) error {
 		return fmt.Errorf("%s has statistics only; name the metrics file that they were made from too", published[0].Path)
 	}
 	if archive != "" {
-		err := attend(c, "writing "+archive, true, func() error { return record.Archive(c.Context, arguments[0], archive) })
+		err := attend(c, "writing "+archive, true, func() error {
+			left := func() error { return atomicfile.Sweep(filepath.Dir(archive), filepath.Base(archive)) }
+			return alone(arguments[0], left, func() error { return record.Archive(c.Context, arguments[0], archive) })
+		})
 		if err := announce(c, []string{archive}, err); err != nil {
 			return err
 		}
@@ -187,6 +193,11 @@ func printReport(c *cli.Context) error {
 				err = fmt.Errorf("%w; of runs that differ in %s, --export DIR makes tables and heat maps", err, strings.Join(varied, ", "))
 			}
 			return err
+		}
+		if dir != "" && !c.Bool("force") {
+			if err := analysis.Replaces(dir); err != nil {
+				return fmt.Errorf("%w, or replace it with --force", err)
+			}
 		}
 		analysis.Targets, analysis.PilotStatistics = targets, c.Bool("pilot-statistics")
 		for _, file := range published {
@@ -305,25 +316,43 @@ func accuracies(list string) ([]float64, error) {
 
 func writeReport(c *cli.Context, dir string, analysis *report.Analysis) error {
 	var paths []string
-	err := attend(c, "writing the report to "+dir, true, func() (err error) {
-		paths, err = report.Write(c.Context, dir, analysis)
-		if err == nil && c.Bool("png") {
-			var figures []string
-			figures, err = report.WritePNG(c.Context, filepath.Join(dir, "figures"), analysis)
-			paths = append(paths, figures...)
-		}
-		return err
+	err := attend(c, "writing the report to "+dir, true, func() error {
+		return alone(dir, func() error { return report.Sweep(dir) }, func() error {
+			wrote, removed, err := report.Write(c.Context, dir, analysis, c.Bool("png"))
+			paths = wrote
+			for _, path := range removed {
+				fmt.Fprintln(c.App.ErrWriter, "removed", path+", which was of an earlier report")
+			}
+			return err
+		})
 	})
 	return announce(c, paths, err)
 }
 
 func writeExport(c *cli.Context, dir string, rows []report.Row, analysis *report.Analysis) error {
 	var paths []string
-	err := attend(c, "exporting to "+dir, true, func() (err error) {
-		paths, err = report.Export(c.Context, dir, rows, analysis)
-		return err
+	err := attend(c, "exporting to "+dir, true, func() error {
+		return alone(dir, func() error { return report.Sweep(dir) }, func() (err error) {
+			paths, err = report.Export(c.Context, dir, rows, analysis)
+			return err
+		})
 	})
 	return announce(c, slices.DeleteFunc(paths, func(path string) bool { return filepath.Ext(path) == ".json" }), err) // one for each run
+}
+
+// alone sweeps what killed processes left, and then works. It holds the lock of a folder meanwhile,
+// as a study does, and so sweeps nothing of a process at work. Where the lock cannot be had, it only works.
+func alone(folder string, sweep, work func() error) error {
+	if err := atomicfile.MakeFolder(folder); err != nil {
+		return err
+	}
+	once, cancel := context.WithCancel(context.Background())
+	cancel() // do not wait
+	held, err := lock.Take(once, filepath.Join(folder, ".lock"), nil)
+	if err != nil {
+		return work()
+	}
+	return errors.Join(sweep(), work(), held.Close())
 }
 
 // announce names the files that were written, if they were.

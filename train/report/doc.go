@@ -9,7 +9,7 @@
 //   - [Compare] makes an [Analysis] of them, with a verdict and [Evidence] for each comparison
 //     (evidence.go, verdict.go) and what the records have beside the rows.
 //   - [Analysis.Check] compares published summaries and tests with the analysis.
-//   - [Render] prints it; [Write] and [WritePNG] write files.
+//   - [Render] prints it; [Write] writes files.
 //   - [Export] writes rows for other programs, also those of a grid, which has no analysis.
 //   - [Pilot] is the analysis of the pilot study, whose files are in the folder pilot.
 //

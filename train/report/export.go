@@ -477,7 +477,7 @@ func Exportable(dir string) error {
 	if err == nil && bytes.HasPrefix(start, []byte(exportMark)) {
 		return nil
 	}
-	for _, name := range append(exportFolders(), exportFile, "results.csv", "curves.csv", "epochs.csv", "epochs.parquet", "pilot-statistics.csv") {
+	for _, name := range append(exportFolders(), exportFiles()...) {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return fmt.Errorf("%s is there and is not of an export: choose another folder with --export", filepath.Join(dir, name))
 		}
@@ -506,7 +506,12 @@ func leftOver(dir string, files []output) error {
 }
 
 // exportFolders are the folders in an export.
-func exportFolders() []string { return []string{"history", "figures"} }
+func exportFolders() []string { return []string{"history", figuresFolder} }
+
+// exportFiles are the files beside them.
+func exportFiles() []string {
+	return []string{exportFile, "results.csv", "curves.csv", "epochs.csv", "epochs.parquet", "pilot-statistics.csv"}
+}
 
 // Export writes rows for other programs into a folder, which it makes where it is not there, and
 // returns the paths of the files; export.md among them says what they are. The analysis is that of the
@@ -528,7 +533,7 @@ func Export(ctx context.Context, dir string, rows []Row, a *Analysis) ([]string,
 		files = append(files, file("pilot-statistics.csv", a.pilotRecords))
 	}
 	for _, f := range t.figures() {
-		files = append(files, output{filepath.Join("figures", f.name+".png"), f.PNG})
+		files = append(files, output{filepath.Join(figuresFolder, f.name+".png"), f.PNG})
 	}
 	if err := leftOver(dir, files); err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"context"
 	"embed"
 	"fmt"
 	"html/template"
@@ -280,14 +279,4 @@ func points(p panel, xs, ys []float64, backwards bool) string {
 		slices.Reverse(list)
 	}
 	return strings.Join(list, " ") + " "
-}
-
-// WritePNG writes the figures of the report as PNG into a folder, numbered in the
-// order of the page, and returns the paths. When the context ends, it returns its cause.
-func WritePNG(ctx context.Context, dir string, a *Analysis) (paths []string, err error) {
-	var files []output
-	for _, f := range a.figures() {
-		files = append(files, output{fmt.Sprintf("%02d-%s.png", len(files)+1, f.name), f.PNG})
-	}
-	return writeFiles(ctx, dir, files)
 }

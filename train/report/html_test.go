@@ -185,12 +185,12 @@ func TestPageEscapesForeignNames(t *testing.T) {
 	}
 }
 
-func TestWritePNG(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "figures")
-	paths, err := WritePNG(t.Context(), dir, publishedAnalysis(t))
-	if err != nil || len(paths) != 2*len(Metrics()) {
+func TestWriteFigures(t *testing.T) {
+	paths, _, err := Write(t.Context(), t.TempDir(), publishedAnalysis(t), true)
+	if err != nil || len(paths) != 6+2*len(Metrics()) {
 		t.Fatalf("wrote %q, %v", paths, err)
 	}
+	paths = paths[6:]
 	if want := "01-difference-cifar10-val-loss.png"; filepath.Base(paths[0]) != want {
 		t.Errorf("the first is %s, want %s", paths[0], want)
 	}
@@ -208,7 +208,7 @@ func TestWritePNG(t *testing.T) {
 
 func TestWriteReport(t *testing.T) {
 	dir := t.TempDir()
-	paths, err := Write(t.Context(), dir, publishedAnalysis(t))
+	paths, _, err := Write(t.Context(), dir, publishedAnalysis(t), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestReplaceable(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if _, err := Write(t.Context(), dir, publishedAnalysis(t)); err != nil {
+	if _, _, err := Write(t.Context(), dir, publishedAnalysis(t), false); err != nil {
 		t.Fatal(err)
 	}
 	if err := Replaceable(dir); err != nil {
@@ -255,7 +255,7 @@ func TestStoppedWrite(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Write(ctx, dir, publishedAnalysis(t))
+	_, _, err := Write(ctx, dir, publishedAnalysis(t), false)
 	if entries, _ := os.ReadDir(dir); !errors.Is(err, context.Canceled) || len(entries) > 1 {
 		t.Errorf("%v, and files %v", err, entries)
 	}

@@ -2,14 +2,17 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -46,16 +49,108 @@ func WriteCSV(dir string, a *Analysis) (paths []string, err error) {
 //   - index.html, a page that needs no other file;
 //   - report.md, the same without figures;
 //   - comparisons.csv, every number of every comparison;
-//   - the files of [WriteCSV].
+//   - the files of [WriteCSV];
+//   - if figures is true, those of the report as PNG in the folder figures, numbered in the
+//     order of the page.
+//
+// It removes tests and figures of the report that was there before, if this one has no such
+// file: nobody can see that they are of another analysis. The paths of those are removed.
 //
 // The page comes first: it marks the folder as one that [Replaceable] allows. When the
 // context ends, Write returns its cause, and leaves whole files alone.
-func Write(ctx context.Context, dir string, a *Analysis) (paths []string, err error) {
-	return writeFiles(ctx, dir, append([]output{
+func Write(ctx context.Context, dir string, a *Analysis, figures bool) (paths, removed []string, err error) {
+	before := earlier(dir)
+	files := append([]output{{comparisonsFile, func(w io.Writer) error { return Render(w, a, CSV) }}}, a.csvFiles()...)
+	if figures {
+		for i, f := range a.figures() {
+			files = append(files, output{filepath.Join(figuresFolder, fmt.Sprintf("%02d-%s.png", i+1, f.name)), f.PNG})
+		}
+	}
+	paths, err = writeFiles(ctx, dir, []output{
 		{pageFile, func(w io.Writer) error { return WriteHTML(w, a) }},
 		{"report.md", func(w io.Writer) error { return Render(w, a, Markdown) }},
-		{"comparisons.csv", func(w io.Writer) error { return Render(w, a, CSV) }},
-	}, a.csvFiles()...))
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range before { // while comparisons.csv still tells a later report of them
+		if slices.ContainsFunc(files, func(f output) bool { return f.name == name }) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return nil, nil, fmt.Errorf("remove what is of an earlier report: %w", err)
+		}
+		removed = append(removed, filepath.Join(dir, name))
+	}
+	more, err := writeFiles(ctx, dir, files)
+	return append(paths, more...), removed, err
+}
+
+// drawn matches the names of a report's figures.
+var drawn = regexp.MustCompile(`^[0-9]{2,}-(difference|curve|sensitivity)-.*\.png$`)
+
+// earlier returns the names of the tests and figures that the report in a folder wrote there.
+// Other files may have names like those, so that comparisons.csv tells whose tests there were.
+func earlier(dir string) (names []string) {
+	if !marked(dir) {
+		return nil
+	}
+	var tests []string
+	if records := recordsOf(filepath.Join(dir, comparisonsFile)); len(records) > 0 && len(records[0]) > 2 {
+		for _, cells := range records[1:] {
+			tests = appendNew(tests, testFileName(cells[2]))
+		}
+	}
+	if len(tests) == 1 {
+		tests = append(tests, testFile)
+	}
+	for _, name := range tests {
+		if info, err := os.Lstat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			names = append(names, name)
+		}
+	}
+	entries, _ := os.ReadDir(filepath.Join(dir, figuresFolder)) // without one there are none
+	for _, entry := range entries {
+		if entry.Type().IsRegular() && drawn.MatchString(entry.Name()) {
+			names = append(names, filepath.Join(figuresFolder, entry.Name()))
+		}
+	}
+	return names
+}
+
+// recordsOf returns the records of a CSV file, none of one that cannot be read.
+func recordsOf(path string) [][]string {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() { // a pipe may never end
+		return nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	records, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
+	if err != nil {
+		return nil
+	}
+	return records
+}
+
+// Sweep removes the files that killed processes left half written in a folder of a report or an
+// export. Nobody else may write there at the same time.
+func Sweep(dir string) error {
+	err := atomicfile.Sweep(dir, append(exportFiles(), reportFiles()...)...)
+	for _, folder := range exportFolders() {
+		below := filepath.WalkDir(filepath.Join(dir, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				err = atomicfile.Sweep(path, "[0-9][0-9]*-*.png", "bars-*.png", "heatmap-*.png", "seed-*.json")
+			}
+			return err
+		})
+		if !errors.Is(below, fs.ErrNotExist) {
+			err = cmp.Or(err, below)
+		}
+	}
+	return err
 }
 
 // output is a file of a report.
@@ -68,10 +163,10 @@ func (a *Analysis) csvFiles() []output {
 	file := func(name string, records [][]string) output {
 		return output{name, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(records) }}
 	}
-	files := []output{file("metrics.csv", a.metricsRecords()), file("summary.csv", a.summaryRecords())}
+	files := []output{file(metricsFile, a.metricsRecords()), file("summary.csv", a.summaryRecords())}
 	rivals := a.Optimizers[1:]
 	for _, rival := range rivals {
-		name := "ttest.csv"
+		name := testFile
 		if len(rivals) > 1 {
 			name = testFileName(rival)
 		}
@@ -110,29 +205,42 @@ func writeFiles(ctx context.Context, dir string, files []output) (paths []string
 
 // pageFile is the page, whose first lines name the program that wrote it.
 const (
-	pageFile  = "index.html"
-	generator = `<meta name="generator" content="diaghess report">`
+	pageFile        = "index.html"
+	generator       = `<meta name="generator" content="diaghess report">`
+	comparisonsFile = "comparisons.csv"
+	metricsFile     = "metrics.csv"
+	testFile        = "ttest.csv"
+	figuresFolder   = "figures"
 )
+
+// reportFiles are patterns of the names of a report's files.
+func reportFiles() []string {
+	return []string{pageFile, "report.md", metricsFile, "summary.csv", comparisonsFile, "ttest*.csv"}
+}
+
+// marked says whether a folder has the page of a report.
+func marked(dir string) bool {
+	page := filepath.Join(dir, pageFile)
+	info, err := os.Stat(page)
+	if err != nil || !info.Mode().IsRegular() { // a pipe may never end
+		return false
+	}
+	f, err := os.Open(page)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	start, _ := io.ReadAll(io.LimitReader(f, 1<<12))
+	return bytes.Contains(start, []byte(generator))
+}
 
 // Replaceable returns an error for a folder with files that a report would replace, unless
 // they are a report's: beside the records of a study, or a page that names this program.
 func Replaceable(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, record.StudyFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, record.StudyFile)); err == nil || marked(dir) {
 		return nil
 	}
-	page := filepath.Join(dir, pageFile)
-	if info, err := os.Stat(page); err == nil && info.Mode().IsRegular() { // a pipe may never end
-		f, err := os.Open(page)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		start, _ := io.ReadAll(io.LimitReader(f, 1<<12))
-		if bytes.Contains(start, []byte(generator)) {
-			return nil
-		}
-	}
-	for _, pattern := range []string{pageFile, "report.md", "metrics.csv", "summary.csv", "comparisons.csv", "ttest*.csv"} {
+	for _, pattern := range reportFiles() {
 		names, err := fs.Glob(os.DirFS(dir), pattern)
 		if err != nil {
 			return err
@@ -142,6 +250,26 @@ func Replaceable(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Replaces returns an error for a folder with the report of other runs: its metrics.csv has
+// some, and none of them is in the analysis. The folder of a study has the report of that study.
+func (a *Analysis) Replaces(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, record.StudyFile)); err == nil || !marked(dir) {
+		return nil
+	}
+	key := func(cells []string) string {
+		return fmt.Sprintf("%q", cells[:min(len(metricsLayout.columns), len(cells))])
+	}
+	ours := map[string]bool{}
+	for _, cells := range a.metricsRecords() { // the first are the names of the columns
+		ours[key(cells)] = true
+	}
+	before := recordsOf(filepath.Join(dir, metricsFile))
+	if len(before) < 2 || !ours[key(before[0])] || slices.ContainsFunc(before[1:], func(cells []string) bool { return ours[key(cells)] }) {
+		return nil
+	}
+	return fmt.Errorf("%s has the report of other runs, none of which is reported here: choose another folder with --out", dir)
 }
 
 func (a *Analysis) metricsRecords() [][]string {

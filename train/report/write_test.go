@@ -142,7 +142,111 @@ func TestLongNamesOfFiles(t *testing.T) {
 	if err != nil || len(paths) != 4 || paths[2] == paths[3] {
 		t.Errorf("wrote %q, %v", paths, err)
 	}
-	if _, err := WritePNG(t.Context(), dir, a); err != nil {
+	if _, _, err := Write(t.Context(), dir, a, true); err != nil {
+		t.Error(err)
+	}
+}
+
+// A report removes the tests and figures of the one before that it does not write, and nothing else.
+func TestWriteRemovesWhatIsOfAnEarlierReport(t *testing.T) {
+	rows := []Row{run("digits", "adamw", 0, 1), run("digits", "adamw", 1, 2), run("digits", "sgd", 0, 1.5), run("digits", "sgd", 1, 3)}
+	more := append(slices.Clone(rows), run("digits", "adam,b", 0, 2), run("digits", "adam,b", 1, 1), run("mnist", "adamw", 0, 1), run("mnist", "sgd", 0, 2))
+	dir := t.TempDir()
+	mine := []string{"ttest-mine.csv", "results.csv", filepath.Join("figures", "mine.png"), filepath.Join("figures", "bars-f1.png")}
+	if err := os.Mkdir(filepath.Join(dir, "figures"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(mine, filepath.Join("figures", "01-difference-mine.png")) {
+		write(t, filepath.Join(dir, name), "mine") // without a report's page it may be anybody's
+	}
+	for _, c := range []struct {
+		rows    []Row
+		figures bool
+		removed []string
+	}{
+		{more, true, nil},
+		{more, true, []string{"figures/01-difference-mine.png"}},
+		{rows, true, []string{
+			"ttest-sgd.csv", "ttest-adam%2Cb.csv", "figures/05-difference-mnist-val-loss.png", "figures/06-difference-mnist-val-acc.png",
+			"figures/07-difference-mnist-f1.png", "figures/08-difference-mnist-train-time.png",
+		}},
+		{rows[:2], false, []string{
+			"ttest.csv", "figures/01-difference-digits-val-loss.png", "figures/02-difference-digits-val-acc.png", "figures/03-difference-digits-f1.png", "figures/04-difference-digits-train-time.png",
+		}},
+		{rows[:2], false, nil},
+	} {
+		paths, removed, err := Write(t.Context(), dir, mustCompare(t, c.rows, ""), c.figures)
+		for i, path := range removed {
+			name, _ := filepath.Rel(dir, path)
+			removed[i] = filepath.ToSlash(name)
+		}
+		slices.Sort(c.removed)
+		slices.Sort(removed)
+		if err != nil || !slices.Equal(removed, c.removed) {
+			t.Errorf("%v: removed %q, want %q", err, removed, c.removed)
+		}
+		for _, name := range mine {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+		for _, path := range paths {
+			if _, err := os.Stat(path); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// Of other runs is a report that has none of those to be reported.
+func TestReplaces(t *testing.T) {
+	rows := []Row{run("digits", "adamw", 0, 1), run("digits", "adamw", 1, 2)}
+	other := []Row{run("digits", "adamw", 0, 5), run("digits", "adamw", 1, 6)}
+	dir := t.TempDir()
+	if _, _, err := Write(t.Context(), dir, mustCompare(t, rows, ""), false); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		rows []Row
+		want bool
+	}{{"the same runs", rows, false}, {"fewer", rows[1:], false}, {"more", append(slices.Clone(other[:1]), run("digits", "adamw", 1, 2)), false}, {"others", other, true}} {
+		if err := mustCompare(t, c.rows, "").Replaces(dir); (err != nil) != c.want || err != nil && !strings.Contains(err.Error(), "the report of other runs") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	a := mustCompare(t, other, "")
+	if err := a.Replaces(t.TempDir()); err != nil {
+		t.Errorf("no report: %v", err)
+	}
+	write(t, filepath.Join(dir, record.StudyFile), "{}")
+	if err := a.Replaces(dir); err != nil {
+		t.Errorf("a study's folder: %v", err)
+	}
+}
+
+// What killed reports and exports left half written goes, and nothing else.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	left := []string{
+		".index.html-1639009981", ".report.md-1", ".metrics.csv-2", ".ttest-x.csv-3", ".epochs.parquet-4", "figures/.05-curve-a.png-5",
+		"figures/.bars-f1.png-6", "history/digits/adamw/.seed-02.json-7",
+	}
+	keep := []string{".lock", ".notes.md-1", "figures/.mine.png-5", "history/digits/adamw/seed-02.json", "other/.index.html-1"}
+	for _, name := range append(left, keep...) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, "")
+	}
+	if err := Sweep(dir); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range append(left, keep...) {
+		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); (err == nil) != (i >= len(left)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := Sweep(filepath.Join(dir, "missing")); err != nil {
 		t.Error(err)
 	}
 }
