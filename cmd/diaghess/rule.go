@@ -45,7 +45,7 @@ func ruleCommand() *cli.Command {
 				Usage:     "show what a rule file or a kernel of your own computes and moves, and test its kernels in the emulator",
 				ArgsUsage: "FILE[:key=value,...]",
 				Description: "FILE is a rule file, my.rule, a kernel in PTX, my.ptx, or the name of a rule that rule list has. The exit status is 1 if\n" +
-					"there is a mistake in it, or if the emulator finds a fault. Bytes are those that the kernels read and write for each element of\n" +
+					"there is a mistake in it, or if the emulator finds a fault. Keys are the file's own, and curvature. Bytes are those that the kernels read and write for each element of\n" +
 					"the weights. The floor is what one pass would that reads and writes each array once.",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "ptx", Usage: "write the kernels, as PTX, to `FILE`"},
@@ -117,6 +117,7 @@ func checkRule(c *cli.Context) error {
 		return fmt.Errorf("%s is no rule file: it is written by hand, and make test tests it", parsed.Name())
 	}
 	k.rule = rule
+	_, k.settings = optim.Split(spec)
 	k.lap("read")
 	if err := k.run(); err != nil {
 		return err
@@ -136,11 +137,12 @@ func checkRule(c *cli.Context) error {
 
 // ruleCheck is the check of a rule. It prints what it finds part by part.
 type ruleCheck struct {
-	w      io.Writer
-	rule   *optim.FileRule
-	trials []*trial.Trial // for each that may be known of the curvature; that of the settings first
-	clock  time.Time
-	times  []string
+	w        io.Writer
+	rule     *optim.FileRule
+	settings string         // as they were given
+	trials   []*trial.Trial // for each that may be known of the curvature; that of the settings first
+	clock    time.Time
+	times    []string
 }
 
 // lap takes the time of a part.
@@ -155,6 +157,9 @@ func (k *ruleCheck) run() error {
 		return err
 	}
 	program := k.trials[0].Kernels.Program
+	if err := k.applies(program.Rule.Keys); err != nil {
+		return err
+	}
 	fmt.Fprintf(k.w, "%s: %s\n", k.rule.Name(), program.Rule.Summary)
 	settings := optim.Settings(k.rule)
 	for _, key := range program.Rule.Keys {
@@ -186,6 +191,25 @@ func (k *ruleCheck) run() error {
 	fmt.Fprintf(k.w, "\nemulator: no fault in %d steps on %d elements in %d tensors, and as many with gradients that are NaN or infinite; %s\n", trial.Steps, elements, tensors, bodies)
 	fmt.Fprintf(k.w, "time: %s\n", strings.Join(k.times, ", "))
 	return nil
+}
+
+// applies returns an error for settings that are not of the rule's own keys. The check does not apply
+// them, except for curvature: that tells what may be known of h, of which the check has samples.
+func (k *ruleCheck) applies(keys []rulefile.Key) error {
+	own := []string{"curvature"}
+	for _, key := range keys {
+		own = append(own, key.Flag())
+	}
+	var idle []string
+	for setting := range strings.SplitSeq(k.settings, ",") {
+		if key, _, given := strings.Cut(setting, "="); given && !slices.Contains(own, key) {
+			idle = append(idle, key)
+		}
+	}
+	if idle == nil {
+		return nil
+	}
+	return fmt.Errorf("rule check tries the file's own keys (%s): leave out %s, which train and study apply", strings.Join(own[1:], ", "), strings.Join(idle, ", "))
 }
 
 // compile makes the kernels for all that may be known of the curvature.
@@ -288,7 +312,7 @@ func (k *ruleCheck) descend() error {
 	return nil
 }
 
-// warn prints which numbers of the host are not finite in a run as long as the pilot's.
+// warn prints which numbers of the host are not finite, or too small for float32, in a run as long as the pilot's.
 func (k *ruleCheck) warn() error {
 	const epochs, stepsPerEpoch = 50, 782
 	list, err := k.trials[0].Warnings(k.rule.LR, epochs*stepsPerEpoch, stepsPerEpoch)

@@ -38,20 +38,23 @@ func TestRuleCommand(t *testing.T) {
 		t.Errorf("the PTX is %s, %v", ptx, err)
 	}
 	for line, want := range map[string]string{
-		"rule check " + path + " --ptx " + made: "--ptx " + made + ": it exists",
-		"rule check " + path + ":lr=-1":         "lr=-1: must be a number in (0, inf)",
-		"rule check nothing.rule":               "rule file nothing.rule: there is no such file",
-		"rule check adamw":                      "adamw is no rule file",
-		"rule check rule_test.go":               `unknown optimizer "rule_test.go": the name of a rule file ends in .rule`,
-		"rule check lionn":                      `unknown optimizer "lionn": did you mean lion?`,
-		"rule check":                            "name one file",
-		"rule show adamw":                       "adamw is no rule file: it is written by hand",
-		"rule show ../rules/lion":               `unknown rule "../rules/lion"`,
-		"rule show lionn":                       `unknown rule "lionn": did you mean lion?`,
-		"rule show":                             "name one rule",
-		"rule list lion":                        "unexpected argument",
-		"rule lst":                              `unknown command "lst": did you mean list?`,
-		"rule check ../../optim/testdata/heavyball.rule": "there is no such file",
+		"rule check " + path + " --ptx " + made:                             "--ptx " + made + ": it exists",
+		"rule check " + path + ":lr=-1":                                     "lr=-1: must be a number in (0, inf)",
+		"rule check " + path + ":lr=0.1,clip=1,warmup=2,weight-decay=0.5":   "(lr): leave out clip, warmup, weight-decay, which train and study apply",
+		"rule check ../../optim/testdata/heavyball.ptx:momentum=0.5,clip=2": "(lr, momentum): leave out clip,",
+		"rule check adahessian:curvature=gnb,every=2":                       "leave out every, which train and study apply",
+		"rule check nothing.rule":                                           "rule file nothing.rule: there is no such file",
+		"rule check adamw":                                                  "adamw is no rule file",
+		"rule check rule_test.go":                                           `unknown optimizer "rule_test.go": the name of a rule file ends in .rule`,
+		"rule check lionn":                                                  `unknown optimizer "lionn": did you mean lion?`,
+		"rule check":                                                        "name one file",
+		"rule show adamw":                                                   "adamw is no rule file: it is written by hand",
+		"rule show ../rules/lion":                                           `unknown rule "../rules/lion"`,
+		"rule show lionn":                                                   `unknown rule "lionn": did you mean lion?`,
+		"rule show":                                                         "name one rule",
+		"rule list lion":                                                    "unexpected argument",
+		"rule lst":                                                          `unknown command "lst": did you mean list?`,
+		"rule check ../../optim/testdata/heavyball.rule":                    "there is no such file",
 	} {
 		if status, out, err := command(t, strings.Fields(line)...); status != 1 || !strings.Contains(err, want) {
 			t.Errorf("%s: status %d, %s%s, want %q", line, status, out, err, want)

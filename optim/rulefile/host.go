@@ -29,6 +29,15 @@ type Coefficients struct {
 	Constants []float32 // [len(Program.Constants)]
 	Steps     []float32 // [steps, len(Program.Steps)]
 	Tables    []float32 // [tensors, len(Program.Tables)]
+	// Vanished has, by the value's place in Program.Values, the first number that is 0 only because
+	// float32 has none so small.
+	Vanished map[int]Vanished
+}
+
+// Vanished is a number in float64, and its row in Steps or Tables.
+type Vanished struct {
+	Number float64
+	Row    int
 }
 
 // Coefficients computes all numbers that the device needs from the host in a run. It returns
@@ -55,16 +64,16 @@ func (p *Program) Coefficients(run Run) (*Coefficients, error) {
 	steps := len(run.Rates)
 	given := map[string]float64{"lr0": keys["lr"], "steps": float64(steps), "epochs": float64((steps + run.StepsPerEpoch - 1) / run.StepsPerEpoch)}
 	h := &host{p: p, keys: keys, given: given, carries: map[string]float64{}, x: make([]float64, len(p.Values))}
-	c := &Coefficients{}
+	c := &Coefficients{Vanished: map[int]Vanished{}}
 	h.compute(Const)
-	c.Constants = h.round(nil, p.Constants)
+	c.Constants = h.round(c, nil, p.Constants)
 	for i, shape := range run.Tensors {
 		given["numel"], given["rank"] = float64(shape.Elements), float64(shape.Rank)
 		if shape.Elements < 1 {
 			return nil, fmt.Errorf("tensor %d has no elements", i)
 		}
 		h.compute(Table)
-		c.Tables = h.round(c.Tables, p.Tables)
+		c.Tables = h.round(c, c.Tables, p.Tables)
 	}
 	for _, k := range p.Carries {
 		h.carries[k.Name] = k.Initial
@@ -72,7 +81,7 @@ func (p *Program) Coefficients(run Run) (*Coefficients, error) {
 	for i, rate := range run.Rates {
 		given["t"], given["epoch"], given["lr"] = float64(i+1), float64(1+i/run.StepsPerEpoch), rate
 		h.compute(Step)
-		c.Steps = h.round(c.Steps, p.Steps)
+		c.Steps = h.round(c, c.Steps, p.Steps)
 		for _, k := range p.Carries {
 			h.carries[k.Name] = h.x[k.Next]
 		}
@@ -120,12 +129,17 @@ func (h *host) compute(kind Kind) {
 	}
 }
 
-// round appends the operands of OpRounds to a row of the device's numbers.
-func (h *host) round(row []float32, rounds []int) []float32 {
+// round appends the operands of OpRounds to the rows of a kind of the device's numbers.
+func (h *host) round(c *Coefficients, rows []float32, rounds []int) []float32 {
+	place := len(rows) / max(1, len(rounds))
 	for _, i := range rounds {
-		row = append(row, float32(h.x[h.p.Values[i].Args[0]]))
+		exact := h.x[h.p.Values[i].Args[0]]
+		if _, known := c.Vanished[i]; exact != 0 && float32(exact) == 0 && !known {
+			c.Vanished[i] = Vanished{exact, place}
+		}
+		rows = append(rows, float32(exact))
 	}
-	return row
+	return rows
 }
 
 // arithmetic computes the operations that are the same on host and device. True is 1, false

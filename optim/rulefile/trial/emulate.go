@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"diaghess/gpu"
 	"diaghess/gpu/emu/ptx"
@@ -165,8 +166,8 @@ func (t *Trial) Traffic() (all []Traffic, err error) {
 	return all, err
 }
 
-// Warnings lists the numbers of the host that are not finite in a run of so many steps at a
-// learning rate. Each has the place of its formula and the first such step.
+// Warnings lists the numbers of the host that are not finite, or 0 only as float32, in a run of so
+// many steps at a learning rate. Each has the place of its formula and the first such step.
 func (t *Trial) Warnings(rate float64, steps, stepsPerEpoch int) (list []string, err error) {
 	p := t.Kernels.Program
 	c, err := p.Coefficients(t.run(rate, steps, stepsPerEpoch, sizes...))
@@ -175,21 +176,25 @@ func (t *Trial) Warnings(rate float64, steps, stepsPerEpoch int) (list []string,
 	}
 	report := func(values []int, numbers []float32, of string) {
 		for column, i := range values {
+			lost, vanished := c.Vanished[i]
+			wrong := fmt.Sprintf("%.3g, which is 0 in float32,", lost.Number)
 			for row := range len(numbers) / len(values) {
 				if v := float64(numbers[row*len(values)+column]); math.IsNaN(v) || math.IsInf(v, 0) {
-					at := fmt.Sprintf("%s:%d:%d", p.Rule.File, p.Values[i].Line, p.Values[i].Column)
-					switch of {
-					case "step":
-						at += fmt.Sprintf(": the number is %g at step %d", v, row+1)
-					case "tensor":
-						at += fmt.Sprintf(": the number is %g for a tensor of %d elements and rank %d", v, sizes[row], []int{1, 2, 4}[row%3])
-					default:
-						at += fmt.Sprintf(": the number is %g", v)
-					}
-					list = append(list, at)
+					lost.Row, vanished, wrong = row, true, fmt.Sprint(v)
 					break
 				}
 			}
+			if !vanished {
+				continue
+			}
+			at := fmt.Sprintf("%s:%d:%d: the number is %s", p.Rule.File, p.Values[i].Line, p.Values[i].Column, wrong)
+			switch of {
+			case "step":
+				at += fmt.Sprintf(" at step %d", lost.Row+1)
+			case "tensor":
+				at += fmt.Sprintf(" for a tensor of %d elements and rank %d", sizes[lost.Row], []int{1, 2, 4}[lost.Row%3])
+			}
+			list = append(list, strings.TrimSuffix(at, ","))
 		}
 	}
 	report(p.Constants, c.Constants, "")

@@ -140,20 +140,22 @@ w -= where(loss > 10, lr * g / h, 0)
 	}
 }
 
-// Numbers of the host that are not finite are told, each once.
+// Numbers of the host that are not finite, or vanish in float32, are told, each once.
 func TestWarnings(t *testing.T) {
 	const text = `rule poles "divisions by zero"
 key lr = 0.5 in (0, inf) log "learning rate"
 key a = 1 in [0, 1] "one"
+key tiny = 1 in [0, 1] "a factor"
 late = 1 / (t - 3)
-w -= lr * g * late * (lr0 / (1 - a)) / (rank - 2)
+w -= lr * g * late * (lr0 / (1 - a)) / (rank - 2) * tiny^2 * (tiny^2)^t
 `
 	for _, c := range []struct {
 		keys map[string]float64
 		want string
 	}{
-		{nil, "[my.rule:5:23: the number is +Inf my.rule:4:8: the number is +Inf at step 3]"},
-		{map[string]float64{"a": 0}, "[my.rule:4:8: the number is +Inf at step 3]"},
+		{nil, "[my.rule:6:23: the number is +Inf my.rule:5:8: the number is +Inf at step 3]"},
+		{map[string]float64{"a": 0}, "[my.rule:5:8: the number is +Inf at step 3]"},
+		{map[string]float64{"a": 0, "tiny": 1e-25}, "[my.rule:6:53: the number is 1e-50, which is 0 in float32 my.rule:5:8: the number is +Inf at step 3 my.rule:6:63: the number is 1e-50, which is 0 in float32, at step 1]"},
 	} {
 		of := trialOf(t, text, rulefile.NoDiagonal)
 		of.Keys = c.keys
