@@ -28,8 +28,11 @@ func DefaultRecalibrate(s record.Settings, optimizers []optim.Rule) int {
 	if s.Average == record.AverageNone && !slices.ContainsFunc(optimizers, optim.Evaluates) || !normalizes(s.Model) {
 		return 0
 	}
-	return 16 * s.Batch
+	return recalibrateBatches * s.Batch
 }
+
+// recalibrateBatches is how many batches statistics are recomputed on unless another number is chosen.
+const recalibrateBatches = 16
 
 // Protocols returns the names of the protocols.
 func Protocols() []string { return []string{record.ProtocolPilot, record.ProtocolHoldout} }

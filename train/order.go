@@ -113,7 +113,11 @@ func split(s record.Settings, dataset string, train, test []uint32) (parts, erro
 		case n < least:
 			return p, fmt.Errorf("statistics recomputed on %d pictures: give at least a batch, %d, with --recalibrate", n, least)
 		case n > len(p.train):
-			return p, fmt.Errorf("statistics recomputed on %d pictures: the run trains on %d of %s: give at most so many with --recalibrate", n, len(p.train), dataset)
+			words := ""
+			if n == recalibrateBatches*s.Batch {
+				words = fmt.Sprintf(" (%d batches, the default)", recalibrateBatches)
+			}
+			return p, fmt.Errorf("statistics recomputed on %d pictures%s: the run trains on %d of %s: give at most so many with --recalibrate", n, words, len(p.train), dataset)
 		case n%s.Batch == 1:
 			return p, fmt.Errorf("statistics recomputed on %d pictures in batches of %d leave a last batch of 1, which batch normalization cannot use: choose another --recalibrate", n, s.Batch)
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -16,6 +17,7 @@ import (
 	"diaghess/optim/curvature"
 	"diaghess/train"
 	"diaghess/train/atomicfile"
+	"diaghess/train/record"
 	"diaghess/train/report/plot"
 )
 
@@ -39,6 +41,7 @@ func curvatureCommand() *cli.Command {
 		&cli.IntFlag{Name: "repeats", Value: 20, Usage: "times that each estimate is timed"},
 		&cli.BoolFlag{Name: "json", Usage: "write JSON"},
 		&cli.StringFlag{Name: "out", Usage: "also write curvature.json and curvature.png into `DIR`"},
+		&cli.BoolFlag{Name: "force", Usage: "with --out, write into a study's folder, and replace files with those names that are of something else"},
 	}
 	flags = append(flags, datasetFlags()...)
 	return strict(&cli.Command{
@@ -81,6 +84,9 @@ func runCurvature(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		if slices.Contains(check.Estimators, o) {
+			return fmt.Errorf("--estimators: %s is there twice: leave one out", o)
+		}
 		check.Estimators = append(check.Estimators, o)
 	}
 	if c.Bool("exact") {
@@ -91,6 +97,9 @@ func runCurvature(c *cli.Context) error {
 	}
 	if dir := c.String("out"); dir != "" { // before the work, so that its failure costs none
 		if err := checkOut(dir); err != nil {
+			return err
+		}
+		if err := curvatureFits(dir); err != nil && !c.Bool("force") {
 			return err
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -124,14 +133,34 @@ func encodeCurvature(w io.Writer, r *train.CurvatureReport) error {
 	return encoder.Encode(r)
 }
 
+// The files of writeCurvature.
+const (
+	curvatureJSON = "curvature.json"
+	curvaturePNG  = "curvature.png"
+)
+
+// curvatureFits returns an error for the folder of a study, and for one with files of those names
+// that are not of an earlier comparison.
+func curvatureFits(dir string) error {
+	if exists(filepath.Join(dir, record.StudyFile)) {
+		return fmt.Errorf("%s is the folder of a study: choose another folder with --out, or add --force to write there all the same", dir)
+	}
+	var last train.CurvatureReport
+	old, err := record.ReadFile(filepath.Join(dir, curvatureJSON))
+	if err == nil && json.Unmarshal(old, &last) == nil && last.Model != "" && len(last.Estimators) > 0 {
+		return nil
+	}
+	return record.CheckFiles(dir, curvatureJSON, curvaturePNG)
+}
+
 // writeCurvature writes the report and its figure into a folder.
 func writeCurvature(c *cli.Context, dir string, r *train.CurvatureReport) error {
 	for _, file := range []struct {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"curvature.json", func(w io.Writer) error { return encodeCurvature(w, r) }},
-		{"curvature.png", curvatureFigure(r).PNG},
+		{curvatureJSON, func(w io.Writer) error { return encodeCurvature(w, r) }},
+		{curvaturePNG, curvatureFigure(r).PNG},
 	} {
 		path := filepath.Join(dir, file.name)
 		if err := atomicfile.Write(path, file.write); err != nil {

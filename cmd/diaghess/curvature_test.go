@@ -20,10 +20,11 @@ func TestCurvature(t *testing.T) {
 		app := newApp()
 		app.Writer, app.ErrWriter = &out, &bytes.Buffer{}
 		err := app.RunContext(t.Context(), append([]string{"diaghess", "curvature", "--device", "cpu", "--model", "mlp", "--batch", "8",
-			"--batches", "1", "--repeats", "1", "--estimators", "ggn-exact,gnb:samples=2,hutchinson"}, arguments...))
+			"--batches", "1", "--repeats", "1"}, arguments...))
 		return out.String(), err
 	}
-	printed, err := curvature("--json", "--out", dir)
+	const three = "ggn-exact,gnb:samples=2,hutchinson"
+	printed, err := curvature("--json", "--out", dir, "--estimators", three)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +46,30 @@ func TestCurvature(t *testing.T) {
 	if _, err := png.Decode(figure); err != nil {
 		t.Error(err)
 	}
-	printed, err = curvature("--steps", "3")
+	printed, err = curvature("--steps", "3", "--estimators", three)
 	if err != nil || !strings.Contains(printed, "after 3 steps of adamw") || strings.Count(printed, "dense1/kernel") != 3 {
 		t.Errorf("error %v, tables\n%s", err, printed)
 	}
 	if _, err := curvature("--estimators", "gbn"); err == nil || !strings.Contains(err.Error(), "gnb") {
 		t.Errorf("a wrong estimator gives error %v", err)
+	}
+	if _, err := curvature("--estimators", "gnb,hutchinson,gnb:samples=1"); err == nil || !strings.Contains(err.Error(), "gnb is there twice") {
+		t.Errorf("an estimator that is there twice gives error %v", err)
+	}
+	for name, want := range map[string]string{"curvature.json": "curvature.json", "curvature.png": "curvature.png", "study.json": "the folder of a study"} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := curvature("--estimators", "gnb", "--out", dir)
+		if content, _ := os.ReadFile(file); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "--force") || string(content) != "mine" {
+			t.Errorf("somebody's %s, now %s, gives error %v", name, content, err)
+		}
+		for _, flags := range [][]string{{"--estimators", "gnb", "--out", dir, "--force"}, {"--estimators", "gnb", "--out", dir}} { // then it is a comparison's
+			if _, err := curvature(flags...); err != nil && name != "study.json" {
+				t.Errorf("%s, %q: %v", name, flags, err)
+			}
+		}
 	}
 }

@@ -123,7 +123,11 @@ func tunedTable(tuned *record.Tuned) string {
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(table.Row{"Optimizer", "Sampled", "Trials", "Trained to the end", "Diverged", "Best", "Trial", "val_loss", "val_acc", "f1", "Within .01 of the best val_acc"})
+	near := "Within .01 of the best val_acc"
+	if len(tuned.Rungs) > 1 { // else the scores are those of the columns before
+		near += fmt.Sprintf(" after the first stage, %s", record.Plural(tuned.Rungs[0].Epochs, "epoch"))
+	}
+	t.AppendHeader(table.Row{"Optimizer", "Sampled", "Trials", "Trained to the end", "Diverged", "Best", "Trial", "val_loss", "val_acc", "f1", near})
 	n := tuned.Tunings()
 	for i, o := range tuned.Optimizers {
 		finished, diverged := 0, 0

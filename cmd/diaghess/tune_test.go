@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"diaghess/train/record"
 )
 
 // runApp runs diaghess with arguments.
@@ -52,6 +54,18 @@ func TestTuneThenStudy(t *testing.T) {
 	}
 }
 
+// Under halving, near the best are trials of the first stage, and the table says so.
+func TestTunedTableOfHalving(t *testing.T) {
+	score := &record.TrialScore{ValAcc: 0.5}
+	tuned := &record.Tuned{Optimizers: []record.TunedOptimizer{{Optimizer: "sgd", BestTrial: 1, Trials: []record.Trial{{LR: 0.1, Score: score, First: score}}}}}
+	const words = "Within .01 of the best val_acc"
+	for want, rungs := range map[string][]record.Rung{words + " │": nil, words + " after the first stage, 1 epoch │": {{Epochs: 1}, {Epochs: 3}}} {
+		if tuned.Rungs = rungs; !strings.Contains(tunedTable(tuned), want) {
+			t.Errorf("no %q in\n%s", want, tunedTable(tuned))
+		}
+	}
+}
+
 func TestTuneAndStudyRefuse(t *testing.T) {
 	for want, arguments := range map[string][]string{
 		"tuning seeds begin at 1000000":    {"tune", "--dataset", "digits", "--seeds", "0"},
@@ -62,7 +76,8 @@ func TestTuneAndStudyRefuse(t *testing.T) {
 		"--average \"swa\" is unknown":     {"study", "--average", "swa"},
 		"endpoint \"mean-last-0\" is":      {"tune", "--dataset", "digits", "--endpoint", "mean-last-0"},
 		"choose --protocol holdout":        {"study", "--datasets", "digits", "--endpoint", "best-val"},
-		"give at least a batch, 64":        {"train", "--dataset", "digits", "--model", "digitcnn", "--recalibrate", "63"},
+		"statistics recomputed on 1024 pictures (16 batches, the default): the run trains on 100 of digits": {"train", "--dataset", "digits", "--model", "digitcnn", "--average", "ema=0.9", "--limit", "100"},
+		"give at least a batch, 64": {"train", "--dataset", "digits", "--model", "digitcnn", "--recalibrate", "63"},
 	} {
 		arguments = slices.Insert(arguments, 1, "--device", "cpu")
 		if _, _, err := runApp(t, arguments...); err == nil || !strings.Contains(err.Error(), want) {
