@@ -17,6 +17,7 @@ import (
 	"diaghess/optim"
 	"diaghess/train"
 	"diaghess/train/data"
+	"diaghess/train/lock"
 	"diaghess/train/record"
 	"diaghess/train/study"
 )
@@ -91,6 +92,47 @@ func TestReportOut(t *testing.T) {
 	}
 	if _, _, err := runReport(metrics, "--out", ""); err == nil || !strings.Contains(err.Error(), "--out") {
 		t.Errorf("an empty name: %v", err)
+	}
+}
+
+// A report of other runs is replaced with --force only, and says what it removes. What a killed one left
+// goes unless another process is at work in the folder.
+func TestReportOverAnother(t *testing.T) {
+	first, second := published("cifar10_adam_optimizer_metrics.csv"), published("cifar100_adam_optimizer_metrics.csv")
+	dir := t.TempDir()
+	if _, _, err := runReport(first, "--out", dir, "--png"); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(dir, "index.html")
+	before, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, err := runReport(second, "--out", dir)
+	if after, _ := os.ReadFile(page); err == nil || !strings.Contains(err.Error(), "the report of other runs") || !strings.Contains(err.Error(), "--force") || stdout != "" || string(after) != string(before) {
+		t.Errorf("a report of other runs: %v, with the output %q", err, stdout)
+	}
+	left := filepath.Join(dir, ".index.html-1639009981")
+	if err := os.WriteFile(left, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	held, err := lock.Take(t.Context(), filepath.Join(dir, ".lock"), nil)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, atWork := range []bool{true, false} {
+		_, stderr, err := runReport(second, "--out", dir, "--force")
+		if removed := "removed " + filepath.Join(dir, "figures", "01-difference-cifar10-val-loss.png"); err != nil || strings.Contains(stderr, removed) != atWork { // the first of both removes it
+			t.Errorf("%v: %s", err, stderr)
+		}
+		if exists(left) != atWork {
+			t.Errorf("%s is there: %v, with a process at work: %v", left, exists(left), atWork)
+		}
+		if atWork {
+			if err := held.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -280,8 +322,12 @@ func TestReportArchive(t *testing.T) {
 			t.Errorf("%q: error %v, want %q", c.arguments, err, c.want)
 		}
 	}
-	if _, _, err := runReport(out, "--archive", archive, "--force"); err != nil {
-		t.Error(err)
+	left := filepath.Join(filepath.Dir(archive), ".study.zip-7") // of a killed process
+	if err := os.WriteFile(left, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runReport(out, "--archive", archive, "--force"); err != nil || exists(left) {
+		t.Errorf("%v, and %s is there: %v", err, left, exists(left))
 	}
 }
 
