@@ -59,7 +59,7 @@ func reportCommand() *cli.Command {
 			},
 			&cli.BoolFlag{
 				Name:  "force",
-				Usage: "replace files in DIR of --out that are not of a report, or are of another study or of other runs; in DIR of --export what is not of an export; FILE of --archive",
+				Usage: "replace files in DIR of --out that are not of a report, or are of another study or other runs. Replace also what is not of an export in DIR of --export, and FILE of --archive",
 			},
 			&cli.BoolFlag{
 				Name:  "png",
