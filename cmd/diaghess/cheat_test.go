@@ -67,7 +67,7 @@ func TestWaysToCheat(t *testing.T) {
 			}
 			said(t, study(folder, "0-2", arms...)...)
 			return said(t, "report", "--format", "markdown", folder)
-		}, []string{unfollowed, "sgd_lr=1e+30/seed-03 had diverged and was removed", "seeds 3, 4: planned, and not there", "the plan was changed"}},
+		}, []string{unfollowed, "sgd_lr=1e+30/seed-03 had diverged and was removed", "seeds 3, 4: planned, and not there", "the list of runs was changed"}},
 		"only the study's metrics.csv reported": {func(t *testing.T, folder string) string {
 			return said(t, "report", "--format", "markdown", filepath.Join(folder, "metrics.csv"))
 		}, []string{"files without a plan", "CSV files list finished runs only"}},

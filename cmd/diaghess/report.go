@@ -98,15 +98,21 @@ func printReport(c *cli.Context) error {
 	if c.Bool("png") && dir == "" {
 		return errors.New("--png needs a folder: name one with --out")
 	}
+	study := dir != "" && exists(filepath.Join(dir, record.StudyFile))
+	own := study && slices.ContainsFunc(arguments, func(reported string) bool { return inside(dir, reported) })
 	if dir != "" && !c.Bool("force") {
 		if err := report.Replaceable(dir); err != nil {
 			return fmt.Errorf("%w, or replace it with --force", err)
 		}
-		if exists(filepath.Join(dir, record.StudyFile)) && !slices.ContainsFunc(arguments, func(reported string) bool { return inside(dir, reported) }) {
+		// The runs of an archive or a CSV file may be those of the study: see Replaces.
+		if study && !own && (!exists(filepath.Join(dir, "index.html")) || !slices.ContainsFunc(arguments, func(reported string) bool { return !folder(reported) })) {
 			return fmt.Errorf("%s is the folder of a study that is not reported here: choose another folder with --out, or replace its page and tables with --force", dir)
 		}
 	}
 	export := c.String("export")
+	if dir != "" && export != "" && inside(dir, export) && inside(export, dir) || dir != "" && dir == export {
+		return errors.New("--out and --export name one folder: a report and an export each have figures, so give each its own")
+	}
 	if info, err := os.Stat(export); err == nil && !info.IsDir() {
 		return fmt.Errorf("--export %s: it is a file: name a folder", shown(export))
 	}
@@ -194,7 +200,7 @@ func printReport(c *cli.Context) error {
 			}
 			return err
 		}
-		if dir != "" && !c.Bool("force") {
+		if dir != "" && !own && !c.Bool("force") {
 			if err := analysis.Replaces(dir); err != nil {
 				return fmt.Errorf("%w, or replace it with --force", err)
 			}

@@ -302,7 +302,7 @@ func TestReportArchive(t *testing.T) {
 	if got, _, err := runReport(archive); err != nil || got != want {
 		t.Errorf("%v: the archive's report is\n%s\nthe folder's\n%s", err, got, want)
 	}
-	for _, arguments := range [][]string{{out}, {filepath.Dir(out)}, {archive, "--force"}} { // the study, what it is in, what is forced
+	for _, arguments := range [][]string{{out}, {filepath.Dir(out)}, {archive}, {filepath.Join(out, "metrics.csv")}} { // the study, what it is in, its runs elsewhere
 		if _, _, err := runReport(append(arguments, "--out", out)...); err != nil {
 			t.Errorf("%q: %v", arguments, err)
 		}
@@ -311,7 +311,8 @@ func TestReportArchive(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{[]string{archive, "--out", out}, "of a study that is not reported here"},
+		{[]string{published("cifar10_adam_optimizer_metrics.csv"), "--out", out}, "the report of other runs"},
+		{[]string{published(""), "--out", out}, "of a study that is not reported here"},
 		{[]string{out, "--archive", archive}, "--force"},
 		{[]string{out, "--archive", out}, "ends in .zip"},
 		{[]string{out, archive, "--archive", archive}, "of one study"},

@@ -49,6 +49,7 @@ func ruleCommand() *cli.Command {
 					"the weights. The floor is what one pass would that reads and writes each array once.",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "ptx", Usage: "write the kernels, as PTX, to `FILE`"},
+					&cli.BoolFlag{Name: "force", Usage: "replace FILE of --ptx"},
 				},
 				Action: promptly(checkRule),
 			},
@@ -118,14 +119,15 @@ func checkRule(c *cli.Context) error {
 	}
 	k.rule = rule
 	_, k.settings = optim.Split(spec)
+	out := c.String("ptx")
+	if _, err := os.Lstat(out); out != "" && !errors.Is(err, fs.ErrNotExist) && !c.Bool("force") {
+		return fmt.Errorf("--ptx %s: it exists: name another file, or replace it with --force", shown(out))
+	}
 	k.lap("read")
 	if err := k.run(); err != nil {
 		return err
 	}
-	if out := c.String("ptx"); out != "" {
-		if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("--ptx %s: it exists: name another file, or delete it first", shown(out))
-		}
+	if out != "" {
 		_, text := k.trials[0].Kernels.Module()
 		if err := atomicfile.WriteBytes(out, []byte(text)); err != nil {
 			return err

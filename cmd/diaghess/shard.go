@@ -148,6 +148,9 @@ func runMerge(c *cli.Context) error {
 	out := folders[0]
 	if len(folders) > 1 {
 		folders = folders[1:]
+		if own, err := record.Shards(os.DirFS(out)); err == nil && len(own) > 0 { // those of this machine
+			folders = append([]string{out}, folders...)
+		}
 	}
 	for _, folder := range folders {
 		if _, err := os.Stat(folder); err != nil {

@@ -348,15 +348,18 @@ func (h History) missing() (shards []string) {
 // is, and what a reader has to know.
 func (h History) past(root string) (faults Problems, remarks []string) {
 	known, removed := map[string]Event{}, map[string]Event{}
-	plan, ended := "", 0
+	ended := 0
+	var planned map[string]string // digests of the plan's files
 	var found []string
 	for _, e := range h.Events {
 		switch e.Event {
 		case StudyPlanned:
-			if plan != "" && plan != e.Plan && ended > 0 {
-				remarks = append(remarks, fmt.Sprintf("the plan was changed %s, after the end of %s", moment(e.Time), Plural(ended, "run")))
+			// Without a plan, or a tuning's result, runs are added at will.
+			was, is := planned[PlanFile]+planned[TunedFile], e.Files[PlanFile]+e.Files[TunedFile]
+			if what := map[bool]string{true: "list of runs", false: "plan"}[was == is]; was+is != "" && !maps.Equal(planned, e.Files) && ended > 0 {
+				remarks = append(remarks, fmt.Sprintf("the %s was changed %s, after the end of %s", what, moment(e.Time), Plural(ended, "run")))
 			}
-			plan = e.Plan
+			planned = e.Files
 		case RunRemoved:
 			removed[e.Run] = known[e.Run]
 		case RunReplaced:

@@ -82,6 +82,7 @@ func Write(ctx context.Context, dir string, a *Analysis, figures bool) (paths, r
 		}
 		removed = append(removed, filepath.Join(dir, name))
 	}
+	_ = os.Remove(filepath.Join(dir, figuresFolder)) // if nothing is left in it
 	more, err := writeFiles(ctx, dir, files)
 	return append(paths, more...), removed, err
 }
@@ -253,9 +254,9 @@ func Replaceable(dir string) error {
 }
 
 // Replaces returns an error for a folder with the report of other runs: its metrics.csv has
-// some, and none of them is in the analysis. The folder of a study has the report of that study.
+// some, and none of them is in the analysis.
 func (a *Analysis) Replaces(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, record.StudyFile)); err == nil || !marked(dir) {
+	if !marked(dir) {
 		return nil
 	}
 	key := func(cells []string) string {

@@ -217,10 +217,6 @@ func TestReplaces(t *testing.T) {
 	if err := a.Replaces(t.TempDir()); err != nil {
 		t.Errorf("no report: %v", err)
 	}
-	write(t, filepath.Join(dir, record.StudyFile), "{}")
-	if err := a.Replaces(dir); err != nil {
-		t.Errorf("a study's folder: %v", err)
-	}
 }
 
 // What killed reports and exports left half written goes, and nothing else.
