@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -485,25 +486,35 @@ func Exportable(dir string) error {
 	return nil
 }
 
-// leftOver returns an error for a file of an earlier export that another one would leave among its own.
-func leftOver(dir string, files []output) error {
+// leftOver returns the files that an earlier export left in a folder, and another one would leave among
+// its own. A file of anything else there is an error.
+func leftOver(dir string, files []output) (left []string, err error) {
+	start, err := os.ReadFile(filepath.Join(dir, exportFile))
+	export := err == nil && bytes.HasPrefix(start, []byte(exportMark))
 	ours := map[string]bool{}
 	for _, f := range files {
 		ours[filepath.Join(dir, f.name)] = true
 	}
 	for _, folder := range exportFolders() {
 		err := filepath.WalkDir(filepath.Join(dir, folder), func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() && !ours[path] {
-				return fmt.Errorf("%s is not of this export, and would be taken for a part of it: choose another folder with --export, or delete that", path)
+			if err != nil || entry.IsDir() || ours[path] {
+				return err
 			}
-			return err
+			if !export || !entry.Type().IsRegular() || !exportName.MatchString(entry.Name()) {
+				return fmt.Errorf("%s is not of an export, and would be taken for a part of this one: choose another folder with --export, or delete that", path)
+			}
+			left = append(left, path)
+			return nil
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return left, nil
 }
+
+// exportName matches the names of an export's files in its folders.
+var exportName = regexp.MustCompile(`^(seed-[0-9]+\.json|(bars|heatmap)-.*\.png)$`)
 
 // exportFolders are the folders in an export.
 func exportFolders() []string { return []string{"history", figuresFolder} }
@@ -515,7 +526,7 @@ func exportFiles() []string {
 
 // Export writes rows for other programs into a folder, which it makes where it is not there, and
 // returns the paths of the files; export.md among them says what they are. The analysis is that of the
-// rows, or nil for a grid. When the context ends, Export returns its cause, and leaves whole files alone.
+// rows, or nil for a grid. What an earlier export has there beside these is removed. When the context ends, Export returns its cause, and leaves whole files alone.
 func Export(ctx context.Context, dir string, rows []Row, a *Analysis) ([]string, error) {
 	t, err := newTable(rows)
 	if err != nil {
@@ -535,10 +546,17 @@ func Export(ctx context.Context, dir string, rows []Row, a *Analysis) ([]string,
 	for _, f := range t.figures() {
 		files = append(files, output{filepath.Join(figuresFolder, f.name+".png"), f.PNG})
 	}
-	if err := leftOver(dir, files); err != nil {
+	left, err := leftOver(dir, files)
+	if err != nil {
 		return nil, err
 	}
-	return writeFiles(ctx, dir, files)
+	paths, err := writeFiles(ctx, dir, files)
+	for _, path := range left {
+		if err == nil {
+			err = os.Remove(path)
+		}
+	}
+	return paths, err
 }
 
 // RenderGrid prints mean and standard deviation of each cell of a grid, as text or Markdown.

@@ -275,9 +275,30 @@ func TestExportReplacesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Export(t.Context(), dir, rows, nil); err == nil || !strings.Contains(err.Error(), "is not of this export") {
-		t.Errorf("another export in the folder: %v", err)
+	histories := func() int { return len(filesBelow(t, filepath.Join(dir, "history"))) }
+	before := histories()
+	if _, err := Export(t.Context(), dir, rows, nil); err != nil || histories() >= before {
+		t.Errorf("another export in the folder: %v, %d histories, and %d before", err, histories(), before)
 	}
+	write(t, filepath.Join(dir, "history", "mine.json"), "{}")
+	if _, err := Export(t.Context(), dir, rows, nil); err == nil || !strings.Contains(err.Error(), "is not of an export") {
+		t.Errorf("a file of one's own in the folder: %v", err)
+	}
+}
+
+// filesBelow returns the paths of the files in a folder and those in it.
+func filesBelow(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }
 
 // CSV files have no epochs: what is left is the table and its bars.
