@@ -176,6 +176,7 @@ func (p promises) check(t *testing.T, said string) promises {
 			delete(p, run) // the next stage of a tuning goes on later
 			continue
 		}
+		delete(p, run) // it has begun, from step 0, and a later stage of a tuning goes on elsewhere
 		delete(next, run)
 		if strings.Contains(what, "checkpoint") || strings.HasPrefix(what, "stopped") {
 			next[run] = step

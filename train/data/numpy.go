@@ -2,7 +2,6 @@ package data
 
 import (
 	"archive/zip"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ func readNPZ(s *Shelf, ctx context.Context, path, label string) (*raw, error) {
 	defer archive.Close()
 	members := map[string]*zip.File{} // by the name of the array in small letters
 	form := map[string]int{"x": 0, "y": 0, "x_train": 1, "y_train": 1, "x_test": 1, "y_test": 1}
-	var first [2]string // an array of each form
+	var first [2]string // an array of each form, the first by name
 	for _, f := range archive.File {
 		name := strings.TrimSuffix(f.Name, ".npy")
 		lower := strings.ToLower(name)
@@ -52,7 +51,9 @@ func readNPZ(s *Shelf, ctx context.Context, path, label string) (*raw, error) {
 			if other := members[lower]; other != nil {
 				return nil, fmt.Errorf("%s: %s and %s are both the array %s: leave one out", path, other.Name, f.Name, lower)
 			}
-			first[i] = cmp.Or(first[i], name)
+			if first[i] == "" || name < first[i] { // archives have any order
+				first[i] = name
+			}
 		}
 		members[lower] = f
 	}
