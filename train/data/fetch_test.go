@@ -20,8 +20,7 @@ import (
 
 func TestFetchTriesSourcesInOrder(t *testing.T) {
 	archive := tinyArchive()
-	closed := newServer(t, nil)
-	closed.Close()
+	const closed = "http://127.0.0.1:1" // where nobody listens, as others may on the port of a server that was closed
 	missing := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) { http.NotFound(w, r) })
 	page := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -34,7 +33,7 @@ func TestFetchTriesSourcesInOrder(t *testing.T) {
 	last := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) { serveFile(w, r, archive) })
 
 	l := tinyLibrary(
-		tinySource("closed", closed.URL), tinySource("missing", missing.URL), tinySource("page", page.URL),
+		tinySource("closed", closed), tinySource("missing", missing.URL), tinySource("page", page.URL),
 		tinySource("redirecting", redirecting.URL), tinySource("last", last.URL),
 	)
 	dir := t.TempDir()

@@ -68,7 +68,7 @@ func TestPlanIsFollowed(t *testing.T) {
 	}
 	runStudy(t, s)
 	text = reportOf(t, s)
-	for _, want := range []string{"seed 2: there, and not planned", "Exploratory: the plan was not followed", "the plan was changed"} {
+	for _, want := range []string{"seed 2: there, and not planned", "Exploratory: the plan was not followed", "the list of runs was changed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in the report:\n%s", want, text)
 		}
