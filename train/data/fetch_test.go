@@ -18,9 +18,11 @@ import (
 	"time"
 )
 
+// closed is where nobody listens, as others may on the port of a server that was closed.
+const closed = "http://127.0.0.1:1"
+
 func TestFetchTriesSourcesInOrder(t *testing.T) {
 	archive := tinyArchive()
-	const closed = "http://127.0.0.1:1" // where nobody listens, as others may on the port of a server that was closed
 	missing := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) { http.NotFound(w, r) })
 	page := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -74,11 +76,9 @@ func TestFetchSaysWhatEverySourceAnswered(t *testing.T) {
 	failing := newServer(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		http.Error(w, "busy", http.StatusServiceUnavailable)
 	})
-	closed := newServer(t, nil)
-	closed.Close()
 	folder := source{name: "package of a distribution", folder: "/nonexistent/tiny", hint: "install it"}
 	l := tinyLibrary(tinySource("official site", missing.URL+"/a"), tinySource("mirror", failing.URL+"/b"),
-		tinySource("registry", strings.Replace(closed.URL, "//", "//user:secret@", 1)+"/c"), folder)
+		tinySource("registry", strings.Replace(closed, "//", "//user:secret@", 1)+"/c"), folder)
 	dir := t.TempDir()
 	err := l.fetch(t.Context(), dir, "tiny", FetchOptions{})
 	checkContains(t, err, "fetch tiny", "train.bin, test.bin",
