@@ -110,7 +110,7 @@ func printReport(c *cli.Context) error {
 		}
 	}
 	export := c.String("export")
-	if dir != "" && export != "" && inside(dir, export) && inside(export, dir) || dir != "" && dir == export {
+	if dir != "" && export != "" && inside(dir, export) && inside(export, dir) || dir != "" && filepath.Clean(dir) == filepath.Clean(export) {
 		return errors.New("--out and --export name one folder: a report and an export each have figures, so give each its own")
 	}
 	if info, err := os.Stat(export); err == nil && !info.IsDir() {

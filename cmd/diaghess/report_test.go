@@ -313,6 +313,8 @@ func TestReportArchive(t *testing.T) {
 	}{
 		{[]string{published("cifar10_adam_optimizer_metrics.csv"), "--out", out}, "the report of other runs"},
 		{[]string{published(""), "--out", out}, "of a study that is not reported here"},
+		{[]string{out, "--out", "both", "--export", "./both", "--png"}, "name one folder"},
+		{[]string{out, "--out", out, "--export", out}, "name one folder"},
 		{[]string{out, "--archive", archive}, "--force"},
 		{[]string{out, "--archive", out}, "ends in .zip"},
 		{[]string{out, archive, "--archive", archive}, "of one study"},

@@ -45,8 +45,8 @@ func ruleCommand() *cli.Command {
 				Usage:     "show what a rule file or a kernel of your own computes and moves, and test its kernels in the emulator",
 				ArgsUsage: "FILE[:key=value,...]",
 				Description: "FILE is a rule file, my.rule, a kernel in PTX, my.ptx, or the name of a rule that rule list has. The exit status is 1 if\n" +
-					"there is a mistake in it, or if the emulator finds a fault. Keys are the file's own, and curvature. Bytes are those that the kernels read and write for each element of\n" +
-					"the weights. The floor is what one pass would that reads and writes each array once.",
+					"there is a mistake in it, or if the emulator finds a fault. Keys are the file's own, and curvature. Bytes are those that the\n" +
+					"kernels read and write for each element of the weights. The floor is what one pass would that reads and writes each array once.",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "ptx", Usage: "write the kernels, as PTX, to `FILE`"},
 					&cli.BoolFlag{Name: "force", Usage: "replace FILE of --ptx"},

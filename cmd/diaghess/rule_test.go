@@ -37,6 +37,13 @@ func TestRuleCommand(t *testing.T) {
 	if ptx, err := os.ReadFile(made); err != nil || !strings.Contains(string(ptx), ".visible .entry rule_my(") {
 		t.Errorf("the PTX is %s, %v", ptx, err)
 	}
+	write(t, made, "old")
+	if status, _, errors := command(t, "rule", "check", path, "--ptx", made, "--force"); status != 0 {
+		t.Errorf("check --force: status %d, %s", status, errors)
+	}
+	if ptx, err := os.ReadFile(made); err != nil || !strings.Contains(string(ptx), ".visible .entry rule_my(") {
+		t.Errorf("with --force the PTX is %s, %v", ptx, err)
+	}
 	for line, want := range map[string]string{
 		"rule check " + path + " --ptx " + made:                             "--ptx " + made + ": it exists",
 		"rule check " + path + ":lr=-1":                                     "lr=-1: must be a number in (0, inf)",

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -267,6 +268,19 @@ func TestMergeAdvises(t *testing.T) {
 	}
 	if exists(filepath.Join(folder, "new")) {
 		t.Error("a refused merge has left a folder")
+	}
+}
+
+// The shards in OUT are merged with those that were copied from elsewhere.
+func TestMergeOfOwnAndOthers(t *testing.T) {
+	own, other := t.TempDir(), t.TempDir()
+	for i, out := range []string{own, other} {
+		if _, _, err := runApp(t, "study", "--datasets", "digits", "--model", "mlp", "--epochs", "1", "--limit", "100", "--optimizers", "adamw,sgd", "--seeds", "0,1", "--device", "cpu", "--shard", fmt.Sprintf("%d/2", i), "--out", out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, _, err := runApp(t, "merge", own, other); err != nil || !strings.Contains(out, "merged 2 of 2 shards, 4 of 4 runs") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -194,6 +194,16 @@ func TestWriteRemovesWhatIsOfAnEarlierReport(t *testing.T) {
 			}
 		}
 	}
+	// The folder of the figures goes with the last of them.
+	for _, figures := range []bool{true, false} {
+		other := filepath.Join(dir, "other")
+		if _, _, err := Write(t.Context(), other, mustCompare(t, rows, ""), figures); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(other, figuresFolder)); (err == nil) != figures {
+			t.Errorf("figures %t: %v", figures, err)
+		}
+	}
 }
 
 // Of other runs is a report that has none of those to be reported.

@@ -76,8 +76,7 @@ type TwoWayResult struct {
 // positive. In simulations the test keeps its level from 4 seeds on.
 //
 // It returns ErrTooFewPairs below MinPairs tunings, ErrTooFewSeeds, ErrNotFinite or, with the mean
-// difference, ErrNoSpread.
-// It panics when the tunings differ in the number of their seeds.
+// difference, ErrNoSpread. It panics when the tunings differ in the number of their seeds.
 func TwoWay(c Crossed) (TwoWayResult, error) {
 	tunings := len(c.Rival)
 	if len(c.Baseline) != tunings {
@@ -112,7 +111,8 @@ func TwoWay(c Crossed) (TwoWayResult, error) {
 	t, s := float64(seeds)*stat.Variance(byTuning, nil), float64(tunings)*stat.Variance(bySeed, nil)
 	r.StandardError = math.Sqrt((t + s) / float64(tunings*seeds))
 	if r.StandardError <= 2*p.rounding {
-		return TwoWayResult{Tunings: tunings, Seeds: seeds, MeanDifference: r.MeanDifference, constant: p.constant(r.MeanDifference)}, ErrNoSpread
+		r.StandardError, r.constant = 0, p.constant(r.MeanDifference)
+		return r, ErrNoSpread
 	}
 	share := t / (t + s) // lest squares leave the range of a float64
 	r.DF = 1 / (share*share/float64(tunings-1) + (1-share)*(1-share)/float64(seeds-1))
